@@ -1,0 +1,203 @@
+"""Number types: names, NumPy equivalents and the rules that mix them.
+
+Promotion follows PyTorch: the category order is bool < integer < floating; inside a
+category the wider type wins; a zero-dimensional tensor or a Python number only decides
+the result when its category is higher than that of every tensor with dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+BOOL, INTEGRAL, FLOATING = 0, 1, 2
+
+
+class dtype:
+    """One number type. Instances are unique: compare them with ``is`` or ``==``."""
+
+    __slots__ = ("name", "_np", "itemsize", "category", "is_signed", "__weakref__")
+
+    def __init__(self, name: str, itemsize: int, category: int, signed: bool) -> None:
+        self.name, self.itemsize, self.category = name, itemsize, category
+        self.is_signed = signed
+        self._np: np.dtype[Any] | None = (
+            None if name == "bfloat16" else np.dtype(name)
+        )
+
+    @property
+    def np(self) -> np.dtype[Any]:
+        """The NumPy equivalent. bfloat16 is ml_dtypes' and needs that package."""
+        if self._np is None:
+            try:
+                import ml_dtypes
+            except ImportError:
+                raise ImportError(
+                    "bfloat16 needs the package ml_dtypes: pip install ml_dtypes"
+                ) from None
+            self._np = np.dtype(ml_dtypes.bfloat16)
+            _FROM_NUMPY[self._np] = self
+        return self._np
+
+    @property
+    def is_floating_point(self) -> bool:
+        return self.category == FLOATING
+
+    @property
+    def is_complex(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return f"retrograd.{self.name}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _by_name, (self.name,)
+
+    @property
+    def short(self) -> str:
+        """The name in printed graphs: f32, i64, bool, …"""
+        if self.name == "bool":
+            return "bool"
+        if self.name == "bfloat16":
+            return "bf16"
+        return self.name[0] + str(self.itemsize * 8)
+
+
+float64 = double = dtype("float64", 8, FLOATING, True)
+float32 = float = dtype("float32", 4, FLOATING, True)
+float16 = half = dtype("float16", 2, FLOATING, True)
+bfloat16 = dtype("bfloat16", 2, FLOATING, True)
+int64 = long = dtype("int64", 8, INTEGRAL, True)
+int32 = int = dtype("int32", 4, INTEGRAL, True)
+int16 = short = dtype("int16", 2, INTEGRAL, True)
+int8 = dtype("int8", 1, INTEGRAL, True)
+uint8 = dtype("uint8", 1, INTEGRAL, False)
+bool = dtype("bool", 1, BOOL, False)
+
+ALL = (float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool)
+_NAMES = {d.name: d for d in ALL}
+_FROM_NUMPY: dict[np.dtype[Any], dtype] = {
+    d._np: d for d in ALL if d._np is not None
+}
+_default = float32
+
+
+def _by_name(name: str) -> dtype:
+    return _NAMES[name]
+
+
+def get_default_dtype() -> dtype:
+    """The floating type that Python floats become: float32 unless it was changed."""
+    return _default
+
+
+def set_default_dtype(d: dtype) -> None:
+    """Make *d* the type of tensors made from Python floats (a floating type)."""
+    global _default
+    if not isinstance(d, dtype) or not d.is_floating_point:
+        raise TypeError(f"only floating-point types can be the default, not {d!r}")
+    _default = d
+
+
+def from_numpy_dtype(d: np.dtype[Any]) -> dtype:
+    """The type of an array's elements; TypeError where there is no counterpart."""
+    found = _FROM_NUMPY.get(d)
+    if found is None:
+        if d.name == "bfloat16":
+            return _by_name("bfloat16") if bfloat16.np == d else bfloat16
+        native = d.newbyteorder("=")
+        if native in _FROM_NUMPY:
+            return _FROM_NUMPY[native]
+        names = ", ".join(_NAMES)
+        raise TypeError(f"no tensor type for NumPy's {d}; there are {names}")
+    return found
+
+
+def as_dtype(d: Any) -> dtype:
+    """Accept a dtype, a NumPy dtype, a Python type or a name."""
+    if isinstance(d, dtype):
+        return d
+    if isinstance(d, str) and d in _NAMES:
+        return _NAMES[d]
+    if d is type(1.0):
+        return _default
+    return from_numpy_dtype(np.dtype(d))
+
+
+def of_scalar(value: Any) -> dtype:
+    """The type that a Python number takes when it stands alone."""
+    if value is True or value is False:
+        return bool
+    if isinstance(value, type(1)):
+        return int64
+    return _default
+
+
+def promote_types(a: dtype, b: dtype) -> dtype:
+    """The smallest type that both fit in, as ``torch.promote_types``."""
+    if a is b:
+        return a
+    if a.category != b.category:
+        return a if a.category > b.category else b
+    if a.category == FLOATING:
+        if a.itemsize == b.itemsize:  # float16 with bfloat16
+            return float32
+        return a if a.itemsize > b.itemsize else b
+    if a.is_signed == b.is_signed:
+        return a if a.itemsize > b.itemsize else b
+    signed = a if a.is_signed else b
+    return int16 if signed.itemsize == 1 else signed  # uint8 with int8 needs 16 bits
+
+
+def result_type_of(operands: Iterable[tuple[dtype, type[Any] | None]]) -> dtype:
+    """Promote operands given as (dtype, rank): rank 2 has dimensions, 1 is a
+    zero-dimensional tensor, 0 a Python number."""
+    best: list[dtype | None] = [None, None, None]
+    for d, rank in operands:
+        r: Any = rank
+        known = best[r]
+        best[r] = d if known is None else promote_types(known, d)
+    result = best[2]
+    for lower in (best[1], best[0]):
+        if lower is None:
+            continue
+        if result is None:
+            result = lower
+        elif lower.category > result.category:
+            # A Python float meets integers: the default floating type.
+            result = lower
+    assert result is not None
+    return result
+
+
+class finfo:
+    """Limits of a floating type: eps, max, min, tiny, smallest_normal, bits."""
+
+    def __init__(self, d: dtype | None = None) -> None:
+        d = d or _default
+        if not d.is_floating_point:
+            raise TypeError(f"finfo is for floating types, not {d!r}; use iinfo")
+        if d is bfloat16:
+            import ml_dtypes
+
+            info: Any = ml_dtypes.finfo(d.np)
+        else:
+            info = np.finfo(d.np)
+        as_float = type(1.0)
+        self.dtype, self.bits = d.name, d.itemsize * 8
+        self.eps, self.max = as_float(info.eps), as_float(info.max)
+        self.min, self.tiny = as_float(info.min), as_float(info.tiny)
+        self.smallest_normal, self.resolution = self.tiny, as_float(info.resolution)
+
+
+class iinfo:
+    """Limits of an integer type: max, min, bits."""
+
+    def __init__(self, d: dtype) -> None:
+        if d.category != INTEGRAL:
+            raise TypeError(f"iinfo is for integer types, not {d!r}; use finfo")
+        info = np.iinfo(d.np)
+        self.dtype, self.bits = d.name, d.itemsize * 8
+        self.max, self.min = info.max, info.min
