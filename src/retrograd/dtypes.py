@@ -16,7 +16,11 @@ BOOL, INTEGRAL, FLOATING = 0, 1, 2
 
 
 class dtype:
-    """One number type. Instances are unique: compare them with ``is`` or ``==``."""
+    """One number type. Instances are unique: compare them with ``is`` or ``==``.
+
+    The short names (``rg.float``, ``rg.int``, ``rg.bool``, …) are given in the package's
+    ``__init__``, so that here they keep their Python meaning.
+    """
 
     __slots__ = ("name", "_np", "itemsize", "category", "is_signed", "__weakref__")
 
@@ -65,18 +69,18 @@ class dtype:
         return self.name[0] + str(self.itemsize * 8)
 
 
-float64 = double = dtype("float64", 8, FLOATING, True)
-float32 = float = dtype("float32", 4, FLOATING, True)
-float16 = half = dtype("float16", 2, FLOATING, True)
+float64 = dtype("float64", 8, FLOATING, True)
+float32 = dtype("float32", 4, FLOATING, True)
+float16 = dtype("float16", 2, FLOATING, True)
 bfloat16 = dtype("bfloat16", 2, FLOATING, True)
-int64 = long = dtype("int64", 8, INTEGRAL, True)
-int32 = int = dtype("int32", 4, INTEGRAL, True)
-int16 = short = dtype("int16", 2, INTEGRAL, True)
+int64 = dtype("int64", 8, INTEGRAL, True)
+int32 = dtype("int32", 4, INTEGRAL, True)
+int16 = dtype("int16", 2, INTEGRAL, True)
 int8 = dtype("int8", 1, INTEGRAL, True)
 uint8 = dtype("uint8", 1, INTEGRAL, False)
-bool = dtype("bool", 1, BOOL, False)
+bool_ = dtype("bool", 1, BOOL, False)
 
-ALL = (float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool)
+ALL = (float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool_)
 _NAMES = {d.name: d for d in ALL}
 _FROM_NUMPY: dict[np.dtype[Any], dtype] = {
     d._np: d for d in ALL if d._np is not None
@@ -121,7 +125,7 @@ def as_dtype(d: Any) -> dtype:
         return d
     if isinstance(d, str) and d in _NAMES:
         return _NAMES[d]
-    if d is type(1.0):
+    if d is float:
         return _default
     return from_numpy_dtype(np.dtype(d))
 
@@ -129,8 +133,8 @@ def as_dtype(d: Any) -> dtype:
 def of_scalar(value: Any) -> dtype:
     """The type that a Python number takes when it stands alone."""
     if value is True or value is False:
-        return bool
-    if isinstance(value, type(1)):
+        return bool_
+    if isinstance(value, int):
         return int64
     return _default
 
@@ -151,14 +155,13 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     return int16 if signed.itemsize == 1 else signed  # uint8 with int8 needs 16 bits
 
 
-def result_type_of(operands: Iterable[tuple[dtype, type[Any] | None]]) -> dtype:
+def result_type_of(operands: Iterable[tuple[dtype, int]]) -> dtype:
     """Promote operands given as (dtype, rank): rank 2 has dimensions, 1 is a
     zero-dimensional tensor, 0 a Python number."""
     best: list[dtype | None] = [None, None, None]
     for d, rank in operands:
-        r: Any = rank
-        known = best[r]
-        best[r] = d if known is None else promote_types(known, d)
+        known = best[rank]
+        best[rank] = d if known is None else promote_types(known, d)
     result = best[2]
     for lower in (best[1], best[0]):
         if lower is None:
@@ -185,11 +188,10 @@ class finfo:
             info: Any = ml_dtypes.finfo(d.np)
         else:
             info = np.finfo(d.np)
-        as_float = type(1.0)
         self.dtype, self.bits = d.name, d.itemsize * 8
-        self.eps, self.max = as_float(info.eps), as_float(info.max)
-        self.min, self.tiny = as_float(info.min), as_float(info.tiny)
-        self.smallest_normal, self.resolution = self.tiny, as_float(info.resolution)
+        self.eps, self.max = float(info.eps), float(info.max)
+        self.min, self.tiny = float(info.min), float(info.tiny)
+        self.smallest_normal, self.resolution = self.tiny, float(info.resolution)
 
 
 class iinfo:

@@ -230,4 +230,4 @@ class Comparison(Elementwise):
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:
-        return Spec(broadcast_shapes(*[s.shape for s in specs]), dtypes.bool)
+        return Spec(broadcast_shapes(*[s.shape for s in specs]), dtypes.bool_)
