@@ -1,0 +1,407 @@
+"""Backpropagation: the forward graph reversed into a derivative graph.
+
+The reverse loop walks the recorded operations from the last to the first. Each rule is
+written in Tensor operations, so what it does is recorded like any other work: the
+derivative graph can be printed, run, compiled and differentiated again.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dispatch, errors
+from .dispatch import apply, constant
+from .ops.op import REGISTRY
+from .trace import (
+    Arg,
+    Bound,
+    Const,
+    Failed,
+    Handle,
+    Segment,
+    State,
+    memory_of,
+    meta_of,
+    spec_of,
+)
+
+_FREED = (
+    "Trying to backward through the graph a second time: the values that its rules "
+    "need were freed by the first backward. Pass retain_graph=True to the first one."
+)
+
+_ONES: dict[Any, Const] = {}
+
+
+class LeafPath:
+    """What a backward leads to: where the trace goes, and whose gradient is which."""
+
+    __slots__ = ("final", "leaves")
+
+    def __init__(self, final: State, leaves: list[tuple[Any, State]]) -> None:
+        self.final, self.leaves = final, leaves
+
+
+def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
+    """Undo broadcasting: sum *g* over the dimensions that were stretched."""
+    have = g.shape
+    if have == shape:
+        return g
+    extra = len(have) - len(shape)
+    dims = [*range(extra)]
+    dims += [i + extra for i, n in enumerate(shape) if n == 1 and have[i + extra] != 1]
+    if dims:
+        g = apply(REGISTRY["sum"], g, dim=tuple(dims), keepdim=False)
+    return g if g.shape == shape else apply(REGISTRY["reshape"], g, shape=shape)
+
+
+class _Reverse:
+    """The state of one backward pass."""
+
+    def __init__(self, rec: dispatch.Recorder, keep: bool) -> None:
+        self.rec, self.keep = rec, keep
+        #: gradients that wait: (segment, state) or leaf → tensor
+        self.waiting: dict[Any, Any] = {}
+        self.heap: list[tuple[float, int, int]] = []
+        self.nodes: dict[tuple[float, int, int], tuple[Segment | None, State]] = {}
+        self.leaves: dict[int, tuple[Any, Handle]] = {}
+        self.freed: set[State] = set()  # by an earlier backward of this trace
+        self.freeing: list[tuple[Segment | None, State]] = []
+        self.captured: dict[Any, Any] = {}  # wanted non-leaves → gradient
+        self.simple = True  # nothing but this trace and its leaves
+        self.overwritten: dict[Any, tuple[int, str]] = {}
+        for s in rec.state.path():
+            if s.kind == "backward":
+                self.freed |= s.attrs["freed"]
+            elif s.kind in ("write", "inplace"):
+                self.overwritten[s.inputs[0]] = (s.depth, s.line)
+
+    # -- where gradients go ---------------------------------------------------------
+
+    def add(self, segment: Segment | None, key: Any, g: Any) -> None:
+        """The gradients of a value that feeds several add up."""
+        if not key.grad:
+            return
+        if type(key) is State:
+            self._wait(segment, key, g)
+            return
+        tensor = self._leaf(segment, key)
+        history = None if tensor._meta is None else tensor._meta.history
+        if history is not None:
+            self.simple = False
+            self._wait(history[0], history[1], g)
+            return
+        known = self.leaves.setdefault(id(tensor), (key, tensor))
+        old = self.waiting.get(id(known[1]))
+        self.waiting[id(tensor)] = g if old is None else old + g
+
+    def _leaf(self, segment: Segment | None, key: Any) -> Handle:
+        if segment is not None:
+            self.simple = False
+            tensor: Handle = segment.saved[key]
+            return tensor
+        if type(key) is Bound:
+            found: Handle = key.ref()  # type: ignore[assignment]
+            return found
+        return self.rec.args[key.index]
+
+    def _wait(self, segment: Segment | None, state: State, g: Any) -> None:
+        node = (segment, state)
+        old = self.waiting.get(node)
+        if old is None:
+            age = float("inf") if segment is None else segment.sequence
+            order = (-age, -state.depth, id(state))
+            self.nodes[order] = node
+            heapq.heappush(self.heap, order)
+            self.waiting[node] = g
+        else:
+            self.waiting[node] = old + g
+
+    # -- the reverse loop -----------------------------------------------------------
+
+    def run(self, wanted: set[Any]) -> None:
+        """Take the nodes from the last to the first and pull each gradient back."""
+        rec = self.rec
+        while self.heap:
+            node = self.nodes.pop(heapq.heappop(self.heap))
+            g = self.waiting.pop(node)
+            segment, state = node
+            if segment is not None:
+                rec.hold = False  # from here on a run in between does no harm
+            hooks = rec.hooks if segment is None else segment.hooks
+            if state in hooks:
+                self.simple = False
+                g = hooks[state].run(g)
+            if node in wanted:
+                self.captured[node] = g
+            outer, rec.of = rec.of, state
+            try:
+                for key, gx in self.pullback(segment, state, g):
+                    self.add(segment, key, gx)
+            finally:
+                rec.of = outer
+
+    def pullback(
+        self, segment: Segment | None, state: State, g: Any
+    ) -> list[tuple[Any, Any]]:
+        """Apply the rules of one operation: (input, its share of the gradient)."""
+        op: Any = state.op
+        pairs = []
+        count = len(op.inputs)
+        for i, key in enumerate(state.inputs):
+            name = op.inputs[min(i, count - 1)]
+            rule = op.rules.get(name)
+            if not key.grad or rule is None:
+                continue
+            keeps = rule.keeps_out or rule.keeps
+            if keeps and state in (self.freed if segment is None else segment.freed):
+                raise RuntimeError(f"{_FREED}\n  at {errors.user_line()}")
+            values: dict[str, Any] = {}
+            for ask in rule.asks:
+                values[ask] = self._answer(segment, state, ask, i, g)
+            gx = rule.function(**values)
+            if gx is None:
+                continue
+            gx = sum_to_shape(gx, key.spec.shape)
+            if gx.dtype is not key.spec.dtype:
+                gx = apply(REGISTRY["cast"], gx, dtype=key.spec.dtype)
+            pairs.append((key, gx))
+            if keeps and not self.keep:
+                self.freeing.append((segment, state))
+        return pairs
+
+    def _answer(
+        self, segment: Segment | None, state: State, ask: str, i: int, g: Any
+    ) -> Any:
+        """What a rule asks for by name."""
+        op: Any = state.op
+        if ask == "g":
+            return g
+        if ask == "index" and op.variadic and "index" not in state.attrs:
+            return i - (len(op.inputs) - 1)
+        if ask == "out":
+            return self.value(segment, state, state)
+        if ask == "out_spec":
+            return state.spec
+        if ask in op.inputs:
+            j = op.inputs.index(ask)
+            if op.variadic and j == len(op.inputs) - 1:
+                return tuple(self.value(segment, k, state) for k in state.inputs[j:])
+            return self.value(segment, state.inputs[j], state)
+        if ask.endswith("_spec") and ask[:-5] in op.inputs:
+            j = op.inputs.index(ask[:-5])
+            if op.variadic and j == len(op.inputs) - 1:
+                return tuple(k.spec for k in state.inputs[j:])
+            return state.inputs[j].spec
+        return state.attrs[ask]
+
+    def value(self, segment: Segment | None, key: Any, user: State) -> Any:
+        """A value of the forward pass, as a tensor of this trace."""
+        if type(key) is Const:
+            return _stand_in(key)
+        line = None
+        if segment is None:
+            if key in self.overwritten and self.overwritten[key][0] > user.depth:
+                line = self.overwritten[key][1]
+        elif key in segment.overwritten:
+            line = segment.overwritten[key]
+        elif type(key) is not State:
+            if memory_of(segment.saved[key])[0] != segment.versions[key]:
+                line = "a later line"
+        if line is not None:
+            assert user.op is not None
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been "
+                f"modified by an inplace operation: {key.spec!r}, which "
+                f"{user.op.name} at {user.line} needs, was changed at {line}. "
+                "Change a clone instead: x = x.clone(), or use the out-of-place form"
+            )
+        if segment is None:
+            return self.rec.args[key.index] if type(key) is Arg else _stand_in(key)
+        if key not in segment.saved:
+            raise RuntimeError(f"{_FREED}\n  at {errors.user_line()}")
+        saved = segment.saved[key]
+        if type(key) is not State:
+            return saved
+        if not isinstance(saved, Handle):
+            saved = segment.saved[key] = constant(np.asarray(saved))
+            if key.grad:
+                meta_of(saved).history = (segment, key)
+        return saved
+
+
+def _stand_in(key: Any) -> Any:
+    """A tensor that stands for a key of the trace; nobody waits for its value."""
+    out: Any = object.__new__(dispatch._tensor_type)
+    out._key, out._array, out._grad, out._meta = key, None, None, None
+    return out
+
+
+def node_of(rec: dispatch.Recorder, tensor: Any) -> tuple[Segment | None, Any] | None:
+    """Where a tensor's history begins: (segment, state), or None for a leaf."""
+    key = tensor._key
+    if type(key) is Failed:
+        raise key.error
+    if type(key) is State:
+        if key.recorder is not rec:
+            rec.adopt(tensor, key)
+        else:
+            return (None, key)
+    meta = tensor._meta
+    if meta is not None and meta.history is not None:
+        return meta.history  # type: ignore[no-any-return]
+    return None
+
+
+def _seed(tensor: Any, g: Any, what: str) -> Any:
+    spec = spec_of(tensor)
+    if g is None:
+        if spec.size != 1:
+            raise RuntimeError(
+                f"grad can be implicitly created only for scalar outputs, but {what} "
+                f"has shape {list(spec.shape)}. Reduce it first, e.g. .sum() or "
+                f".mean(), or pass gradient=…\n  at {errors.user_line()}"
+            )
+        one = _stand_in(_ONES.setdefault(spec.dtype, Const(1, spec.dtype)))
+        return one if not spec.shape else apply(REGISTRY["reshape"], one, shape=spec.shape)
+    if spec_of(g).shape != spec.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: the gradient has shape {list(g.shape)} and {what} has "
+            f"shape {list(spec.shape)}\n  at {errors.user_line()}"
+        )
+    return g
+
+
+def reverse(
+    tensors: Sequence[Any],
+    seeds: Sequence[Any],
+    retain_graph: bool,
+    create_graph: bool,
+    wanted: Sequence[Any] = (),
+) -> _Reverse:
+    """Reverse the graph that leads to *tensors*; the gradients are recorded."""
+    rec = dispatch.recorder()
+    if rec.hooks:
+        rec.flush()  # hooks may read values: let them find everything computed
+    roots = []
+    for t in tensors:
+        node = node_of(rec, t)
+        if node is None and not t.requires_grad:
+            raise RuntimeError(
+                "element 0 of tensors does not require grad and does not have a "
+                "grad_fn: it is detached from every tensor with requires_grad=True"
+                f"\n  at {errors.user_line()}"
+            )
+        if node is not None and not node[1].grad:
+            raise RuntimeError(
+                "element 0 of tensors does not require grad and does not have a "
+                "grad_fn: it was computed without gradients (under no_grad, or from "
+                "tensors none of which requires them)"
+                f"\n  at {errors.user_line()}"
+            )
+        roots.append(node)
+    before = rec.grad_mode
+    dispatch.set_mode(create_graph)
+    try:
+        run = _Reverse(rec, retain_graph)
+        rec.hold = True
+        targets = set()
+        for w in wanted:
+            node = node_of(rec, w)
+            targets.add(node)
+        for t, g, node in zip(tensors, seeds, roots, strict=True):
+            g = _seed(t, g, "the output")
+            if node is None:
+                known = (t._key or rec.leaf(t), t)
+                run.leaves.setdefault(id(t), known)
+                have = run.waiting.get(id(t))
+                run.waiting[id(t)] = g if have is None else have + g
+            else:
+                run.simple = run.simple and node[0] is None
+                run._wait(node[0], node[1], g)
+        run.run(targets)
+        here = frozenset(s for segment, s in run.freeing if segment is None)
+        for segment, state in run.freeing:
+            if segment is not None:
+                segment.free(state)
+        if here:
+            rec.mark("backward", here, {"freed": here})
+    finally:
+        rec.hold = False
+        dispatch.set_mode(before)
+    return run
+
+
+def backward(
+    tensor: Any, gradient: Any, retain_graph: bool | None, create_graph: bool
+) -> None:
+    """Add dtensor/dleaf to ``leaf.grad`` for every leaf that requires it."""
+    rec = dispatch.recorder()
+    retain = create_graph if retain_graph is None else retain_graph
+    key = ("backward", tensor._key, retain, create_graph)
+    plain = gradient is None and type(tensor._key) is State and not rec.hooks
+    start = rec.state
+    jump = start.next.get(key) if plain else None
+    if jump is not None:
+        leaves = [
+            (rec.args[k.index] if type(k) is Arg else k.ref(), s)
+            for k, s in jump.leaves
+        ]
+        rec.state = jump.final
+        for leaf, state in leaves:
+            _accumulate(rec, leaf, rec.handle(state), create_graph)
+        return
+    arguments, pending, epoch = len(rec.args), len(rec.pending), rec.epoch
+    run = reverse([tensor], [gradient], retain, create_graph)
+    simple = (
+        plain
+        and run.simple
+        and epoch == rec.epoch
+        and len(rec.args) == arguments
+        and not rec.eager
+        and all(type(run.waiting[id(t)]._key) is State for _, t in run.leaves.values())
+    )
+    if epoch == rec.epoch and run.simple:
+        del rec.pending[pending:]
+    if simple:
+        found = [(k, run.waiting[id(t)]._key) for k, t in run.leaves.values()]
+        start.next[key] = LeafPath(rec.state, found)
+    for _, leaf in run.leaves.values():
+        g = run.waiting[id(leaf)]
+        if type(g._key) is State and epoch == rec.epoch:
+            g = rec.handle(g._key)
+        elif type(g._key) is Const:
+            g = constant(g._key.value.reshape(()).copy())
+        elif g is gradient or g._key is None or type(g._key) is not State:
+            g = g.clone()
+        _accumulate(rec, leaf, g, create_graph)
+    if rec.eager:
+        rec.flush()
+
+
+def _accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) -> None:
+    meta = leaf._meta
+    if meta is not None and meta.hooks:
+        for hook in list(meta.hooks):
+            changed = hook(g)
+            if changed is not None:
+                g = changed
+    old = leaf._grad
+    if old is None:
+        leaf._grad = g
+    elif create_graph:
+        leaf._grad = old + g
+    else:
+        before = rec.grad_mode
+        dispatch.set_mode(False)
+        try:
+            old.add_(g)
+        finally:
+            dispatch.set_mode(before)
+    if meta is not None and meta.post_hooks:
+        for hook in list(meta.post_hooks):
+            hook(leaf)

@@ -1,0 +1,561 @@
+"""The one doorway: every operation on tensors is recorded here and nothing computed.
+
+The hot path is a dictionary look-up in the trie of :mod:`retrograd.trace`; the rest of
+this module is what happens when a look-up misses: promotion, shape rules, lines, and
+the limits that keep pending work bounded.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import dtypes, errors
+from .ops.op import REGISTRY, Array, Op, Spec
+from .trace import (
+    Arg,
+    Bound,
+    Const,
+    Failed,
+    Handle,
+    Jump,
+    Meta,
+    State,
+    meta_of,
+    scalar_key,
+    spec_of,
+)
+
+#: Past this many events, pending work is run where the trace begins to repeat …
+SOFT_LIMIT = 3000
+#: … and past this many anywhere, so that no loop hoards memory.
+HARD_LIMIT = 12000
+#: Bytes of leaves that pending work may keep alive.
+BYTES_LIMIT = 1 << 29
+#: States in the trie of a thread before it is forgotten and grown anew.
+TRIE_LIMIT = 100_000
+
+_new = object.__new__
+_tensor_type: type[Handle] = Handle
+_module_type: type[Any] | None = None
+#: set by execute.interpreter: runs what is pending in a recorder
+_run: Callable[[Recorder], None]
+
+
+class Recorder:
+    """The pending work of one thread."""
+
+    __slots__ = ("state", "pending", "args", "snapshots", "writes", "hooks", "roots",
+                 "args_known", "group", "of", "epoch", "count", "eager", "grad_mode",
+                 "inference", "running",
+                 "hold", "targets")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.roots: dict[tuple[bool, bool], State] = {}
+        self.args_known: dict[Any, Arg] = {}
+        self.group: tuple[str, ...] = ()
+        self.of: State | None = None
+        self.epoch = 0  # runs so far
+        self.count = 0  # states in the trie
+        self.eager = EAGER
+        self.grad_mode, self.inference = True, False
+        self.running = False  # a run is under way
+        self.hold = False  # do not run for reasons of space
+        self.reset()
+
+    def reset(self) -> None:
+        """Start a new trace at the root."""
+        if self.count > TRIE_LIMIT:
+            self.roots, self.args_known, self.count = {}, {}, 0
+        root = self.roots.get((self.grad_mode, self.eager))
+        if root is None:
+            root = State(None, "root", self, self.grad_mode)
+            self.roots[self.grad_mode, self.eager] = root
+        self.pending: list[Handle] = []
+        self.args: list[Handle] = []
+        self.snapshots: dict[int, Array] = {}
+        self.writes: list[Handle] = []  # memory that takes a value at the run
+        self.targets: dict[int, Any] = {}  # … and what it was as a leaf
+        self.hooks: dict[State, Any] = {}
+        self.state = root
+        self.epoch += 1
+
+    # -- leaves and handles ---------------------------------------------------------
+
+    def leaf(self, tensor: Handle, weak: bool = False) -> Arg:
+        """Take a materialised tensor into the trace as its next argument."""
+        grad = 0
+        meta = tensor._meta
+        if meta is not None:
+            grad = 2 if meta.history is not None else int(meta.requires_grad)
+            if meta.exposed and _held_elsewhere(tensor._array):
+                # NumPy code may write to it before the work is run.
+                self.snapshots[len(self.args)] = tensor._array.copy()
+        array = tensor._array
+        known = (len(self.args), array.shape, array.dtype, grad, weak)
+        key = self.args_known.get(known)
+        if key is None:
+            spec = spec_of(tensor)
+            key = self.args_known[known] = Arg(known[0], spec, grad, weak, self)
+        self.args.append(tensor)
+        tensor._key = key
+        return key
+
+    def handle(self, state: Any) -> Handle:
+        """A new pending tensor for *state*."""
+        out = _new(_tensor_type)
+        out._key, out._array, out._grad, out._meta = state, None, None, None
+        self.pending.append(out)
+        return out
+
+    # -- recording, the slow way ----------------------------------------------------
+
+    def event(
+        self,
+        kind: str,
+        op: type[Op] | None = None,
+        inputs: tuple[Any, ...] = (),
+        attrs: dict[str, Any] | None = None,
+        spec: Spec | None = None,
+        grad: int = 0,
+    ) -> State:
+        """Append one state to the trace."""
+        mode = self.grad_mode
+        state = State(self.state, kind, self, mode, op, inputs, attrs, spec, grad)
+        frame = errors.user_frame()
+        if frame is not None:
+            state.line = errors.line_of(frame)
+            state.module = errors.module_path(sys._getframe(1), _module_type)
+        state.group, state.of = self.group, self.of
+        for key in inputs:
+            if type(key) is Arg:
+                state.bytes += key.spec.nbytes
+        self.count += 1
+        self.state = state
+        return state
+
+    def mark(self, kind: str, key: Any, attrs: dict[str, Any]) -> State:
+        """Go along the edge of something that is no operation."""
+        start = self.state
+        edge = start.next.get((kind, key))
+        if edge is None:
+            inputs = attrs.pop("inputs", ())
+            edge = self.event(kind, inputs=inputs, attrs=attrs)
+            if not self.eager:
+                start.next[kind, key] = edge
+        self.state = edge
+        return edge  # type: ignore[no-any-return]
+
+    def emit(self, op: type[Op], keys: list[Any], attrs: dict[str, Any]) -> State:
+        """Promote the operands, apply the shape rule and append the operation."""
+        try:
+            operands = self.promote(op, keys)
+            specs = [k.spec for k in operands]
+            attrs = op.normalize(*specs, **attrs)
+            spec = op.infer(*specs, **attrs)
+        except (RuntimeError, TypeError, IndexError, ValueError) as error:
+            shown = ", ".join(
+                repr(k.spec) if hasattr(k, "spec") else repr(k) for k in keys
+            )
+            what = f"in {op.name}({shown}) at {errors.user_line()}"
+            raise errors.at(error, what) from None
+        grad = 0
+        if self.grad_mode and spec.dtype.category == dtypes.FLOATING and op.rules:
+            if op.variadic:
+                fixed = len(op.inputs) - 1
+                names = op.inputs[:-1] + op.inputs[-1:] * (len(operands) - fixed)
+            else:
+                names = op.inputs
+            for name, key in zip(names, operands, strict=True):
+                if key.grad and name in op.rules:
+                    grad = 1
+        state = self.event("op", op, tuple(operands), attrs, spec, grad)
+        state.view = op.view
+        return state
+
+    def promote(self, op: type[Op], keys: list[Any]) -> list[Any]:
+        """Give numbers a type and bring operands to a common one, as *op* asks."""
+        first = getattr(op, "promote_from", 0)
+        target = None
+        if op.promotion and len(keys) > first:
+            ranked = []
+            for k in keys[first:]:
+                if not hasattr(k, "spec"):
+                    ranked.append((dtypes.of_scalar(k), 0))
+                else:
+                    rank = 0 if k.weak else 2 if k.spec.shape else 1
+                    ranked.append((k.spec.dtype, rank))
+            target = dtypes.result_type_of(ranked)
+            if op.promotion == "float" and target.category != dtypes.FLOATING:
+                target = dtypes.get_default_dtype()
+        result = []
+        for i, k in enumerate(keys):
+            wanted = target if i >= first else None
+            if not hasattr(k, "spec"):
+                if not isinstance(k, (int, float, np.number, np.bool_)):
+                    raise TypeError(
+                        f"{op.name}(): argument {i + 1} must be a Tensor or a number, "
+                        f"not {type(k).__name__}"
+                    )
+                k = Const(k, wanted or dtypes.of_scalar(k))
+            elif wanted is not None and k.spec.dtype is not wanted:
+                if type(k) is Const:
+                    k = Const(k.value, wanted)
+                else:
+                    k = self.emit(REGISTRY["cast"], [k], {"dtype": wanted})
+            result.append(k)
+        return result
+
+    # -- misses ---------------------------------------------------------------------
+
+    def enter(self, key: Any) -> Any:
+        """Called on a miss: honour the limits and, at the root, branch by line.
+
+        Returns the edge if the branch knows it.
+        """
+        state = self.state
+        if state.kind == "root":
+            # The first event of a trace is keyed by its line as well, so that lines
+            # shown later are those of this program and not of one that began alike.
+            frame = errors.user_frame()
+            where = None if frame is None else (frame.f_code, frame.f_lasti)
+            if state.lines is None:
+                state.lines = {}
+            branch = state.lines.get(where)
+            if branch is None:
+                branch = State(state, "line", self, self.grad_mode)
+                branch.line = errors.line_of(frame) if frame else ""
+                state.lines[where] = branch
+            self.state = branch
+            return None if self.eager else branch.next.get(key)
+        return None
+
+    def full(self) -> bool:
+        """Whether pending work should be run before more is recorded."""
+        state = self.state
+        if self.hold or (state.depth < SOFT_LIMIT and state.bytes < BYTES_LIMIT):
+            return False
+        if state.depth >= HARD_LIMIT or state.bytes >= BYTES_LIMIT:
+            return True
+        first = state.path()[1]
+        return first.line == errors.user_line()
+
+    def keys(self, inputs: tuple[Any, ...]) -> list[Any]:
+        """The operands as keys of this recorder; numbers stay numbers."""
+        result = []
+        for x in inputs:
+            if isinstance(x, Handle):
+                key = x._key
+                if key is not None and key.recorder is not self:
+                    key = self.adopt(x, key)
+                result.append(key or self.leaf(x))
+            else:
+                result.append(x)
+        return result
+
+    def adopt(self, tensor: Handle, key: Any) -> Any:
+        """The key of a tensor that is pending, or a leaf in use, elsewhere."""
+        if type(key) is Failed:
+            raise key.error
+        if type(key) is Bound or type(key) is Const:
+            return key
+        if type(key) is State:
+            from .execute.interpreter import materialize_foreign
+
+            materialize_foreign(tensor, key)
+        return self.leaf(tensor)
+
+    def miss(
+        self, key: Any, op: type[Op], inputs: tuple[Any, ...], attrs: dict[str, Any]
+    ) -> Handle:
+        """Record an operation for the first time in this place."""
+        if self.full():
+            self.flush()
+        edge = self.enter(key)
+        start = self.state
+        if edge is None or type(edge) is Jump:
+            keys = self.keys(inputs)
+            for i, x in enumerate(keys) if not self.eager else ():
+                if hasattr(x, "spec") or not isinstance(x, (int, float)):
+                    continue
+                # A number that changes from time to time becomes an argument.
+                slot = (op, i, *(k if hasattr(k, "spec") else None for k in keys))
+                if start.many is None:
+                    start.many = set()
+                if slot in start.many and type(x) is not bool:
+                    d = np.float64 if isinstance(x, float) else np.int64
+                    keys[i] = self.leaf(constant(np.array(x, d)), weak=True)
+                start.many.add(slot)
+            key = (op, *(k if hasattr(k, "spec") else scalar_key(k) for k in keys))
+            if attrs:
+                key = (*key, tuple(attrs.items()))
+            edge = start.next.get(key)
+            if edge is None:
+                try:
+                    edge = self.emit(op, keys, attrs)
+                except BaseException:
+                    self.state = start
+                    raise
+                if not self.eager:
+                    start.next[key] = edge
+        self.state = edge
+        out = self.handle(edge)
+        if edge.view:
+            alias(out, inputs[0])
+        if self.eager and not self.running:
+            self.flush()
+        return out
+
+    # -- running --------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Run everything pending that somebody still holds, as one graph."""
+        _run(self)
+
+
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.rec = Recorder()
+
+
+EAGER = False
+_local = _Local()
+
+
+def recorder() -> Recorder:
+    """The recorder of this thread."""
+    return _local.rec
+
+
+def _held_elsewhere(array: Array) -> bool:
+    owner = array if array.base is None else array.base
+    # the tensor's slot (or the view), this frame's two names, and the argument
+    return sys.getrefcount(owner) > (5 if owner is array else 4)
+
+
+def alias(out: Handle, source: Handle) -> None:
+    """Note that *out* is a view of *source*: writing to one writes the other."""
+    meta = meta_of(out)
+    origin = source._meta
+    if origin is not None and origin.base is not None:
+        meta.base, meta.path = origin.base, origin.path
+    else:
+        meta.base = source
+
+
+def apply1(op: type[Op], a: Any) -> Any:
+    """Record ``op(a)``: *a* is a tensor."""
+    rec = _local.rec
+    key = (op, a._key or rec.leaf(a))
+    state = rec.state.next.get(key)
+    if state is None:
+        return rec.miss(key, op, (a,), {})
+    rec.state = state
+    out = _new(_tensor_type)
+    out._key, out._array, out._grad, out._meta = state, None, None, None
+    rec.pending.append(out)
+    return out
+
+
+def apply2(op: type[Op], a: Any, b: Any) -> Any:
+    """Record ``op(a, b)``: tensors, or one of them a Python number."""
+    if not (isinstance(a, Handle) and isinstance(b, Handle)):
+        return apply(op, a, b)
+    rec = _local.rec
+    key = (op, a._key or rec.leaf(a), b._key or rec.leaf(b))
+    state = rec.state.next.get(key)
+    if state is None:
+        return rec.miss(key, op, (a, b), {})
+    rec.state = state
+    out = _new(_tensor_type)
+    out._key, out._array, out._grad, out._meta = state, None, None, None
+    rec.pending.append(out)
+    return out
+
+
+def apply(op: type[Op], *inputs: Any, **attrs: Any) -> Any:
+    """Record ``op(*inputs)`` with attributes: inputs are tensors or numbers."""
+    rec = _local.rec
+    parts: list[Any] = [op]
+    for x in inputs:
+        if isinstance(x, Handle):
+            parts.append(x._key or rec.leaf(x))
+        else:
+            parts.append(scalar_key(x))
+    if attrs:
+        parts.append(tuple(attrs.items()))
+    key = tuple(parts)
+    try:
+        state = rec.state.next.get(key)
+    except TypeError:
+        attrs = {k: _hashable(v) for k, v in attrs.items()}
+        parts[-1] = tuple(attrs.items())
+        key = tuple(parts)
+        state = rec.state.next.get(key)
+    if state is None:
+        return rec.miss(key, op, inputs, attrs)
+    rec.state = state
+    out = rec.handle(state)
+    if state.view:
+        alias(out, inputs[0])
+    return out
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(_hashable(v) for v in value)
+    return value
+
+
+def composite(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Remember a pure composition as one named group: one event when it comes back."""
+    name = function.__name__
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        rec = _local.rec
+        parts: list[Any] = [call]
+        for x in args:
+            if isinstance(x, Handle):
+                parts.append(x._key or rec.leaf(x))
+            elif x is None or type(x) is str:
+                parts.append(x)
+            elif type(x) is float or type(x) is int:
+                parts.append(scalar_key(x))
+            else:
+                parts.append((type(x), x))
+        for word, x in kwargs.items():
+            parts.append(word)
+            if isinstance(x, Handle):
+                parts.append(x._key or rec.leaf(x))
+            else:
+                parts.append(scalar_key(x) if type(x) is float else (type(x), x))
+        key = tuple(parts)
+        try:
+            edge = rec.state.next.get(key)
+        except TypeError:  # an argument that cannot be hashed: just compose
+            return function(*args, **kwargs)
+        if edge is None:
+            if rec.full():
+                rec.flush()
+                return call(*args, **kwargs)
+            edge = rec.enter(key)
+            if edge is None:
+                return _compose(rec, key, name, function, args, kwargs)
+        if type(edge) is Jump:
+            rec.state = edge.final
+            return tuple([rec.handle(s) for s in edge.outs])
+        rec.state = edge
+        out = _new(_tensor_type)
+        out._key, out._array, out._grad, out._meta = edge, None, None, None
+        rec.pending.append(out)
+        return out
+
+    return call
+
+
+def _compose(
+    rec: Recorder,
+    key: Any,
+    name: str,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Record a composition in full, and remember where it led."""
+    foreign = any(
+        isinstance(x, Handle) and x._key is not None and x._key.recorder not in (None, rec)
+        for x in (*args, *kwargs.values())
+    )
+    rec.keys((*args, *kwargs.values()))  # what another thread has pending is a leaf here
+    start, epoch = rec.state, rec.epoch
+    pending, arguments = len(rec.pending), len(rec.args)
+    outer = rec.group
+    rec.group = (*outer, name)
+    try:
+        result = function(*args, **kwargs)
+    except (RuntimeError, TypeError, IndexError, ValueError) as error:
+        if rec.epoch == epoch:
+            rec.state = start
+            del rec.pending[pending:]
+        what = f"in {name}({_shown(args)}) at {errors.user_line()}"
+        raise errors.at(error, what) from None
+    finally:
+        rec.group = outer
+    outs = result if type(result) is tuple else (result,)
+    known = {id(t) for t in rec.pending[pending:]}
+    if (
+        rec.epoch != epoch
+        or rec.eager
+        or foreign
+        or len(rec.args) != arguments
+        or not all(isinstance(t, Handle) and id(t) in known for t in outs)
+    ):
+        return result
+    del rec.pending[pending:]
+    rec.pending.extend(outs)
+    for t in outs:
+        t._meta = None  # an alias of something that is gone
+    if type(result) is tuple:
+        start.next[key] = Jump(rec.state, tuple(t._key for t in outs))
+    elif result._key is rec.state:
+        start.next[key] = rec.state
+    return result
+
+
+def _shown(args: tuple[Any, ...]) -> str:
+    return ", ".join(
+        repr(spec_of(x)) if isinstance(x, Handle) else repr(x) for x in args
+    )
+
+
+def constant(array: Array) -> Any:
+    """A materialised tensor on *array* itself (no copy, no gradient)."""
+    out = _new(_tensor_type)
+    out._key, out._array, out._grad, out._meta = None, array, None, None
+    return out
+
+
+def realize(*tensors: Any) -> None:
+    """Run pending work if any of *tensors* waits for it."""
+    for t in tensors:
+        key = t._key
+        if key is None or type(key) is Arg or type(key) is Bound:
+            continue
+        if type(key) is Failed:
+            raise key.error
+        if key.recorder is _local.rec:
+            _local.rec.flush()
+            if type(t._key) is Failed:
+                raise t._key.error
+        else:
+            _local.rec.adopt(t, key)
+
+
+def set_mode(grad: bool) -> None:
+    """Turn the recording of gradients on or off, as an event of the trace."""
+    rec = _local.rec
+    if rec.grad_mode == grad:
+        return
+    rec.grad_mode = grad
+    if rec.state.kind == "root" and not rec.args:
+        rec.reset()
+        return
+    rec.mark("mode", grad, {})
+
+
+def set_eager(eager: bool) -> None:
+    """Run every operation as it is recorded (for debugging), or stop doing so."""
+    rec = _local.rec
+    if rec.eager != eager:
+        rec.flush()
+        rec.eager = eager
+        rec.reset()
+
+
+__all__ = ["Meta", "apply", "apply1", "apply2", "composite", "constant", "realize"]

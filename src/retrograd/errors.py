@@ -1,0 +1,58 @@
+"""Where an operation came from, and errors that say so."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import FrameType
+from typing import Any
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame that is not the library's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return frame
+
+
+def user_line() -> str:
+    """``file.py:12`` of the user's code that is running now."""
+    frame = user_frame()
+    if frame is None:
+        return "<unknown>"
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def at(error: BaseException, what: str) -> BaseException:
+    """The same error, its message followed by *what*: the operation and the line."""
+    if getattr(error, "_retrograd_located", False):
+        return error
+    text = str(error.args[0]) if error.args else ""
+    try:
+        located = type(error)(f"{text}\n  {what}")
+    except Exception:  # an exception class with its own signature keeps its text
+        located = RuntimeError(f"{type(error).__name__}: {text}\n  {what}")
+    located._retrograd_located = True  # type: ignore[attr-defined]
+    return located
+
+
+def module_path(frame: FrameType | None, module_type: type[Any] | None) -> Any:
+    """The innermost module whose ``forward`` is running, or None."""
+    if module_type is None:
+        return None
+    depth = 0
+    while frame is not None and depth < 40:
+        if frame.f_code.co_name == "forward":
+            owner = frame.f_locals.get("self")
+            if isinstance(owner, module_type):
+                return owner
+        frame, depth = frame.f_back, depth + 1
+    return None
+
+
+def line_of(frame: FrameType) -> str:
+    """``file.py:12`` for a frame."""
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"

@@ -1,0 +1,229 @@
+"""In-place operations, at the edge: the program stays free of side effects.
+
+A value that is still pending is replaced by another, and its views are derived anew. A
+tensor that has memory keeps it: the new value is written there when the work is run (at
+once where somebody else holds the memory), so that views, ``.data`` and NumPy arrays
+see the change.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from . import dispatch, dtypes, errors
+from .dispatch import Recorder, apply, apply1
+from .execute.interpreter import follow, view_path
+from .ops.core import Clone
+from .ops.op import REGISTRY, Spec
+from .trace import Arg, Failed, Handle, State, memory_of, meta_of, spec_of
+
+
+def _check(rec: Recorder, x: Any, root: Any) -> None:
+    if not rec.grad_mode:
+        return
+    for tensor, what in ((x, "a leaf Variable"), (root, "a view of a leaf Variable")):
+        if tensor.is_leaf and tensor.requires_grad:
+            raise RuntimeError(
+                f"{what} that requires grad is being used in an in-place operation. "
+                "Do it under rg.no_grad(), or on tensor.data, or use the out-of-place "
+                f"form\n  at {errors.user_line()}"
+            )
+
+
+def _fitting(x: Any, new: Any) -> Any:
+    """The new value in the shape and type of *x*."""
+    spec, given = spec_of(x), spec_of(new)
+    if given.dtype.category > spec.dtype.category:
+        raise RuntimeError(
+            f"result type {given.dtype.name} can't be cast to the desired output type "
+            f"{spec.dtype.name}\n  at {errors.user_line()}"
+        )
+    if given.dtype is not spec.dtype:
+        new = apply(REGISTRY["cast"], new, dtype=spec.dtype)
+    if given.shape != spec.shape:
+        lead = len(given.shape) - len(spec.shape)
+        if lead > 0 and all(n == 1 for n in given.shape[:lead]):
+            new = apply(REGISTRY["reshape"], new, shape=given.shape[lead:])
+        elif lead > 0:
+            raise RuntimeError(
+                f"output with shape {list(spec.shape)} doesn't match the broadcast "
+                f"shape {list(given.shape)}\n  at {errors.user_line()}"
+            )
+        try:
+            new = apply(REGISTRY["expand"], new, shape=spec.shape)
+        except RuntimeError:
+            raise RuntimeError(
+                f"output with shape {list(spec.shape)} doesn't match the broadcast "
+                f"shape {list(given.shape)}\n  at {errors.user_line()}"
+            ) from None
+    return new
+
+
+def _shares(path: tuple[Any, ...], spec: Spec) -> bool:
+    """Whether the views of *path* lead into the memory of a tensor of that shape."""
+    strides, step = [], 1
+    for n in reversed(spec.shape):
+        strides.append(step)
+        step *= n
+    one = np.zeros(1, np.int8)
+    whole = np.lib.stride_tricks.as_strided(one, spec.shape, strides[::-1])
+    return follow(whole, path).base is not None and np.may_share_memory(
+        follow(whole, path), whole
+    )
+
+
+def _materialized(x: Any) -> bool:
+    return x._array is not None and type(x._key) is not State
+
+
+def assign(x: Any, new: Any) -> Any:
+    """Give *x* a new value in place; returns *x*."""
+    rec = dispatch.recorder()
+    if type(x._key) is Failed:
+        raise x._key.error
+    meta = x._meta
+    root = x if meta is None or meta.base is None else meta.base
+    new = _fitting(x, new)
+    if root is not x and type(x._key) is State:
+        steps = view_path(x._key, root._key)
+        if any(name == "detach" for name, _ in steps):
+            rec.flush()
+            root = x if meta is None or meta.base is None else meta.base
+        elif not meta.path and not _shares(steps, spec_of(root)):
+            meta.base, root = None, x
+    detached = meta is not None and any(name == "detach" for name, _ in meta.path)
+    _check(rec, x, x if detached else root)
+    tracked = rec.grad_mode and (new.requires_grad or x.requires_grad)
+    if _materialized(x) and _materialized(root) and not tracked:
+        _write(rec, x, root, new)
+    elif root is x:
+        _replace(rec, x, new)
+    else:
+        _through_view(rec, x, root, new)
+    if rec.eager and not rec.running:
+        rec.flush()
+    return x
+
+
+def _aliases(rec: Recorder, root: Any) -> list[Any]:
+    """Pending views of *root*."""
+    return [
+        t
+        for t in rec.pending
+        if t is not root
+        and type(t._key) is State
+        and t._meta is not None
+        and t._meta.base is root
+    ]
+
+
+def _write(rec: Recorder, x: Any, root: Any, new: Any) -> None:
+    """The new value goes to memory: later if nobody else holds it, else now."""
+    array = x._array
+    # the slot, this name and the argument of getrefcount
+    alone = array.base is None and sys.getrefcount(array) <= 3
+    if root is x and alone and not _aliases(rec, x) and not rec.eager:
+        key = new._key or rec.leaf(new)
+        if type(key) is not State:
+            key = apply1(Clone, new)._key
+        _later(rec, x, key)
+        return
+    dispatch.realize(new)
+    rec.flush()
+    value = new._array
+    np.copyto(x._array, value, casting="unsafe")
+    memory_of(x)[0] += 1
+
+
+def _later(rec: Recorder, x: Any, key: State) -> None:
+    """Write the value *key* to the memory of *x* when the work is run."""
+    target = rec.targets.get(id(x))
+    if target is None:
+        target = x._key or rec.leaf(x)
+        if x._key.recorder not in (None, rec):
+            target = rec.leaf(x)
+        rec.targets[id(x)] = target
+        rec.writes.append(x)
+    rec.mark("write", (target, key), {"inputs": (target, key)})
+    x._key = key
+
+
+def _replace(rec: Recorder, x: Any, new: Any) -> None:
+    """A pending (or tracked) value is replaced, and its views with it."""
+    views = [(t, view_path(t._key, x._key)) for t in _aliases(rec, x)]
+    if type(new._key) is not State or new._key.recorder is not rec or new._key.view:
+        new = apply1(Clone, new)
+    old, key = x._key, new._key
+    if x._meta is not None and x._meta.history is not None:
+        segment, state = x._meta.history
+        segment.overwritten[state] = errors.user_line()
+    if x._array is not None:
+        _later(rec, x, key)
+    else:
+        rec.mark("inplace", (old, key), {"inputs": (old, key)})
+        x._key = key
+    for view, path in views:
+        _rederive(view, x, path)
+
+
+def _through_view(rec: Recorder, x: Any, root: Any, new: Any) -> None:
+    """Write through a view: the whole is rebuilt around the part."""
+    path = x._meta.path + view_path(x._key, root._key)
+    whole = apply(REGISTRY["view_write"], root, new, path=path)
+    pending = type(x._key) is State
+    _replace(rec, root, whole)
+    if not pending:
+        _rederive(x, root, path)
+        rec.writes.append(x)
+
+
+def _rederive(view: Any, root: Any, path: tuple[Any, ...]) -> None:
+    value = root
+    for name, attrs in path:
+        value = apply(REGISTRY[name], value, **dict(attrs))
+    view._key = value._key
+
+
+def share(source: Any) -> Any:
+    """A tensor on the same memory without history: ``detach`` and ``.data``."""
+    key = source._key
+    if type(key) is State or type(key) is Failed:
+        return apply1(REGISTRY["detach"], source)
+    out: Any = object.__new__(dispatch._tensor_type)
+    out._key, out._array, out._grad, out._meta = None, source._array, None, None
+    meta = meta_of(out)
+    origin = source._meta
+    if origin is not None and origin.base is not None:
+        meta.base, meta.path = origin.base, (*origin.path, ("detach", ()))
+    else:
+        meta.base, meta.path = source, (("detach", ()),)
+    meta.exposed = origin is not None and origin.exposed
+    return out
+
+
+def set_data(x: Any, value: Any) -> None:
+    """``x.data = value``: *x* takes over the memory of *value*."""
+    rec = dispatch.recorder()
+    dispatch.realize(value)
+    if type(x._key) in (State, Arg):
+        rec.flush()
+    x._array = value._array
+    meta = meta_of(x)
+    meta.base, meta.path = value, (("detach", ()),)
+    if meta.home is not None:
+        meta.base = None
+        rebind(x)
+
+
+def rebind(x: Handle) -> None:
+    """Give a long-lived leaf a key that fits its present shape, type and flag."""
+    from .trace import Bound
+
+    meta = meta_of(x)
+    array: Any = x._array
+    spec = Spec(array.shape, dtypes.from_numpy_dtype(array.dtype))
+    meta.home = Bound(x, spec, int(meta.requires_grad))
+    x._key = meta.home

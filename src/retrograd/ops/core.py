@@ -1,0 +1,46 @@
+"""Primitives that the tensor itself stands on: copies and severed histories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .op import Array, Op, Sample, Spec, probe
+
+
+class Clone(Op):
+    """out = a, in memory of its own."""
+
+    formula, adjoint = "a", ("ḡ",)
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        return specs[0]
+
+    @staticmethod
+    def forward(a: Array) -> Array:
+        return np.array(a, order="C")
+
+    @staticmethod
+    def vjp_a(g: Any) -> Any:
+        return g
+
+    @staticmethod
+    def samples() -> list[Sample]:
+        return [Sample(probe(3, 2)), Sample(probe())]
+
+
+class Detach(Op):
+    """out = a, without a derivative; shares the memory of a."""
+
+    formula = "a"
+    view = True
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        return specs[0]
+
+    @staticmethod
+    def forward(a: Array) -> Array:
+        return a

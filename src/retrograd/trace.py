@@ -1,0 +1,255 @@
+"""What a trace is made of: keys (what an operand is) and states (what was recorded).
+
+The recorded program of a thread is a path in a trie. A :class:`State` is one event,
+and also the node of the graph: its inputs are the keys of earlier states or of leaves.
+The same program walks the same path, so a repeated event costs one dictionary look-up;
+shapes, lines and the graph itself are worked out only when a state is made.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .ops.op import Array, Op, Spec
+
+
+class Handle:
+    """The slots of a Tensor.
+
+    ``_key`` says what the tensor is in the running trace: None (a materialised leaf
+    not used yet), an :class:`Arg` or :class:`Bound` (a leaf in use), or a
+    :class:`State` (pending). ``_array`` is the memory, if there is any yet.
+    """
+
+    __slots__ = ("_key", "_array", "_grad", "_meta", "__dict__", "__weakref__")
+    _key: Any
+    _array: Any
+    _grad: Any
+    _meta: Meta | None
+
+
+class Meta:
+    """What few tensors have: history, aliases, hooks, a requires_grad flag."""
+
+    __slots__ = ("requires_grad", "history", "base", "path", "memory", "exposed",
+                 "hooks", "post_hooks", "retains_grad", "home", "inference")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.requires_grad = False
+        #: (segment, state): the run that computed this tensor with gradients on
+        self.history: tuple[Segment, State] | None = None
+        #: the tensor whose memory this one shares, and the views that lead there
+        self.base: Handle | None = None
+        self.path: tuple[Any, ...] = ()
+        #: counts the writes to this memory; one list for all aliases
+        self.memory: list[int] | None = None
+        self.exposed = False  # NumPy code may hold the memory
+        self.hooks: list[Any] | None = None
+        self.post_hooks: list[Any] | None = None
+        self.retains_grad = False
+        self.home: Bound | None = None
+        self.inference = False
+
+
+class Arg:
+    """A leaf of the running trace, by position. One object for a (position, spec)."""
+
+    __slots__ = ("index", "spec", "grad", "weak", "recorder")
+
+    def __init__(
+        self, index: int, spec: Spec, grad: int, weak: bool, recorder: Any
+    ) -> None:
+        self.index, self.spec, self.weak = index, spec, weak
+        self.grad = grad  # 0: none, 1: a leaf that wants one, 2: has a history
+        self.recorder = recorder
+
+
+class Bound:
+    """A long-lived leaf (a parameter), known by identity; owns nothing."""
+
+    __slots__ = ("ref", "spec", "grad", "__weakref__")
+    recorder = None
+    weak = False
+
+    def __init__(self, tensor: Handle, spec: Spec, grad: int) -> None:
+        self.ref, self.spec, self.grad = weakref.ref(tensor), spec, grad
+
+
+class Const:
+    """A Python number among the operands, in the type that promotion gave it."""
+
+    __slots__ = ("value", "spec", "weak")
+    recorder = None
+    grad = 0
+
+    def __init__(self, value: Any, dtype: dtypes.dtype) -> None:
+        self.value = dtype.np.type(value)
+        self.spec = Spec((), dtype)
+        self.weak = True
+
+
+class Failed:
+    """What a pending tensor becomes when the run that should make it fails."""
+
+    __slots__ = ("spec", "error")
+    recorder = None
+    grad = 0
+    weak = False
+
+    def __init__(self, spec: Spec, error: BaseException) -> None:
+        self.spec, self.error = spec, error
+
+
+class State:
+    """One event after another: a node of the graph and a place in the trie.
+
+    ``kind`` is "op", or "root", "line", "mode", "write" (memory of ``inputs[0]`` takes
+    the value ``inputs[1]``), "inplace" (a pending value was replaced), "backward".
+    """
+
+    __slots__ = ("next", "parent", "depth", "kind", "op", "inputs", "attrs", "spec",
+                 "grad", "grad_mode", "recorder", "line", "module", "group", "of",
+                 "view", "plans", "bytes", "lines", "many")  # fmt: skip
+    weak = False
+
+    def __init__(
+        self,
+        parent: State | None,
+        kind: str,
+        recorder: Any,
+        grad_mode: bool,
+        op: type[Op] | None = None,
+        inputs: tuple[Any, ...] = (),
+        attrs: dict[str, Any] | None = None,
+        spec: Spec | None = None,
+        grad: int = 0,
+    ) -> None:
+        self.next: dict[Any, Any] = {}
+        self.parent, self.kind, self.recorder = parent, kind, recorder
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.bytes: int = 0 if parent is None else parent.bytes
+        self.op, self.inputs, self.attrs = op, inputs, attrs or {}
+        self.spec: Any = spec
+        self.grad, self.grad_mode = grad, grad_mode
+        self.line, self.module, self.group = "", None, ()
+        self.of: State | None = None
+        self.view = False
+        self.plans: dict[Any, Any] | None = None
+        self.lines: dict[Any, State] | None = None
+        self.many: set[Any] | None = None
+
+    def path(self) -> list[State]:
+        """All events from the root to this one, in order."""
+        states: list[State] = []
+        state: State | None = self
+        while state is not None:
+            states.append(state)
+            state = state.parent
+        states.reverse()
+        return states
+
+
+class Jump:
+    """Several events as one: where they lead, and which states are the results."""
+
+    __slots__ = ("final", "outs")
+
+    def __init__(self, final: State, outs: tuple[Any, ...]) -> None:
+        self.final, self.outs = final, outs
+
+
+_sequence = itertools.count(1)
+
+
+class Segment:
+    """What remains of a run for a later backward: the values that rules keep.
+
+    ``saved`` maps keys (states and leaves) to tensors or arrays, ``versions`` leaves to
+    the state of their memory, ``freed`` the states whose values were given up.
+    """
+
+    __slots__ = ("sequence", "saved", "versions", "freed", "overwritten", "hooks",
+                 "uses")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.sequence = next(_sequence)
+        self.saved: dict[Any, Any] = {}
+        self.versions: dict[Any, int] = {}
+        self.freed: set[State] = set()
+        self.overwritten: dict[Any, str] = {}
+        self.hooks: dict[State, Any] = {}
+        self.uses: dict[Any, int] = {}
+
+    def free(self, state: State) -> None:
+        """Give up what the rules of *state* kept, unless others need it too."""
+        if state in self.freed:
+            return
+        self.freed.add(state)
+        for key in kept_by(state):
+            left = self.uses.get(key, 0) - 1
+            self.uses[key] = left
+            if left == 0 and type(key) is State:
+                self.saved.pop(key, None)
+
+
+def kept_by(state: State) -> set[Any]:
+    """The keys whose values the rules of one operation ask for."""
+    kept: set[Any] = set()
+    op: Any = state.op
+    for i, key in enumerate(state.inputs):
+        rule = op.rules.get(op.inputs[min(i, len(op.inputs) - 1)])
+        if rule is None or not key.grad:
+            continue
+        if rule.keeps_out:
+            kept.add(state)
+        for j in rule.keeps:
+            kept.update(state.inputs if j < 0 else (state.inputs[j],))
+    return {k for k in kept if type(k) is not Const}
+
+
+def memory_of(tensor: Handle) -> list[int]:
+    """The write counter of a tensor's memory."""
+    meta = meta_of(tensor)
+    if meta.base is not None:
+        return memory_of(meta.base)
+    if meta.memory is None:
+        meta.memory = [0]
+    return meta.memory
+
+
+def meta_of(tensor: Handle) -> Meta:
+    meta = tensor._meta
+    if meta is None:
+        meta = tensor._meta = Meta()
+    return meta
+
+
+def spec_of(tensor: Handle) -> Spec:
+    """Shape and type, without running anything."""
+    key = tensor._key
+    if key is not None:
+        spec: Spec = key.spec
+        return spec
+    array: Array = tensor._array
+    return Spec(array.shape, dtypes.from_numpy_dtype(array.dtype))
+
+
+def scalar_key(value: Any) -> Any:
+    """A number as part of a key: 1, True and 1.0 differ, and so do 0.0 and −0.0."""
+    if value == value and value != 0:
+        return (type(value), value)
+    return (type(value), repr(value))
+
+
+def own(value: Any, spec: Spec) -> Array:
+    """The value as an array that nobody else holds."""
+    if type(value) is not np.ndarray:
+        return np.array(value, dtype=spec.dtype.np)
+    if value.base is not None or not value.flags.owndata:
+        return np.array(value, order="C")
+    return value
