@@ -372,12 +372,7 @@ def backward(
         start.next[key] = LeafPath(rec.state, found)
     for _, leaf in run.leaves.values():
         g = run.waiting[id(leaf)]
-        if type(g._key) is State and epoch == rec.epoch:
-            g = rec.handle(g._key)
-        elif type(g._key) is Const:
-            g = constant(g._key.value.reshape(()).copy())
-        elif g is gradient or g._key is None or type(g._key) is not State:
-            g = g.clone()
+        g = deliver(rec, g)
         _accumulate(rec, leaf, g, create_graph)
     if rec.eager:
         rec.flush()
@@ -405,3 +400,12 @@ def _accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) -
     if meta is not None and meta.post_hooks:
         for hook in list(meta.post_hooks):
             hook(leaf)
+
+
+def deliver(rec: dispatch.Recorder, g: Any) -> Any:
+    """A gradient as a tensor of the user's own."""
+    if type(g._key) is State:
+        return rec.handle(g._key) if g._key.recorder is rec else g
+    if type(g._key) is Const:
+        return constant(np.array(g._key.value))
+    return g.clone()

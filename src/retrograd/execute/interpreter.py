@@ -197,6 +197,7 @@ class Plan:
         leaves = {id(t._array) for t in rec.args} if self.outputs else taken
         aliases: list[tuple[Handle, Any]] = []
         made: list[tuple[Handle, Any, Any]] = []
+        delivered = {id(pending[i]) for i, _ in self.outputs}
         for i, key in self.outputs:
             tensor = pending[i]
             n = slot[key]
@@ -205,8 +206,10 @@ class Plan:
                 continue
             meta = tensor._meta
             if meta is not None and meta.base is not None:
-                aliases.append((tensor, key))
-                continue
+                if meta.base._array is not None or id(meta.base) in delivered:
+                    aliases.append((tensor, key))
+                    continue
+                meta.base = None  # the whole is nobody's: the part stands alone
             if tensor._array is not None:
                 continue  # its memory is written below
             array = values[n]

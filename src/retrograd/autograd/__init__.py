@@ -1,0 +1,129 @@
+"""Derivatives: ``grad``, ``backward``, modes, custom functions and their checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import backward as _reverse
+from .. import dispatch
+from ..dispatch import constant
+from ..trace import spec_of
+from .check import gradcheck, gradgradcheck
+from .function import Function, once_differentiable
+from .modes import (
+    eager,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+
+
+def _listed(x: Any) -> list[Any]:
+    return list(x) if isinstance(x, (list, tuple)) else [x]
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """Σ vᵢᵀ ∂outputsᵢ/∂inputs, one tensor for each input; ``.grad`` is left alone.
+
+    With *create_graph* the results can be differentiated again:
+
+    >>> import retrograd as rg
+    >>> x = rg.tensor(3.0, requires_grad=True)
+    >>> (g,) = rg.autograd.grad(x**3, x, create_graph=True)
+    >>> rg.autograd.grad(g, x)[0].item()
+    18.0
+    """
+    if is_grads_batched:
+        raise NotImplementedError("is_grads_batched: call grad once for each row")
+    ys, xs = _listed(outputs), _listed(inputs)
+    seeds = [None] * len(ys) if grad_outputs is None else _listed(grad_outputs)
+    for x in xs:
+        if not x.requires_grad:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+    retain = create_graph if retain_graph is None else retain_graph
+    rec = dispatch.recorder()
+    run = _reverse.reverse(ys, seeds, retain, create_graph, wanted=xs)
+    results = []
+    for x in xs:
+        node = _reverse.node_of(rec, x)
+        g = run.waiting.get(id(x)) if node is None else run.captured.get(node)
+        if g is None and not (allow_unused or materialize_grads):
+            raise RuntimeError(
+                "One of the differentiated Tensors appears to not have been used in "
+                "the graph. Set allow_unused=True if this is the desired behavior."
+            )
+        if g is None and materialize_grads:
+            spec = spec_of(x)
+            import numpy as np
+
+            g = constant(np.zeros(spec.shape, spec.dtype.np))
+        results.append(g if g is None else _reverse.deliver(rec, g))
+    return tuple(results)
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Sequence[Any] | Any = None,
+) -> None:
+    """Add Σ vᵢᵀ ∂tensorsᵢ/∂leaf to the ``.grad`` of every leaf (or of *inputs*)."""
+    ys = _listed(tensors)
+    seeds = [None] * len(ys) if grad_tensors is None else _listed(grad_tensors)
+    if len(ys) == 1 and inputs is None:
+        _reverse.backward(ys[0], seeds[0], retain_graph, create_graph)
+        return
+    retain = create_graph if retain_graph is None else retain_graph
+    rec = dispatch.recorder()
+    wanted = [] if inputs is None else _listed(inputs)
+    run = _reverse.reverse(ys, seeds, retain, create_graph, wanted)
+    if inputs is None:
+        pairs = [(t, run.waiting[id(t)]) for _, t in run.leaves.values()]
+    else:
+        pairs = []
+        for x in wanted:
+            node = _reverse.node_of(rec, x)
+            g = run.waiting.get(id(x)) if node is None else run.captured.get(node)
+            if g is not None:
+                pairs.append((x, g))
+    for t, g in pairs:
+        _reverse._accumulate(rec, t, _reverse.deliver(rec, g), create_graph)
+
+
+class Variable:
+    """Tensors are variables; kept for programs of another age."""
+
+    def __new__(cls, data: Any, requires_grad: bool = False) -> Any:
+        return data.requires_grad_() if requires_grad else data
+
+
+__all__ = [
+    "Function",
+    "Variable",
+    "backward",
+    "eager",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "once_differentiable",
+    "set_grad_enabled",
+]

@@ -1,0 +1,220 @@
+"""The mathematics as methods: ``x.exp()`` is ``rg.exp(x)``; ``x.exp_()`` in place.
+
+Every function of ``functions/`` whose first argument is a tensor becomes a method of
+the same name, and the element-wise ones get an in-place twin.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from . import dispatch, dtypes
+from .dispatch import constant
+from .functions import create, elementwise, index, matmul, random, reduce, shape
+from .functions import elementwise as F
+from .tensor import Tensor
+from .trace import Handle
+
+#: functions that make tensors or take several first: no methods
+_NOT_METHODS = {
+    "arange", "as_tensor", "asarray", "atleast_1d", "atleast_2d", "atleast_3d",
+    "block_diag", "broadcast_tensors", "cartesian_prod", "cat", "chain_matmul",
+    "column_stack", "concat", "concatenate", "dstack", "einsum", "empty", "eye",
+    "from_numpy", "full", "hstack", "linspace", "logspace", "meshgrid", "multi_dot",
+    "ones", "rand", "randint", "randn", "randperm", "result_type", "scalar_tensor",
+    "stack", "tensor", "tril_indices", "triu_indices", "vstack", "zeros", "where",
+    "can_cast", "promote_types", "manual_seed", "seed", "initial_seed",
+    "get_rng_state", "set_rng_state", "cast", "getitem", "normal", "row_stack",
+}  # fmt: skip
+
+#: functions with an in-place twin, name_ (those that keep the shape)
+_IN_PLACE = (
+    "abs absolute acos acosh add addcdiv addcmul addmm asin asinh atan atan2 atanh "
+    "bitwise_and bitwise_not bitwise_or bitwise_xor ceil clamp clamp_max clamp_min "
+    "clip copysign cos cosh cumprod cumsum deg2rad digamma div divide eq erf erfc "
+    "erfinv exp exp2 expm1 floor floor_divide fmod frac ge gt heaviside hypot index_add "
+    "index_copy index_fill index_put le lerp log log10 log1p log2 logical_and "
+    "logical_not logical_or logical_xor logit lt masked_fill masked_scatter mul "
+    "multiply nan_to_num ne neg negative pow put rad2deg reciprocal relu remainder "
+    "round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc sinh "
+    "sqrt square sub subtract tan tanh tril triu true_divide trunc xlogy baddbmm "
+    "float_power threshold leaky_relu elu selu softplus"
+).split()
+#: functions whose in-place twin changes the shape (views made in place)
+_IN_PLACE_VIEWS = ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims")
+
+
+def _public(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    names = getattr(module, "__all__", None) or [
+        n for n in vars(module) if not n.startswith("_")
+    ]
+    found = {}
+    for name in names:
+        value = getattr(module, name)
+        if callable(value) and not inspect.isclass(value):
+            origin = getattr(value, "__module__", "")
+            if origin.startswith("retrograd.functions"):
+                found[name] = value
+    return found
+
+
+def _in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._assign(function(self, *args, **kwargs))
+
+    method.__name__ = name
+    method.__doc__ = f"In-place version of :func:`{function.__name__}`."
+    return method
+
+
+def _in_place_view(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        new = function(self.detach() if self.is_leaf else self, *args, **kwargs)
+        dispatch.realize(new, self)
+        self._array = new._array
+        if new._meta is not None and new._meta.history is not None:
+            self._meta.history = new._meta.history
+        return self
+
+    method.__name__ = name
+    return method
+
+
+def _bind() -> None:
+    for module in (elementwise, reduce, matmul, index, shape, random, create):
+        for name, function in _public(module).items():
+            if name not in _NOT_METHODS and not hasattr(Tensor, name):
+                setattr(Tensor, name, function)
+    for name in _IN_PLACE:
+        function = getattr(Tensor, name, None)
+        if function is not None and not hasattr(Tensor, name + "_"):
+            setattr(Tensor, name + "_", _in_place(function, name + "_"))
+    for name in _IN_PLACE_VIEWS:
+        setattr(Tensor, name + "_", _in_place_view(getattr(Tensor, name), name + "_"))
+
+
+# -- operators ------------------------------------------------------------------------
+
+
+def _operator(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(other, (Handle, int, float)) or _is_number(other):
+            return function(self, other)
+        if hasattr(other, "__array__"):
+            return function(self, create.as_tensor(other))
+        return NotImplemented
+
+    return method
+
+
+def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(other, (Handle, int, float)) or _is_number(other):
+            return function(other, self)
+        if hasattr(other, "__array__"):
+            return function(create.as_tensor(other), self)
+        return NotImplemented
+
+    return method
+
+
+def _is_number(x: Any) -> bool:
+    return hasattr(x, "__array__") and getattr(x, "shape", None) == () and hasattr(x, "item")
+
+
+def _updating(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Any, other: Any) -> Any:
+        return self._assign(function(self, other))
+
+    return method
+
+
+_BINARY = {
+    "add": F.add, "sub": F.sub, "mul": F.mul, "truediv": F.div, "pow": F.pow,
+    "floordiv": F.floor_divide, "mod": F.remainder, "and": F.bitwise_and,
+    "or": F.bitwise_or, "xor": F.bitwise_xor, "matmul": matmul.matmul,
+}  # fmt: skip
+_COMPARE = {"eq": F.eq, "ne": F.ne, "lt": F.lt, "le": F.le, "gt": F.gt, "ge": F.ge}
+
+
+def _bind_operators() -> None:
+    for name, function in _BINARY.items():
+        setattr(Tensor, f"__{name}__", _operator(function))
+        setattr(Tensor, f"__r{name}__", _reflected(function))
+        setattr(Tensor, f"__i{name}__", _updating(function))
+    for name, function in _COMPARE.items():
+        setattr(Tensor, f"__{name}__", _operator(function))
+    members: dict[str, Any] = {
+        "__neg__": F.neg,
+        "__pos__": lambda self: self,
+        "__abs__": F.abs,
+        "__invert__": F.bitwise_not,
+        "__getitem__": index.getitem,
+        "T": property(lambda self: self.permute(*range(self.ndim)[::-1])),
+        "mT": property(lambda self: self.transpose(-2, -1)),
+        "where": lambda self, condition, other: F.where(condition, self, other),
+        "new_tensor": lambda self, data, **k: create.tensor(
+            data, **{"dtype": self.dtype, **k}
+        ),
+        "copy_": lambda self, source, non_blocking=False: self._assign(
+            _cast_like(source, self)
+        ),
+        "fill_": _fill,
+        "zero_": lambda self: _fill(self, 0),
+    }
+    casts = {
+        "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16,
+        "bfloat16": dtypes.bfloat16, "long": dtypes.int64, "int": dtypes.int32,
+        "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8,
+        "bool": dtypes.bool_,
+    }  # fmt: skip
+    for name, dtype in casts.items():
+        members[name] = functools.partialmethod(Tensor.type, dtype)
+    members["type_as"] = lambda self, other: self.type(other.dtype)
+    for name, member in members.items():
+        setattr(Tensor, name, member)
+    for name in ("uniform", "normal", "bernoulli", "exponential", "random"):
+        draw = getattr(random, f"{name}_like", None)
+        if draw is not None:
+            setattr(Tensor, f"{name}_", _in_place(draw, f"{name}_"))
+
+
+def _cast_like(source: Any, target: Any) -> Any:
+    if not isinstance(source, Handle):
+        source = create.as_tensor(source)
+    if source.dtype is not target.dtype:  # type: ignore[attr-defined]
+        source = shape.cast(source, target.dtype)
+    return source
+
+
+def _fill(self: Any, value: Any) -> Any:
+    """Set every element to *value*."""
+    if not isinstance(value, Handle):
+        import numpy as np
+
+        value = constant(np.array(value, self.dtype.np))
+    return self._assign(_cast_like(value, self))
+
+
+def set_item(self: Any, key: Any, value: Any) -> None:
+    """``self[key] = value``: written through the view that the basic part selects."""
+    basic, advanced = index.split_key(tuple(self.shape), key)
+    part = self if basic is None else index.basic_view(self, basic)
+    if not isinstance(value, Handle):
+        value = create.tensor(value, dtype=self.dtype)
+    value = _cast_like(value, self)
+    if advanced is not None:
+        value = index.put(part, advanced, value)
+    if part is self and advanced is None:
+        self._assign(value)
+    else:
+        part._assign(value)
+
+
+_bind()
+_bind_operators()

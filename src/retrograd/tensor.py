@@ -1,0 +1,594 @@
+"""What users hold: a Tensor is a promise of numbers, with PyTorch's interface.
+
+This file has the parts that concern the object itself: its data, gradient, place in the
+graph and printing. The mathematics is in ``functions/`` and bound in ``methods.py``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from . import backward as _backward
+from . import dispatch, dtypes, errors, mutate
+from .dispatch import apply1, constant, realize
+from .ops.core import Clone
+from .ops.op import Array, Spec
+from .trace import Arg, Failed, Handle, State, memory_of, meta_of, spec_of
+
+
+class Size(tuple[int, ...]):
+    """A shape: a tuple that prints as PyTorch's does and counts its elements."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        n = 1
+        for d in self:
+            n *= d
+        return n
+
+    def __repr__(self) -> str:
+        return f"retrograd.Size({list(self)})"
+
+
+class device:
+    """Where a tensor lives: the CPU."""
+
+    __slots__ = ("type", "index")
+
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
+        name = str(type).split(":")[0]
+        if name != "cpu":
+            raise RuntimeError(f"device {str(type)!r} is not available; there is 'cpu'")
+        self.type, self.index = name, index
+
+    def __str__(self) -> str:
+        return self.type
+
+    def __repr__(self) -> str:
+        return f"device(type={self.type!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) or other == "cpu"
+
+    def __hash__(self) -> int:
+        return hash(self.type)
+
+
+CPU = device()
+
+
+class GradFn:
+    """The operation that made a tensor, as ``tensor.grad_fn`` shows it."""
+
+    __slots__ = ("segment", "state")
+
+    def __init__(self, segment: Any, state: State) -> None:
+        self.segment, self.state = segment, state
+
+    def name(self) -> str:
+        op: Any = self.state.op
+        return f"{op.__name__}Backward0"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """The operations that the inputs came from (None where no gradient flows)."""
+        following = []
+        for key in self.state.inputs:
+            if type(key) is State and key.grad:
+                following.append((GradFn(self.segment, key), 0))
+            else:
+                following.append((None, 0))
+        return tuple(following)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} at {self.state.line}>"
+
+
+class RemovableHandle:
+    """Takes a hook away again: ``handle.remove()``, or a ``with`` block."""
+
+    def __init__(self, hooks: list[Any], hook: Any) -> None:
+        self._hooks, self._hook = hooks, hook
+
+    def remove(self) -> None:
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+
+class StateHooks:
+    """What is to happen when the gradient of a computed value is known."""
+
+    def __init__(self) -> None:
+        self.functions: list[Callable[[Any], Any]] = []
+
+    def run(self, g: Any) -> Any:
+        for function in list(self.functions):
+            changed = function(g)
+            if changed is not None:
+                g = changed
+        return g
+
+
+class Tensor(Handle):
+    """An array of one number type that remembers how it was computed."""
+
+    __slots__ = ()
+    __array_priority__: ClassVar[int] = 1000
+    __hash__ = object.__hash__
+
+    def __new__(cls, *data: Any, **kwargs: Any) -> Any:
+        from .functions import create
+
+        if len(data) == 1 and not isinstance(data[0], int):
+            out = create.tensor(data[0], dtype=dtypes.get_default_dtype())
+        else:
+            out = create.zeros(*data, dtype=dtypes.get_default_dtype())
+        if cls is not Tensor:
+            out.__class__ = cls
+        return out
+
+    # -- shape and type: known without running anything ------------------------------
+
+    @property
+    def shape(self) -> Size:
+        key = self._key
+        return Size(self._array.shape if key is None else key.spec.shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the length of one dimension."""
+        return self.shape if dim is None else self.shape[dim]
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return spec_of(self).dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def dim(self) -> int:
+        return len(self.shape)
+
+    def ndimension(self) -> int:
+        return len(self.shape)
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return spec_of(self).size
+
+    nelement = numel
+
+    def __len__(self) -> int:
+        shape = self.shape
+        if not shape:
+            raise TypeError("len() of a 0-d tensor")
+        return shape[0]
+
+    @property
+    def device(self) -> device:
+        return CPU
+
+    @property
+    def is_cuda(self) -> bool:
+        return False
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    element_size = lambda self: self.dtype.itemsize  # noqa: E731
+
+    @property
+    def nbytes(self) -> int:
+        return spec_of(self).nbytes
+
+    def is_floating_point(self) -> bool:
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        return False
+
+    def is_contiguous(self, **_: Any) -> bool:
+        return bool(self._value().flags.c_contiguous)
+
+    def contiguous(self, **_: Any) -> Any:
+        """The same values in row-major memory."""
+        if type(self._key) is State and not self._key.view:
+            return self
+        return self if self.is_contiguous() else self.clone()
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps between neighbours along each dimension, in elements."""
+        array = self._value()
+        steps = tuple(s // array.itemsize for s in array.strides)
+        return steps if dim is None else steps[dim]
+
+    def data_ptr(self) -> int:
+        return int(self._value().ctypes.data)
+
+    # -- values: these run what is pending -------------------------------------------
+
+    def _value(self) -> Array:
+        """The array of this tensor, computed if it is not there yet."""
+        key = self._key
+        if type(key) is State or type(key) is Failed or self._array is None:
+            realize(self)
+        array: Array = self._array
+        return array
+
+    def item(self) -> Any:
+        """The number in a tensor of one element."""
+        key = self._key
+        if type(key) is State or type(key) is Failed:
+            realize(self)
+        array = self._array
+        if array.size != 1:
+            raise RuntimeError(
+                f"a Tensor with {array.size} elements cannot be converted to Scalar"
+            )
+        return array.item()
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return self._value().tolist()
+
+    def numpy(self, *, force: bool = False) -> Array:
+        """The values as a NumPy array that shares the tensor's memory."""
+        if self.requires_grad and not force:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use "
+                "tensor.detach().numpy() instead."
+            )
+        array = self._value()
+        meta_of(self).exposed = True
+        return array
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self.numpy().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __bool__(self) -> bool:
+        n = self.numel()
+        if n != 1:
+            raise RuntimeError(
+                "Boolean value of Tensor with "
+                f"{'no values' if n == 0 else 'more than one value'} is ambiguous"
+            )
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.category == dtypes.FLOATING:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        if not self.shape:
+            return format(self.item(), spec)
+        return object.__format__(self, spec)
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self == value).any())
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter([self[i] for i in range(self.shape[0])])  # type: ignore[index]
+
+    def __repr__(self, **_: Any) -> str:
+        from .printing import text
+
+        return text(self)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user support pickling and "
+                "deepcopy; use detach() first"
+            )
+        return _rebuild, (type(self), self._value().copy(), self.requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if id(self) in memo:
+            return memo[id(self)]
+        build, args = self.__reduce_ex__(4)
+        out = memo[id(self)] = build(*args)
+        if self._grad is not None:
+            out._grad = copy.deepcopy(self._grad, memo)
+        out.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return out
+
+    # -- gradients -------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        key = self._key
+        if key is not None:
+            return bool(key.grad)
+        meta = self._meta
+        return meta is not None and (meta.requires_grad or meta.history is not None)
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Ask for gradients of this leaf (or stop asking); returns the tensor."""
+        if requires_grad and not self.dtype.is_floating_point:
+            raise RuntimeError(
+                "only Tensors of floating point dtype can require gradients, not "
+                f"{self.dtype.name}\n  at {errors.user_line()}"
+            )
+        if not self.is_leaf:
+            if requires_grad:
+                return self
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. Use "
+                "detach() to get a tensor without history"
+            )
+        self._value()
+        meta = meta_of(self)
+        meta.requires_grad = requires_grad
+        if meta.home is not None:
+            mutate.rebind(self)
+        elif type(self._key) is Arg:
+            self._key = None  # joins the trace anew, with the new flag
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        key = self._key
+        if type(key) is State:
+            return not key.grad
+        meta = self._meta
+        return meta is None or meta.history is None
+
+    @property
+    def grad_fn(self) -> GradFn | None:
+        key = self._key
+        if type(key) is State:
+            return GradFn(None, key) if key.grad else None
+        meta = self._meta
+        return None if meta is None or meta.history is None else GradFn(*meta.history)
+
+    @property
+    def grad(self) -> Any:
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got {type(value).__name__}"
+                )
+            if value.shape != self.shape:
+                raise RuntimeError(
+                    f"assigned grad has data of a different size: {list(value.shape)}, "
+                    f"expected {list(self.shape)}"
+                )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """∂self/∂leaf is added to ``leaf.grad`` of every leaf that requires it.
+
+        *gradient* is v in the product Jᵀv; it may be left out for a scalar.
+        """
+        if inputs is not None:
+            from .autograd import backward
+
+            backward([self], [gradient], retain_graph, create_graph, inputs=inputs)
+        else:
+            _backward.backward(self, gradient, retain_graph, create_graph)
+
+    def _state_hooks(self) -> StateHooks:
+        key = self._key
+        if type(key) is State:
+            hooks, state = key.recorder.hooks, key
+        else:
+            segment, state = self._meta.history  # type: ignore[union-attr,misc]
+            hooks = segment.hooks
+        found = hooks.get(state)
+        if found is None:
+            found = hooks[state] = StateHooks()
+        return found  # type: ignore[no-any-return]
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Call ``hook(grad)`` when the gradient of this tensor is known; what it
+        returns, if anything, takes the gradient's place."""
+        if not self.requires_grad:
+            raise RuntimeError(
+                "cannot register a hook on a tensor that doesn't require gradient"
+            )
+        if not self.is_leaf:
+            functions = self._state_hooks().functions
+        else:
+            meta = meta_of(self)
+            functions = meta.hooks = meta.hooks if meta.hooks is not None else []
+        functions.append(hook)
+        return RemovableHandle(functions, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Call ``hook(tensor)`` after ``tensor.grad`` of this leaf was added to."""
+        meta = meta_of(self)
+        meta.post_hooks = meta.post_hooks if meta.post_hooks is not None else []
+        meta.post_hooks.append(hook)
+        return RemovableHandle(meta.post_hooks, hook)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this computed tensor in ``.grad``."""
+        meta = meta_of(self)
+        if self.is_leaf or meta.retains_grad:
+            return
+        meta.retains_grad = True
+        import weakref
+
+        ref = weakref.ref(self)
+
+        def keep(g: Any) -> None:
+            tensor = ref()
+            if tensor is not None:
+                old = tensor._grad
+                tensor._grad = g.clone() if old is None else old + g
+
+        self._state_hooks().functions.append(keep)
+
+    @property
+    def retains_grad(self) -> bool:
+        return self._meta is not None and self._meta.retains_grad
+
+    def detach(self) -> Any:
+        """The same values, sharing memory, without history."""
+        return mutate.share(self)
+
+    def detach_(self) -> Any:
+        """Forget how this tensor was computed."""
+        self._value()
+        meta = meta_of(self)
+        meta.history, meta.requires_grad = None, False
+        return self
+
+    @property
+    def data(self) -> Any:
+        return mutate.share(self)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        mutate.set_data(self, value)
+
+    def clone(self, **_: Any) -> Any:
+        """A copy in memory of its own, through which gradients flow."""
+        return apply1(Clone, self)
+
+    @property
+    def _version(self) -> int:
+        return memory_of(self)[0]
+
+    @property
+    def _base(self) -> Any:
+        return None if self._meta is None else self._meta.base
+
+    # -- types and places ------------------------------------------------------------
+
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """The tensor in another number type (or like another tensor)."""
+        target, forced = kwargs.get("dtype"), bool(kwargs.get("copy", False))
+        for a in args:
+            if isinstance(a, dtypes.dtype):
+                target = a
+            elif isinstance(a, Tensor):
+                target = a.dtype
+            elif isinstance(a, (str, device)):
+                device(a)
+        if kwargs.get("device") is not None:
+            device(kwargs["device"])
+        if target is not None and target is not self.dtype:
+            return self.type(target)
+        return self.clone() if forced else self
+
+    def cpu(self) -> Any:
+        return self
+
+    def type(self, dtype: Any = None) -> Any:
+        """The name of the type, or the tensor cast to *dtype*."""
+        if dtype is None:
+            names = {"float32": "Float", "float64": "Double", "int64": "Long"}
+            name = self.dtype.name
+            return f"retrograd.{names.get(name, name.capitalize())}Tensor"
+        dtype = dtypes.as_dtype(dtype)
+        if dtype is self.dtype:
+            return self
+        from .functions.shape import cast
+
+        return cast(self, dtype)
+
+    def _assign(self, value: Any) -> Any:
+        return mutate.assign(self, value)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        from .methods import set_item
+
+        set_item(self, key, value)
+
+
+def _rebuild(cls: type[Any], array: Array, requires_grad: bool) -> Any:
+    out = constant(array)
+    if cls is not Tensor:
+        return cls(out, requires_grad)
+    return out.requires_grad_() if requires_grad else out
+
+
+class Parameter(Tensor):
+    """A tensor that a module learns: a leaf that requires a gradient.
+
+    It has an identity in traces: a training step finds it without looking for it.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
+        array = np.zeros(0, np.float32) if data is None else data._value()
+        out = object.__new__(cls)
+        out._key, out._array, out._grad, out._meta = None, array, None, None
+        meta = meta_of(out)
+        meta.requires_grad = requires_grad
+        if data is not None and data._meta is not None:
+            meta.exposed = data._meta.exposed
+        mutate.rebind(out)
+        return out
+
+    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
+        pass
+
+    def __repr__(self, **_: Any) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
+
+class Buffer(Tensor):
+    """A long-lived tensor of a module that is not learned, such as a running mean."""
+
+    __slots__ = ()
+
+    def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
+        return Parameter.__new__(cls, data, False)
+
+    def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
+        self.persistent = persistent
+
+
+dispatch._tensor_type = Tensor
+__all__ = ["Buffer", "Parameter", "Size", "Spec", "Tensor", "device"]
