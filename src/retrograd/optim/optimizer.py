@@ -1,0 +1,420 @@
+"""What every optimizer shares: groups of parameters, their state, saving and loading.
+
+An optimizer is a pure update rule, θ, g, s ↦ θ′, s′. A subclass says three things:
+
+``scalars``     the host numbers that change from step to step (learning rate, bias
+                corrections, …), as Python floats
+``init_state``  the state of a parameter that has not been updated yet
+``update``      the rule itself, in Tensor operations: nothing is written, no value is
+                read, and Python only branches on hyperparameters and on which entries
+                the state has. So the rule can be recorded, compiled and fused.
+
+``step`` applies it to every parameter that has a gradient and writes the results.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from functools import wraps
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from ..autograd import enable_grad
+from ..dispatch import constant
+from ..tensor import Tensor
+from ..utils.hooks import RemovableHandle
+from .record import ParamGroup, StepEdges, bind
+
+Group: TypeAlias = dict[str, Any]
+State: TypeAlias = dict[str, Any]
+Params: TypeAlias = Iterable[Any]
+Closure: TypeAlias = Callable[[], Any]
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+#: A default that every parameter group must replace by a value of its own.
+required = _Required()
+
+
+def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
+    """*step* with the registered hooks around it, noting that a step was made."""
+
+    @wraps(step)
+    def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        self._stepped = True
+        if not self._hooks:
+            return step(self, *args, **kwargs)
+        for hook in list(self._hooks_of("step_pre").values()):
+            result = hook(self, args, kwargs)
+            if result is not None:
+                if not isinstance(result, tuple) or len(result) != 2:
+                    raise RuntimeError(
+                        "a step pre-hook must return None or a tuple of "
+                        f"(new_args, new_kwargs), but got {result!r}"
+                    )
+                args, kwargs = result
+        out = step(self, *args, **kwargs)
+        for hook in list(self._hooks_of("step_post").values()):
+            hook(self, args, kwargs)
+        return out
+
+    return run
+
+
+class Optimizer:
+    """The base of all optimizers.
+
+    *params* are tensors, (name, tensor) pairs, or dicts with an entry ``"params"`` and
+    hyperparameters of their own; *defaults* fills in what a group does not say.
+    ``foreach``, ``fused``, ``capturable`` and ``differentiable``, which in PyTorch choose
+    between implementations, are accepted everywhere and change nothing.
+    """
+
+    #: Whether ``state`` counts the steps of each parameter (under ``"step"``).
+    counts_steps: ClassVar[bool] = True
+
+    defaults: dict[str, Any]
+    state: defaultdict[Any, State]
+    param_groups: list[Group]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _hooked(cls.__dict__["step"])  # type: ignore[method-assign]
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of "
+                f"Tensors or dicts, but got {type(params).__name__}; "
+                "put the tensor in a list"
+            )
+        self.defaults = defaults
+        self.state = defaultdict(dict)
+        self.param_groups = []
+        self._hooks: dict[str, dict[int, Callable[..., Any]]] = {}
+        self._stepped = False
+        self._edges = StepEdges()
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    # The rule.
+
+    def scalars(self, group: Group, step: int) -> tuple[float, ...]:
+        """Host numbers of the *step*-th update (counted from 1) of a group."""
+        raise NotImplementedError
+
+    def init_state(self, param: Tensor, group: Group) -> State:
+        """The state before the first update; entries may also appear later."""
+        return {}
+
+    def update(
+        self,
+        param: Tensor,
+        grad: Tensor,
+        state: State,
+        scalars: Sequence[Any],
+        group: Group,
+    ) -> tuple[Tensor, State]:
+        """The new parameter and the new state. *scalars* are what ``scalars`` returned,
+        as floats or as 0-d tensors of the parameter's dtype."""
+        raise NotImplementedError
+
+    # Using it.
+
+    @_hooked
+    def step(self, closure: Closure | None = None) -> Any:
+        """Update every parameter that has a gradient.
+
+        *closure* recomputes the loss, with gradients enabled; its result is returned.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        self._edges.step(self)
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, or set them to zero."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                if set_to_none:
+                    param.grad = None
+                elif param.grad is not None:
+                    param.grad.detach_().zero_()
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Optimize more parameters, with hyperparameters of their own."""
+        if not isinstance(param_group, dict):
+            raise TypeError(
+                f"param_group must be a dict, but got {type(param_group).__name__}"
+            )
+        params = param_group["params"]
+        if isinstance(params, set):
+            raise TypeError(
+                "optimizer parameters need to be in an ordered collection: the order of "
+                "a set changes between runs; use a list"
+            )
+        params = [params] if isinstance(params, Tensor) else list(params)
+        pairs = [p for p in params if isinstance(p, tuple)]
+        if pairs:
+            if len(pairs) != len(params):
+                raise ValueError(
+                    "all optimizer params should be with/without names. "
+                    "Some param names are missing"
+                )
+            param_group["param_names"] = [name for name, _ in pairs]
+            params = [p for _, p in pairs]
+        param_group["params"] = params
+        self._check_params(params)
+        for name, default in self.defaults.items():
+            if default is required and name not in param_group:
+                raise ValueError(
+                    "parameter group didn't specify a value of required optimization "
+                    f"parameter {name}"
+                )
+            param_group.setdefault(name, default)
+        named = "param_names" in param_group
+        if any(named != ("param_names" in group) for group in self.param_groups):
+            raise ValueError(
+                "all optimizer param groups should be with/without names. cannot add "
+                f"param group {'with' if named else 'without'} names to the optimizer"
+            )
+        for param in params:
+            bind(param)
+        self.param_groups.append(ParamGroup(param_group))
+
+    def _check_params(self, params: list[Any]) -> None:
+        for param in params:
+            if not isinstance(param, Tensor):
+                raise TypeError(
+                    "optimizer can only optimize Tensors, but one of the params is "
+                    f"{type(param).__name__}"
+                )
+            if not (param.is_leaf or param.retains_grad):
+                raise ValueError("can't optimize a non-leaf Tensor")
+        ids = {id(p) for p in params}
+        if len(ids) != len(params):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; "
+                "each of them is updated more than once per step",
+                stacklevel=4,
+            )
+        if any(id(p) in ids for group in self.param_groups for p in group["params"]):
+            raise ValueError("some parameters appear in more than one parameter group")
+
+    # Saving and loading.
+
+    def state_dict(self) -> dict[str, Any]:
+        """``{"state": {index: …}, "param_groups": […]}``: parameters are replaced by
+        their indices, counted through the groups; step counts are 0-d tensors."""
+        for hook in list(self._hooks_of("state_dict_pre").values()):
+            hook(self)
+        index: dict[int, int] = {}
+        groups = []
+        for group in self.param_groups:
+            for param in group["params"]:
+                index.setdefault(id(param), len(index))
+            packed = {k: v for k, v in group.items() if k != "params"}
+            packed["params"] = [index[id(p)] for p in group["params"]]
+            groups.append(packed)
+        state = {
+            index[id(key)] if isinstance(key, Tensor) else key: (
+                _pack(entry) if isinstance(key, Tensor) else entry
+            )
+            for key, entry in self.state.items()
+        }
+        result: dict[str, Any] = {"state": state, "param_groups": groups}
+        for hook in list(self._hooks_of("state_dict_post").values()):
+            changed = hook(self, result)
+            result = result if changed is None else changed
+        return result
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what ``state_dict`` saved. Tensors are copied, in the dtype of
+        their parameter; ValueError where groups or their lengths differ."""
+        state_dict = state_dict.copy()
+        for hook in list(self._hooks_of("load_state_dict_pre").values()):
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
+        saved = [dict(group) for group in state_dict["param_groups"]]
+        if len(saved) != len(self.param_groups):
+            raise ValueError(
+                "loaded state dict has a different number of parameter groups: "
+                f"{len(saved)}, but the optimizer has {len(self.param_groups)}"
+            )
+        params: dict[Any, Any] = {}
+        for number, (group, new) in enumerate(zip(self.param_groups, saved)):
+            if len(group["params"]) != len(new["params"]):
+                raise ValueError(
+                    "loaded state dict contains a parameter group that doesn't match "
+                    f"the size of optimizer's group: group {number} has "
+                    f"{len(new['params'])} parameters, not {len(group['params'])}"
+                )
+            params.update(zip(new["params"], group["params"]))
+        state: defaultdict[Any, State] = defaultdict(dict)
+        for key, entry in state_dict["state"].items():
+            if key in params:
+                state[params[key]] = _unpack(entry, params[key])
+            else:
+                state[key] = deepcopy(entry)
+        groups = []
+        for group, new in zip(self.param_groups, saved):
+            new = {k: deepcopy(v) for k, v in new.items() if k != "params"}
+            if "param_names" in group:
+                new.setdefault("param_names", group["param_names"])
+            groups.append(ParamGroup({"params": group["params"], **self.defaults, **new}))
+        self.state, self.param_groups = state, groups
+        self._edges = StepEdges()
+        for hook in list(self._hooks_of("load_state_dict_post").values()):
+            hook(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Hooks belong to the program, not to what is saved.
+        return {k: v for k, v in self.__dict__.items() if k not in ("_hooks", "_edges")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._hooks = {}
+        self._edges = StepEdges()
+
+    # Hooks.
+
+    def _hooks_of(self, kind: str) -> dict[int, Callable[..., Any]]:
+        return self._hooks.get(kind, {})
+
+    def _add_hook(
+        self, kind: str, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        hooks = self._hooks.setdefault(kind, {})
+        handle = RemovableHandle(hooks)
+        if prepend:
+            others = dict(hooks)
+            hooks.clear()
+            hooks.update({handle.id: hook, **others})
+        else:
+            hooks[handle.id] = hook
+        return handle
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """``hook(optimizer, args, kwargs)`` before each step; it may return changed
+        ``(args, kwargs)``."""
+        return self._add_hook("step_pre", hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """``hook(optimizer, args, kwargs)`` after each step."""
+        return self._add_hook("step_post", hook)
+
+    def register_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """``hook(optimizer)`` before ``state_dict``."""
+        return self._add_hook("state_dict_pre", hook, prepend)
+
+    def register_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """``hook(optimizer, state_dict)`` may return a changed state dict."""
+        return self._add_hook("state_dict_post", hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """``hook(optimizer, state_dict)`` may return the state dict to load."""
+        return self._add_hook("load_state_dict_pre", hook, prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """``hook(optimizer)`` after ``load_state_dict``."""
+        return self._add_hook("load_state_dict_post", hook, prepend)
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def _pack(entry: State) -> State:
+    if "step" not in entry:
+        return dict(entry)
+    return {**entry, "step": constant(np.array(entry["step"], dtype=np.float32))}
+
+
+def _unpack(entry: State, param: Tensor) -> State:
+    result: State = {}
+    for key, value in entry.items():
+        if key == "step":
+            result[key] = int(float(value))
+        elif isinstance(value, Tensor):
+            value = value.detach()
+            floating = param.dtype.is_floating_point
+            result[key] = (value.to(param.dtype) if floating else value).clone()
+        elif isinstance(value, np.ndarray):
+            result[key] = constant(np.array(value, dtype=param.dtype.np))
+        elif value is not None:  # PyTorch's SGD may save a buffer that is None
+            result[key] = deepcopy(value)
+    return result
+
+
+# What constructors check, and words that several rules share.
+
+
+def check_lr(lr: Any) -> None:
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    if not 0.0 <= float(lr):
+        raise ValueError(f"Invalid learning rate: {lr}")
+
+
+def check_nonnegative(**values: Any) -> None:
+    for name, value in values.items():
+        if not 0.0 <= value:
+            label = "epsilon" if name == "eps" else name
+            raise ValueError(f"Invalid {label} value: {value}")
+
+
+def check_betas(betas: tuple[float, float]) -> None:
+    for i in (0, 1):
+        if not 0.0 <= betas[i] < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+
+
+def zeros_like(param: Tensor) -> Tensor:
+    return filled_like(param, 0.0)
+
+
+def filled_like(param: Tensor, value: float) -> Tensor:
+    return constant(np.full(param.shape, value, dtype=param.dtype.np))
+
+
+def regularized(param: Tensor, grad: Tensor, group: Group, decoupled: bool) -> Tensor:
+    """±g + λθ: the gradient to descend, with the L2 penalty unless it is decoupled."""
+    if group["maximize"]:
+        grad = -grad
+    if group["weight_decay"] != 0 and not decoupled:
+        grad = grad + group["weight_decay"] * param
+    return grad
+
+
+def lerp(start: Any, end: Any, weight: Any, small: bool) -> Any:
+    """start + weight·(end − start), from the nearer end: *small* says weight < ½."""
+    if small:
+        return start + weight * (end - start)
+    return end - (end - start) * (1 - weight)

@@ -1,0 +1,166 @@
+"""A step of an optimizer as one event of the trace.
+
+The first time, the update rule of every parameter is recorded in full; when the same
+step comes back, one look-up takes its place. Host numbers (learning rate, bias
+corrections) are arguments, so that a schedule never records anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import dispatch, mutate
+from ..dispatch import constant
+from ..ops.core import Clone
+from ..trace import Handle, State, meta_of
+
+
+class ParamGroup(dict[str, Any]):
+    """A group of parameters; counts the writes that change what a step does."""
+
+    version = 0
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key != "lr" and (key not in self or self[key] is not value):
+            self.version += 1
+        super().__setitem__(key, value)
+
+    def __reduce__(self) -> Any:
+        return ParamGroup, (dict(self),)
+
+
+def bind(tensor: Any) -> None:
+    """Let traces know *tensor* by identity."""
+    if meta_of(tensor).home is None:
+        tensor._value()
+        mutate.rebind(tensor)
+
+
+class StepEdges:
+    """Remembers where the steps of one optimizer lead; forgotten with it."""
+
+    def __init__(self) -> None:
+        self.token = object()
+        self.created = 0  # state entries made so far: they change the program
+
+    def step(self, optimizer: Any) -> None:
+        """Update every parameter that has a gradient, and run what is pending."""
+        rec = dispatch.recorder()
+        before = rec.grad_mode
+        dispatch.set_mode(False)
+        try:
+            self._step(rec, optimizer)
+        finally:
+            dispatch.set_mode(before)
+        rec.flush()
+
+    def _step(self, rec: dispatch.Recorder, optimizer: Any) -> None:
+        signature: list[Any] = [self.token, self.created]
+        numbers: list[Any] = []
+        work = []
+        for group in optimizer.param_groups:
+            signature.append(getattr(group, "version", 0))
+            known: dict[Any, int] = {}
+            for param in group["params"]:
+                grad = param._grad
+                if grad is None:
+                    signature.append(None)
+                    continue
+                key = grad._key
+                if key is None or key.recorder not in (None, rec):
+                    key = rec.keys((grad,))[0]
+                signature.append(key)
+                state = optimizer.state.get(param)
+                if not state:
+                    state = self._begin(optimizer, group, param)
+                count = state.get("step", 0) + 1
+                dtype = param._array.dtype
+                place = known.get((count, dtype))
+                if place is None:
+                    place = known[count, dtype] = len(numbers)
+                    values = optimizer.scalars(group, count)
+                    numbers.append([np.array(v, dtype) for v in values])
+                signature.append(place)
+                work.append((group, param, grad, state, place, count))
+        if not work:
+            return
+        signature[1] = self.created
+        key = tuple(signature)
+        edge = None if rec.state.kind == "root" else rec.state.next.get(key)
+        if edge is None:
+            self._record(rec, optimizer, work, numbers, key)
+        else:
+            rec.args.extend(constant(a) for values in numbers for a in values)
+            rec.state = edge
+        if optimizer.counts_steps:
+            for _, _, _, state, _, count in work:
+                state["step"] = count
+
+    def _begin(self, optimizer: Any, group: Any, param: Any) -> Any:
+        """The state of a parameter that was never updated."""
+        self.created += 1
+        bind(param)
+        state = {"step": 0} if optimizer.counts_steps else {}
+        state.update(optimizer.init_state(param, group))
+        if state:
+            optimizer.state[param] = state
+        for value in state.values():
+            if isinstance(value, Handle):
+                bind(value)
+        return state
+
+    def _record(
+        self,
+        rec: dispatch.Recorder,
+        optimizer: Any,
+        work: list[Any],
+        numbers: list[Any],
+        key: Any,
+    ) -> None:
+        if rec.state.kind == "root":
+            rec.enter(key)
+        start, epoch = rec.state, rec.epoch
+        rec.hold = True
+        outer, rec.group = rec.group, (*rec.group, type(optimizer).__name__)
+        scalars = [[constant(a) for a in values] for values in numbers]
+        for values in scalars:
+            for value in values:
+                rec.leaf(value)
+        updates, fresh = [], []
+        try:
+            for group, param, grad, state, place, _ in work:
+                for value in state.values():
+                    if isinstance(value, Handle):
+                        bind(value)
+                new, changed = optimizer.update(param, grad, state, scalars[place], group)
+                updates.append((param, new))
+                for name, value in changed.items():
+                    old = state.get(name)
+                    if isinstance(value, Handle) and isinstance(old, Handle):
+                        updates.append((old, value))
+                    else:
+                        state[name] = value
+                        fresh.append(value)
+                if state and param not in optimizer.state:
+                    optimizer.state[param] = state
+            for target, value in updates:
+                _write_later(rec, target, value)
+        finally:
+            rec.hold, rec.group = False, outer
+        if fresh:
+            self.created += 1
+            rec.flush()
+            for value in fresh:
+                if isinstance(value, Handle):
+                    bind(value)
+        elif rec.epoch == epoch and not rec.eager:
+            start.next[key] = rec.state
+
+
+def _write_later(rec: dispatch.Recorder, target: Any, value: Any) -> None:
+    fitted = mutate._fitting(target, value)
+    if type(fitted._key) is not State or fitted._key.recorder is not rec:
+        fitted = dispatch.apply1(Clone, fitted)
+    mutate._later(rec, target, fitted._key)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .optimizer import (
+    Group,
+    Optimizer,
+    Params,
+    State,
+    check_lr,
+    check_nonnegative,
+    regularized,
+)
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum: g ← ∇ + λθ;  b ← μb + (1 − τ)g;  θ ← θ − ηb.
+
+    Nesterov's variant steps along g + μb. η is *lr*, μ *momentum*, τ *dampening*, λ
+    *weight_decay* (the L2 penalty ½λ‖θ‖²). b starts as the first g.
+    Sutskever et al., On the importance of initialization and momentum in deep
+    learning, ICML 2013.
+    """
+
+    counts_steps = False
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float | Tensor = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        check_lr(lr)
+        check_nonnegative(momentum=momentum, weight_decay=weight_decay)
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        defaults = dict(
+            lr=lr,
+            momentum=momentum,
+            dampening=dampening,
+            weight_decay=weight_decay,
+            nesterov=nesterov,
+            maximize=maximize,
+            foreach=foreach,
+            differentiable=differentiable,
+            fused=fused,
+        )
+        super().__init__(params, defaults)
+
+    def scalars(self, group: Group, step: int) -> tuple[float, ...]:
+        # Schedules that cycle change the momentum together with the rate.
+        return float(group["lr"]), float(group["momentum"])
+
+    def update(
+        self,
+        param: Tensor,
+        grad: Tensor,
+        state: State,
+        scalars: Sequence[Any],
+        group: Group,
+    ) -> tuple[Tensor, State]:
+        lr, momentum = scalars
+        grad = regularized(param, grad, group, decoupled=False)
+        if group["momentum"] == 0:
+            return param - lr * grad, {}
+        if "momentum_buffer" in state:
+            buffer = state["momentum_buffer"] * momentum
+            buffer = buffer + (1 - group["dampening"]) * grad
+        else:
+            buffer = grad.clone()
+        if group["nesterov"]:
+            grad = grad + momentum * buffer
+        else:
+            grad = buffer
+        return param - lr * grad, {"momentum_buffer": buffer}
