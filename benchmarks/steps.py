@@ -5,9 +5,9 @@
     python benchmarks/steps.py --quick         # a few repetitions: does it run?
 
 Each row times blocks of steps, A B A B …, after both have warmed up, and gives the
-median time of a step of each, and the median of the ratios of neighbouring blocks: what
-slows the machine for a while slows both. Each thread count runs in a process of its own,
-since NumPy's BLAS reads it when it is loaded.
+median time of a step of each, and the median of the ratios of neighbouring blocks:
+what slows the machine for a while slows both. Each thread count runs in a process of
+its own, since NumPy's BLAS reads it when it is loaded.
 """
 
 from __future__ import annotations
@@ -297,8 +297,8 @@ def report(results: dict[int, dict[str, Any]], loaded: dict[str, float]) -> str:
         "",
         "Written by `make bench` ([benchmarks/steps.py](../benchmarks/steps.py)): the "
         "same Python code with either library, in one process, block by block in turn; "
-        "medians of a step's time in µs, and of the ratios of neighbouring blocks (below "
-        "1: retrograd is faster).",
+        "medians of a step's time in µs, and of the ratios of neighbouring blocks "
+        "(below 1: retrograd is faster).",
         "",
         f"{processor()}, {os.cpu_count()} logical processors; "
         f"Python {platform.python_version()}, NumPy {np.__version__}, "
@@ -326,8 +326,8 @@ def report(results: dict[int, dict[str, Any]], loaded: dict[str, float]) -> str:
         ]
     lines += [
         "",
-        "The row by hand, in the column of retrograd, is NumPy code written for that one "
-        "network: what its arithmetic costs on NumPy.",
+        "The row by hand, in the column of retrograd, is NumPy code written for that "
+        "one network: what its arithmetic costs on NumPy.",
         "",
         "## Import",
         "",
