@@ -1,0 +1,226 @@
+"""A tensor is a promise: what runs, when, and what it holds."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+from retrograd import dispatch
+
+
+def pending_count():
+    return len(dispatch.recorder().pending)
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    dispatch.recorder().flush()
+
+
+def test_nothing_is_computed_until_numbers_are_asked_for():
+    x = rg.ones(3)
+    y = (x + 1) * 2
+    assert y._array is None and tuple(y.shape) == (3,)
+    assert y.tolist() == [4, 4, 4]
+    assert y._array is not None
+
+
+def test_dead_work_is_dropped_uncomputed():
+    x = rg.tensor([10])
+    bad = rg.ones(3)[x]  # out of range, but nobody keeps it
+    del bad
+    y = rg.ones(2) + 1
+    assert y.tolist() == [2, 2]
+
+
+def test_the_same_program_makes_no_new_states():
+    def step():
+        return ((rg.ones(3) * 2 + 1).exp().sum()).item()
+
+    for _ in range(3):
+        step()
+    count = dispatch.recorder().count
+    values = {step() for _ in range(5)}
+    assert len(values) == 1
+    assert dispatch.recorder().count == count
+
+
+def test_a_number_that_changes_becomes_an_argument():
+    def step(c):
+        return (rg.ones(3) * c).sum().item()
+
+    for c in (1.5, 2.5, 3.5):
+        step(c)
+    count = dispatch.recorder().count
+    for c in (4.5, 5.5, -0.0, 7.0):
+        assert step(c) == pytest.approx(3 * c)
+    assert dispatch.recorder().count <= count + 2
+
+
+def test_scalars_that_compare_equal_are_told_apart():
+    x = rg.tensor([1, 2])
+    assert (x * 1).dtype is rg.int64
+    assert (x * 1.0).dtype is rg.float32
+    assert (x * True).dtype is rg.int64
+    one = rg.tensor(1.0)
+    assert np.signbit((one * -0.0).item()) and not np.signbit((one * 0.0).item())
+
+
+def test_a_loop_that_never_asks_stays_bounded():
+    total = rg.zeros(())
+    for _ in range(30_000):
+        total = total + 1.0
+    assert pending_count() <= dispatch.HARD_LIMIT
+    assert total.item() == 30_000
+
+
+def test_pending_leaves_are_bounded_in_bytes(monkeypatch):
+    monkeypatch.setattr(dispatch, "BYTES_LIMIT", 1 << 20)
+    total = rg.zeros(())
+    alive = []
+    for _ in range(64):
+        x = rg.ones(1 << 15)
+        alive.append(weakref.ref(x))
+        total = total + x.sum()
+        del x
+    assert sum(r() is not None for r in alive) <= 10
+    assert total.item() == 64 * (1 << 15)
+
+
+def test_a_chain_of_100_000_operations():
+    x = rg.tensor(1.0, requires_grad=True)
+    y = x
+    for _ in range(100_000):
+        y = y + 0.0
+    y.backward()
+    assert x.grad.item() == 1.0
+    ref = weakref.ref(y)
+    del y
+    assert ref() is None
+
+
+def test_freed_at_once_without_the_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        x = rg.ones(4, requires_grad=True)
+        y = (x * 2).exp()
+        loss = y.sum()
+        loss.item()
+        refs = [weakref.ref(t) for t in (x, y, loss)]
+        array = weakref.ref(y._array)
+        del x, y, loss
+        assert [r() for r in refs] == [None] * 3
+        assert array() is None
+    finally:
+        gc.enable()
+
+
+def test_threads_have_their_own_pending_work():
+    shared = rg.arange(4.0)
+    seen = {}
+
+    def work(k):
+        y = shared
+        for _ in range(50):
+            y = y + k
+        seen[k] = y.tolist()
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for k in range(8):
+        assert seen[k] == [i + 50 * k for i in range(4)]
+
+
+def test_a_promise_of_another_thread_can_be_read_and_differentiated():
+    x = rg.tensor([1.0, 2.0], requires_grad=True)
+    box = {}
+
+    def work():
+        box["y"] = (x * x).sum()
+        box["ready"].set()
+        box["done"].wait(5)
+
+    box["ready"], box["done"] = threading.Event(), threading.Event()
+    t = threading.Thread(target=work)
+    t.start()
+    box["ready"].wait(5)
+    z = box["y"] * 2
+    z.backward()
+    assert z.item() == 10 and x.grad.tolist() == [4, 8]
+    box["done"].set()
+    t.join()
+
+
+def test_eager_runs_at_once_and_gives_the_same():
+    x = rg.tensor([1.0, 2.0], requires_grad=True)
+
+    def program():
+        x.grad = None
+        y = (x * 3).exp()
+        y[0] = 7.0
+        loss = (y * x).sum()
+        loss.backward()
+        return loss.item(), x.grad.tolist()
+
+    lazy = program()
+    with rg.eager():
+        y = x * 2
+        assert y._array is not None
+        assert program() == lazy
+    assert program() == lazy
+
+
+def test_an_error_at_run_time_names_the_line_that_recorded_it():
+    x = rg.ones(3)
+    bad = x[rg.tensor([5])]
+    good = x + 1
+    with pytest.raises(IndexError, match=r"test_promises\.py:\d+"):
+        bad.tolist()
+    assert good.tolist() == [2, 2, 2]
+    with pytest.raises(IndexError):
+        bad + 1
+
+
+def test_a_shape_error_names_operation_shapes_and_line():
+    with pytest.raises(RuntimeError) as e:
+        rg.ones(3, 4) + rg.ones(5)
+    text = str(e.value)
+    assert "add" in text and "f32[3,4]" in text and "f32[5]" in text
+    assert "test_promises.py" in text
+
+
+def test_numpy_writes_after_recording_do_not_leak_in():
+    a = np.ones(3, np.float32)
+    x = rg.from_numpy(a)
+    y = x * 2
+    a[0] = 9
+    assert y.tolist() == [2, 2, 2]
+    assert x.tolist() == [9, 1, 1]
+
+
+def test_reading_early_changes_nothing():
+    def run(read):
+        w = rg.nn.Parameter(rg.tensor([1.0, 2.0, 3.0]))
+        for _ in range(4):
+            w.grad = None
+            h = (w * w).exp()
+            if read:
+                h.sum().item()
+            loss = (h * w).log().sum()
+            if read:
+                loss.item()
+            loss.backward()
+            if read:
+                w.grad.tolist()
+            with rg.no_grad():
+                w -= 0.1 * w.grad
+        return w.tolist()
+
+    assert run(True) == pytest.approx(run(False), rel=1e-6)
