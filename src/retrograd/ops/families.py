@@ -1,0 +1,77 @@
+"""Families of element-wise primitives: what their members have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from .. import dtypes
+from ..dispatch import apply
+from .op import Elementwise, Sample, Spec, probe
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+Interval = tuple[float, float]
+
+
+class Unary(Elementwise):
+    """out[i] = f(a[i])."""
+
+    #: where samples of each input are taken from: clear of kinks and poles
+    domain: ClassVar[tuple[Interval, ...]] = ((-2.0, 2.0),)
+
+    @classmethod
+    def samples(cls) -> list[Sample]:
+        ((low, high),) = cls.domain
+        shapes: list[tuple[int, ...]] = [(2, 3), (), (0, 3)]
+        return [Sample(probe(*s, low=low, high=high)) for s in shapes]
+
+
+class Analytic(Unary):
+    """A function of real numbers: integers become the default floating type."""
+
+    promotion = "float"
+
+
+class Binary(Elementwise):
+    """out[i] = f(a[i], b[i]) under broadcasting."""
+
+    domain: ClassVar[tuple[Interval, ...]] = ((-2.0, 2.0), (-2.0, 2.0))
+
+    @classmethod
+    def samples(cls) -> list[Sample]:
+        return cls.pairs()
+
+    @classmethod
+    def pairs(cls) -> list[Sample]:
+        """Operands that broadcast against each other in every way."""
+        (low, high), (low2, high2) = cls.domain
+        shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+            ((2, 3), (2, 3)),
+            ((2, 1, 3), (4, 1)),
+            ((3,), ()),
+            ((), (2,)),
+            ((), ()),
+            ((0, 3), (1, 3)),
+        ]
+        return [
+            Sample(
+                probe(*a, low=low, high=high),
+                probe(*b, low=low2, high=high2, seed=1),
+            )
+            for a, b in shapes
+        ]
+
+
+def refuse_bool(spec: Spec, why: str) -> None:
+    """RuntimeError where truth values meet an operation for numbers."""
+    if spec.dtype is dtypes.bool_:
+        raise RuntimeError(why)
+
+
+def zeros(like: Tensor) -> Tensor:
+    """0 of the shape and type of *like*: the gradient of what moves in steps."""
+    # Selected, not multiplied: 0 · ∞ would be NaN.
+    from .logic import Where
+
+    return apply(Where, True, 0.0, like)
