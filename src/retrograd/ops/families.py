@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from .. import dtypes
-from ..dispatch import apply
 from .op import Elementwise, Sample, Spec, probe
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 Interval = tuple[float, float]
 
@@ -67,11 +63,3 @@ def refuse_bool(spec: Spec, why: str) -> None:
     """RuntimeError where truth values meet an operation for numbers."""
     if spec.dtype is dtypes.bool_:
         raise RuntimeError(why)
-
-
-def zeros(like: Tensor) -> Tensor:
-    """0 of the shape and type of *like*: the gradient of what moves in steps."""
-    # Selected, not multiplied: 0 · ∞ would be NaN.
-    from .logic import Where
-
-    return apply(Where, True, 0.0, like)

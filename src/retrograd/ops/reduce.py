@@ -1,18 +1,20 @@
-"""Many numbers to one: sums, products, extremes, truth; running sums; the sorting order.
+"""Many numbers to one: sums, products, extremes, truth; running sums; sorting order.
 
 ``dim`` is a sorted tuple of the dimensions that are reduced. Those stay with length 1
-where ``keepdim`` is true. ``Argmax``, ``Argsort`` and ``Cumsum`` go along one dimension.
+where ``keepdim`` is true. ``Argmax``, ``Argsort`` and ``Cumsum`` go along one.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from .. import dtypes
 from ..dispatch import apply
-from .elementwise import Eq
+from .elementwise import Eq, Where
+from .movement import Cat
 from .op import Array, Op, Sample, Shape, Spec, normalize_dim, normalize_dims, probe
 
 if TYPE_CHECKING:
@@ -114,15 +116,14 @@ class Prod(Reduction):
         return np.multiply.reduce(a, dim, kind, None, keepdim)
 
     @staticmethod
-    def vjp_a(
-        g: Tensor, a: Tensor, a_spec: Spec, dim: Shape, keepdim: bool
-    ) -> Tensor:
+    def vjp_a(g: Tensor, a: Tensor, a_spec: Spec, dim: Shape, keepdim: bool) -> Tensor:
         # Bring the reduced dimensions together at the end, and back.
         n = len(a_spec.shape)
         order = (*(i for i in range(n) if i not in dim), *dim)
         back = tuple(order.index(i) for i in range(n))
         moved = a.permute(order)
-        flat = moved.reshape((*moved.shape[: n - len(dim)], -1))
+        count = math.prod(a_spec.shape[d] for d in dim)
+        flat = moved.reshape((*moved.shape[: n - len(dim)], count))
         others = _product_of_others(flat).reshape(moved.shape).permute(back)
         return kept(g, dim, keepdim, a_spec) * others
 
@@ -138,7 +139,7 @@ def _product_of_others(a: Tensor) -> Tensor:
     and further derivatives are right as well."""
     n = a.shape[-1]
     if n < 2:
-        return a * 0 + 1 if n else a
+        return apply(Where, True, 1.0, a)
     half = n // 2
     left, right, odd = a[..., :half], a[..., half : 2 * half], a[..., 2 * half :]
     above = _product_of_others(_cat(left * right, odd))
@@ -147,8 +148,6 @@ def _product_of_others(a: Tensor) -> Tensor:
 
 
 def _cat(*parts: Tensor) -> Tensor:
-    from .movement import Cat
-
     found = [p for p in parts if p.shape[-1]]
     return apply(Cat, *found, dim=-1) if len(found) > 1 else found[0]
 

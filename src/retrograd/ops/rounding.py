@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .families import Binary, Interval, Unary, refuse_bool, zeros
+from .families import Binary, Interval, Unary, refuse_bool
+from .movement import constant_zeros
 from .op import Array, Spec
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ class _Step(Unary):
     """Piecewise constant."""
 
     @staticmethod
-    def vjp_a(g: Tensor) -> Tensor:
-        return zeros(g)
+    def vjp_a(out_spec: Spec) -> Any:
+        return constant_zeros(out_spec)
 
 
 class Sign(_Step):
@@ -110,12 +111,12 @@ class FloorDivide(_Divided):
         return np.floor_divide(a, b)
 
     @staticmethod
-    def vjp_a(g: Tensor) -> Tensor:
-        return zeros(g)
+    def vjp_a(out_spec: Spec) -> Any:
+        return constant_zeros(out_spec)
 
     @staticmethod
-    def vjp_b(g: Tensor) -> Tensor:
-        return zeros(g)
+    def vjp_b(out_spec: Spec) -> Any:
+        return constant_zeros(out_spec)
 
 
 class Remainder(_Divided):

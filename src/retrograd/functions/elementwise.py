@@ -1,0 +1,10 @@
+"""Every element-wise function: arithmetic, logic, and exponentials with their kin."""
+
+from __future__ import annotations
+
+from . import arithmetic, logic, transcendental
+from .arithmetic import *  # noqa: F403
+from .logic import *  # noqa: F403
+from .transcendental import *  # noqa: F403
+
+__all__ = [*arithmetic.__all__, *logic.__all__, *transcendental.__all__]

@@ -1,0 +1,107 @@
+"""Logarithms of sums of exponentials, and what probabilities are made with."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from .. import dtypes
+from ..dispatch import apply, apply1, composite
+from ..ops.core import Detach
+from ..ops.elementwise import Abs, Div, Eq, Exp, Log, Sub, Where
+from ..ops.op import normalize_dims
+from ..ops.reduce import Amax, Sum
+from .sums import Dim, scan
+from .transcendental import logaddexp
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+__all__ = ["logsumexp", "softmax", "log_softmax", "softmin", "logcumsumexp"]
+
+
+@composite
+def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
+    """log Σ exp(input) over *dim*, without overflow.
+
+    >>> import retrograd as rg
+    >>> rg.logsumexp(rg.tensor([[1000.0, 1000.0], [0.0, 0.0]]), dim=1)
+    tensor([1000.6931,    0.6931])
+    """
+    if not input.dtype.is_floating_point:
+        input = input.to(dtypes.get_default_dtype())
+    shape = input.shape
+    if 0 in [shape[d] for d in normalize_dims(dim, len(shape))]:
+        return apply1(Log, apply(Sum, apply1(Exp, input), dim=dim, keepdim=keepdim))
+    # Any shift gives the same result, so the shift has no derivative; ∞ − ∞ has no
+    # value, so an infinite maximum does not shift.
+    top = apply1(Detach, apply(Amax, input, dim=dim, keepdim=True))
+    infinite = apply(Eq, apply1(Abs, top), math.inf)
+    top = apply(Where, infinite, 0.0, top)
+    total = apply(Sum, apply1(Exp, input - top), dim=dim, keepdim=keepdim)
+    return apply1(Log, total) + (top if keepdim else top.reshape(total.shape))
+
+
+def _prepared(input: Tensor, dim: int | None, dtype: dtypes.dtype | None) -> Tensor:
+    if dtype is not None:
+        input = input.to(dtype)
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(
+            f"softmax is not implemented for {input.dtype.name}: use x.float()"
+        )
+    return input
+
+
+def _implied(dim: int | None, ndim: int) -> int:
+    """The dimension that PyTorch takes where none is given."""
+    if dim is not None:
+        return dim
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+@composite
+def softmax(
+    input: Tensor, dim: int | None = None, dtype: dtypes.dtype | None = None
+) -> Tensor:
+    """exp(input) / Σ exp(input) along *dim*: positive numbers that sum to 1.
+
+    >>> import retrograd as rg
+    >>> rg.softmax(rg.tensor([0.0, 1000.0]), dim=0)
+    tensor([0., 1.])
+    """
+    input, dim = _prepared(input, dim, dtype), _implied(dim, input.ndim)
+    if 0 in input.shape:
+        return apply1(Exp, input)
+    top = apply1(Detach, apply(Amax, input, dim=dim, keepdim=True))
+    powers = apply1(Exp, apply(Sub, input, top))
+    return apply(Div, powers, apply(Sum, powers, dim=dim, keepdim=True))
+
+
+@composite
+def log_softmax(
+    input: Tensor, dim: int | None = None, dtype: dtypes.dtype | None = None
+) -> Tensor:
+    """input − log Σ exp(input) along *dim*: the logarithm of softmax."""
+    input, dim = _prepared(input, dim, dtype), _implied(dim, input.ndim)
+    if 0 in input.shape:
+        return apply1(Exp, input)
+    top = apply1(Detach, apply(Amax, input, dim=dim, keepdim=True))
+    shifted = apply(Sub, input, top)
+    total = apply(Sum, apply1(Exp, shifted), dim=dim, keepdim=True)
+    return apply(Sub, shifted, apply1(Log, total))
+
+
+def softmin(
+    input: Tensor, dim: int | None = None, dtype: dtypes.dtype | None = None
+) -> Tensor:
+    """softmax(−input)."""
+    return softmax(-input, dim, dtype)  # type: ignore[no-any-return]
+
+
+@composite
+def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    """out[i] = log(exp(input[0]) + … + exp(input[i])) along *dim*."""
+    if not input.dtype.is_floating_point:
+        input = input.to(dtypes.get_default_dtype())
+    (dim,) = normalize_dims(dim, input.ndim) or (0,)
+    return scan(logaddexp, input, dim) if input.ndim else input * 1
