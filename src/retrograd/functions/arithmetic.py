@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
 from ..dispatch import apply, apply1, apply2, composite
@@ -35,9 +35,7 @@ from ..ops.elementwise import (
     Trunc,
     Where,
 )
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from ..ops.families import Tensor
 
 __all__ = [
     "add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide",
@@ -319,12 +317,12 @@ def clamp(input: Tensor, min: Operand = None, max: Operand = None) -> Tensor:
 
 def clamp_min(input: Tensor, min: Operand) -> Tensor:
     """max(input, *min*)."""
-    return clamp(input, min, None)  # type: ignore[no-any-return]
+    return clamp(input, min, None)
 
 
 def clamp_max(input: Tensor, max: Operand) -> Tensor:
     """min(input, *max*)."""
-    return clamp(input, None, max)  # type: ignore[no-any-return]
+    return clamp(input, None, max)
 
 
 # -- combinations ---------------------------------------------------------------------

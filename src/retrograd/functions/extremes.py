@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .. import dtypes
 from ..dispatch import apply, apply1, apply2
@@ -18,13 +18,11 @@ from ..ops.elementwise import (
     Minimum,
     Where,
 )
+from ..ops.families import Tensor
 from ..ops.op import normalize_dim
 from ..ops.reduce import Amax, Amin, Any_, Argmax, Argmin, Argsort, Sum
 from ..trace import Handle
 from .sums import Dim, scan
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 __all__ = [
     "amax", "amin", "aminmax", "max", "min", "argmax", "argmin",
@@ -178,7 +176,7 @@ def _taken(input: Tensor, indices: Tensor, dim: int) -> Found:
 
 def msort(input: Tensor) -> Tensor:
     """input in order along its first dimension."""
-    return sort(input, 0).values  # type: ignore[no-any-return]
+    return sort(input, 0).values
 
 
 def topk(
@@ -343,7 +341,9 @@ def _quantile(
     length = x.shape[-1]
     if not length:
         raise RuntimeError("quantile() input tensor must be non-empty")
-    parts = q if isinstance(q, Handle) else tensor(float(q), dtype=input.dtype)
+    parts: Any = q
+    if not isinstance(q, Handle):
+        parts = tensor(float(q), dtype=input.dtype)
     x = gather(x, -1, apply(Argsort, x, dim=-1, descending=False))
     missing = apply1(IsNan, x)
     if skip:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
 from ..dispatch import apply, apply1, apply2
@@ -26,10 +26,8 @@ from ..ops.elementwise import (
     Ne,
     Where,
 )
+from ..ops.families import Tensor
 from ..ops.reduce import All
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 __all__ = [
     "eq", "ne", "not_equal", "lt", "less", "le", "less_equal",

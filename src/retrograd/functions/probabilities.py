@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from .. import dtypes
 from ..dispatch import apply, apply1, composite
 from ..ops.core import Detach
 from ..ops.elementwise import Abs, Div, Eq, Exp, Log, Sub, Where
+from ..ops.families import Tensor
 from ..ops.op import normalize_dims
 from ..ops.reduce import Amax, Sum
 from .sums import Dim, scan
 from .transcendental import logaddexp
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 __all__ = ["logsumexp", "softmax", "log_softmax", "softmin", "logcumsumexp"]
 
@@ -95,7 +92,7 @@ def softmin(
     input: Tensor, dim: int | None = None, dtype: dtypes.dtype | None = None
 ) -> Tensor:
     """softmax(−input)."""
-    return softmax(-input, dim, dtype)  # type: ignore[no-any-return]
+    return softmax(-input, dim, dtype)
 
 
 @composite

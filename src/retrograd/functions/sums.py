@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
 from ..dispatch import apply, apply1, apply2, composite
 from ..ops.elementwise import Abs, Eq, IsNan, LogicalNot, Ne, Sqrt, Where
+from ..ops.families import Tensor
 from ..ops.op import normalize_dims
 from ..ops.reduce import All, Amax, Amin, Any_, Cumsum, Prod, Sum
 from .arithmetic import pow
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 __all__ = [
     "sum", "prod", "mean", "var", "std", "var_mean", "std_mean", "nansum", "nanmean",
@@ -169,7 +167,8 @@ def var_mean(
 ) -> tuple[Tensor, Tensor]:
     """The variance and the mean."""
     dim, correction = _correction(dim, unbiased, correction)
-    return _moments(input, dim, correction, keepdim)  # type: ignore[no-any-return]
+    variance, mu = _moments(input, dim, correction, keepdim)
+    return variance, mu
 
 
 def std_mean(
@@ -250,7 +249,7 @@ def norm(
     if p == "nuc":
         raise NotImplementedError("the nuclear norm is not implemented")
     order = 2.0 if p is None or p == "fro" else float(p)
-    return vector_norm(input, order, dim, keepdim, dtype=dtype)  # type: ignore[no-any-return]
+    return vector_norm(input, order, dim, keepdim, dtype=dtype)
 
 
 @composite
@@ -271,7 +270,7 @@ def vector_norm(
         )
     over: dict[str, Any] = {"dim": dim, "keepdim": keepdim}
     if ord == 2:
-        return root(apply(Sum, x * x, **over))  # type: ignore[no-any-return]
+        return root(apply(Sum, x * x, **over))
     if ord == 0:
         return apply(Sum, apply2(Ne, x, 0).to(x.dtype), **over)
     size = apply1(Abs, x)
@@ -290,7 +289,7 @@ def vector_norm(
 
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of input − other."""
-    return vector_norm(input - other, float(p))  # type: ignore[no-any-return]
+    return vector_norm(input - other, float(p))
 
 
 # -- running --------------------------------------------------------------------------

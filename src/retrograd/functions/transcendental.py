@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..dispatch import apply, apply1, apply2, composite
 from ..ops.elementwise import (
@@ -38,9 +38,7 @@ from ..ops.elementwise import (
     Tanh,
     Where,
 )
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from ..ops.families import Tensor
 
 __all__ = [
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "logaddexp", "logaddexp2",
@@ -105,7 +103,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """log₂(2^input + 2^other)."""
     two = math.log(2)
-    return logaddexp(input * two, other * two) / two  # type: ignore[no-any-return]
+    return logaddexp(input * two, other * two) / two
 
 
 @composite

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..dispatch import apply
-from .families import Binary, refuse_bool
+from .families import Binary, Tensor, refuse_bool
 from .logic import Eq, Ge, LogicalAnd, Lt, Where
 from .op import Array, Sample, Spec
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 class Add(Binary):

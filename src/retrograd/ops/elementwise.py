@@ -9,14 +9,14 @@ kinks and poles.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..dispatch import apply
 from .arithmetic import Add, Atan2, Div, Maximum, Minimum, Mul, Pow, Sub
 from .erf import erf, erfc
-from .families import Analytic, Unary, refuse_bool
+from .families import Analytic, Tensor, Unary, refuse_bool
 from .logic import (
     BitwiseAnd,
     BitwiseNot,
@@ -37,9 +37,6 @@ from .logic import (
 )
 from .op import Array, Spec
 from .rounding import Ceil, Floor, FloorDivide, Fmod, Remainder, Round, Sign, Trunc
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 __all__ = [
     "Neg", "Abs", "Exp", "Expm1", "Log", "Log2", "Log10", "Log1p", "Sqrt",

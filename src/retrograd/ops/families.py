@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .. import dtypes
 from .op import Elementwise, Sample, Spec, probe
+
+# Its operators and methods are bound at run time, out of a type checker's sight.
+Tensor = Any
 
 Interval = tuple[float, float]
 

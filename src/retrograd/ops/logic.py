@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import dtypes
 from ..dispatch import apply
-from .families import Binary, Unary
+from .families import Binary, Tensor, Unary
 from .op import Array, Comparison, Elementwise, Sample, Spec, broadcast_shapes, probe
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 class _Compared(Comparison):

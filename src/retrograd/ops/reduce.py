@@ -7,18 +7,24 @@ where ``keepdim`` is true. ``Argmax``, ``Argsort`` and ``Cumsum`` go along one.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import dtypes
 from ..dispatch import apply
 from .elementwise import Eq, Where
+from .families import Tensor
 from .movement import Cat
 from .op import Array, Op, Sample, Shape, Spec, normalize_dim, normalize_dims, probe
 
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+# NumPy's type stubs only know reductions whose keepdims is written out.
+_add: Any = np.add.reduce
+_multiply: Any = np.multiply.reduce
+_maximum: Any = np.maximum.reduce
+_minimum: Any = np.minimum.reduce
+_all: Any = np.logical_and.reduce
+_any: Any = np.logical_or.reduce
 
 
 class Reduction(Op):
@@ -28,7 +34,8 @@ class Reduction(Op):
     needs_elements: ClassVar[bool] = False
 
     @classmethod
-    def normalize(cls, *specs: Spec, dim: Any, keepdim: Any) -> dict[str, Any]:
+    def normalize(cls, *specs: Spec, **attrs: Any) -> dict[str, Any]:
+        dim, keepdim = attrs["dim"], attrs["keepdim"]
         shape = specs[0].shape
         dims = normalize_dims(dim, len(shape))
         if cls.needs_elements and 0 in [shape[d] for d in dims]:
@@ -44,8 +51,8 @@ class Reduction(Op):
         return {"dim": dims, "keepdim": bool(keepdim)}
 
     @classmethod
-    def infer(cls, *specs: Spec, dim: Shape, keepdim: bool) -> Spec:
-        shape = specs[0].shape
+    def infer(cls, *specs: Spec, **attrs: Any) -> Spec:
+        dim, keepdim, shape = attrs["dim"], attrs["keepdim"], specs[0].shape
         if keepdim:
             left = tuple(1 if i in dim else n for i, n in enumerate(shape))
         else:
@@ -92,10 +99,11 @@ class Sum(Reduction):
     def forward(a: Array, *, dim: Shape, keepdim: bool) -> Any:
         kind = a.dtype
         if kind.kind in "iub":
-            return np.add.reduce(a, dim, np.int64, None, keepdim)
+            return _add(a, dim, np.int64, keepdims=keepdim)
         if kind.itemsize == 2:
-            return np.add.reduce(a, dim, np.float32, None, keepdim).astype(kind)
-        return np.add.reduce(a, dim, None, None, keepdim)
+            wide = _add(a, dim, np.float32, keepdims=keepdim)
+            return wide.astype(kind)
+        return _add(a, dim, keepdims=keepdim)
 
     @staticmethod
     def vjp_a(g: Tensor, a_spec: Spec, dim: Shape, keepdim: bool) -> Tensor:
@@ -112,8 +120,8 @@ class Prod(Reduction):
     def forward(a: Array, *, dim: Shape, keepdim: bool) -> Any:
         kind = a.dtype
         if kind.kind in "iub":
-            return np.multiply.reduce(a, dim, np.int64, None, keepdim)
-        return np.multiply.reduce(a, dim, kind, None, keepdim)
+            return _multiply(a, dim, np.int64, keepdims=keepdim)
+        return _multiply(a, dim, kind, keepdims=keepdim)
 
     @staticmethod
     def vjp_a(g: Tensor, a: Tensor, a_spec: Spec, dim: Shape, keepdim: bool) -> Tensor:
@@ -168,7 +176,7 @@ class Amax(Reduction):
 
     @staticmethod
     def forward(a: Array, *, dim: Shape, keepdim: bool) -> Any:
-        return np.maximum.reduce(a, axis=dim, keepdims=keepdim)
+        return _maximum(a, axis=dim, keepdims=keepdim)
 
     @staticmethod
     def vjp_a(
@@ -185,7 +193,7 @@ class Amin(Reduction):
 
     @staticmethod
     def forward(a: Array, *, dim: Shape, keepdim: bool) -> Any:
-        return np.minimum.reduce(a, axis=dim, keepdims=keepdim)
+        return _minimum(a, axis=dim, keepdims=keepdim)
 
     @staticmethod
     def vjp_a(
@@ -207,7 +215,7 @@ class All(_Truth):
 
     @staticmethod
     def forward(a: Array, *, dim: Shape, keepdim: bool) -> Any:
-        truth = np.logical_and.reduce(a, axis=dim, keepdims=keepdim)
+        truth = _all(a, axis=dim, keepdims=keepdim)
         return truth.astype(np.uint8) if a.dtype == np.uint8 else truth
 
 
@@ -217,7 +225,7 @@ class Any_(_Truth):
 
     @staticmethod
     def forward(a: Array, *, dim: Shape, keepdim: bool) -> Any:
-        truth = np.logical_or.reduce(a, axis=dim, keepdims=keepdim)
+        truth = _any(a, axis=dim, keepdims=keepdim)
         return truth.astype(np.uint8) if a.dtype == np.uint8 else truth
 
 
@@ -228,12 +236,12 @@ class _Where(Reduction):
     needs_elements = True
 
     @classmethod
-    def normalize(cls, *specs: Spec, dim: Any, keepdim: Any) -> dict[str, Any]:
+    def normalize(cls, *specs: Spec, **attrs: Any) -> dict[str, Any]:
         if specs[0].dtype is dtypes.bool_:
             raise RuntimeError(
                 "truth values have no order to take an extreme of; convert them first"
             )
-        return super().normalize(*specs, dim=dim, keepdim=keepdim)
+        return super().normalize(*specs, **attrs)
 
     @staticmethod
     def output(d: dtypes.dtype) -> dtypes.dtype:
@@ -278,8 +286,9 @@ class Cumsum(Op):
     formula, adjoint = "Σ_running(a)", ("Σ_running_reverse(ḡ)",)
 
     @staticmethod
-    def normalize(*specs: Spec, dim: Any, reverse: Any = False) -> dict[str, Any]:
-        return {"dim": normalize_dim(dim, len(specs[0].shape)), "reverse": reverse}
+    def normalize(*specs: Spec, **attrs: Any) -> dict[str, Any]:
+        dim = normalize_dim(attrs["dim"], len(specs[0].shape))
+        return {"dim": dim, "reverse": attrs["reverse"]}
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:
@@ -317,9 +326,9 @@ class Argsort(Op):
     formula = "argsort(a)"
 
     @staticmethod
-    def normalize(*specs: Spec, dim: Any, descending: Any = False) -> dict[str, Any]:
-        n = len(specs[0].shape)
-        return {"dim": normalize_dim(dim, n), "descending": bool(descending)}
+    def normalize(*specs: Spec, **attrs: Any) -> dict[str, Any]:
+        dim = normalize_dim(attrs["dim"], len(specs[0].shape))
+        return {"dim": dim, "descending": bool(attrs["descending"])}
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:

@@ -3,16 +3,13 @@ they have one, which leaves only the remainder with a derivative to speak of."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from .families import Binary, Interval, Unary, refuse_bool
+from .families import Binary, Interval, Tensor, Unary, refuse_bool
 from .movement import constant_zeros
 from .op import Array, Spec
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 class _Step(Unary):
