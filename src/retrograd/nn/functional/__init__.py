@@ -1,0 +1,10 @@
+"""Layers, activations and losses as functions."""
+
+from ...functions.index import gather as gather
+from ...functions.probabilities import log_softmax as _log_softmax  # noqa: F401
+from .activation import *  # noqa: F403
+from .convolution import *  # noqa: F403
+from .loss import *  # noqa: F403
+from .misc import *  # noqa: F403
+from .norm import *  # noqa: F403
+from .pooling import *  # noqa: F403
