@@ -7,6 +7,7 @@ the same name, and the element-wise ones get an in-place twin.
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from collections.abc import Callable
 from types import ModuleType
@@ -14,10 +15,13 @@ from typing import Any
 
 from . import dispatch, dtypes
 from .dispatch import constant
-from .functions import create, elementwise, index, matmul, random, reduce, shape
+from .functions import create, elementwise, index, random, reduce, shape
 from .functions import elementwise as F
 from .tensor import Tensor
 from .trace import Handle
+
+#: in the package this name is the function
+matmul = importlib.import_module(".functions.matmul", __package__)
 
 #: functions that make tensors or take several first: no methods
 _NOT_METHODS = {
