@@ -1,0 +1,381 @@
+"""Losses: how far predictions are from targets."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from ... import dtypes, errors
+from ...dispatch import apply, composite
+from ...functions import elementwise as E
+from ...functions import probabilities as P
+from ...ops.index import Gather, Index
+from ...trace import spec_of
+
+__all__ = ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "nll_loss", "cross_entropy",
+           "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div",
+           "poisson_nll_loss", "gaussian_nll_loss", "hinge_embedding_loss",
+           "margin_ranking_loss", "cosine_embedding_loss", "soft_margin_loss",
+           "multi_margin_loss", "triplet_margin_loss", "cosine_similarity",
+           "pairwise_distance"]  # fmt: skip
+
+
+def _reduced(loss: Any, reduction: str) -> Any:
+    if reduction == "mean":
+        return loss.mean()
+    if reduction == "sum":
+        return loss.sum()
+    if reduction != "none":
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return loss
+
+
+def _same_shape(name: str, input: Any, target: Any) -> None:
+    """Warn where a loss would broadcast: mostly a mistake, and a silent one."""
+    a, b = spec_of(input).shape, spec_of(target).shape
+    if a == b:
+        return
+    mend = "give both the same shape"
+    if math.prod(a) == math.prod(b):
+        mend = f"use target.reshape({', '.join(map(str, a))})"
+        if b == (*a, 1):
+            mend = "use target.squeeze(-1)"
+        elif a == (*b, 1):
+            mend = "use target.unsqueeze(-1), or input.squeeze(-1)"
+    warnings.warn(
+        f"{name}: the target size ({list(b)}) is different to the input size ({list(a)}). "
+        f"This will likely lead to incorrect results due to broadcasting: {mend}\n"
+        f"  at {errors.user_line()}",
+        stacklevel=4,
+    )
+
+
+@composite
+def _mse(input: Any, target: Any, reduction: str) -> Any:
+    _same_shape("mse_loss", input, target)
+    d = input - target
+    return _reduced(d * d, reduction)
+
+
+def mse_loss(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean", weight: Any = None,
+) -> Any:  # fmt: skip
+    """(x − y)², averaged, summed, or for each element."""
+    if weight is not None:
+        loss = _mse(input, target, "none") * weight
+        return loss.sum() / weight.expand_as(loss).sum() if reduction == "mean" else _reduced(loss, reduction)  # fmt: skip
+    return _mse(input, target, reduction)
+
+
+@composite
+def _l1(input: Any, target: Any, reduction: str) -> Any:
+    _same_shape("l1_loss", input, target)
+    return _reduced((input - target).abs(), reduction)
+
+
+def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:  # fmt: skip
+    """|x − y|."""
+    return _l1(input, target, reduction)
+
+
+@composite
+def _smooth(input: Any, target: Any, beta: float, scale: float, reduction: str) -> Any:
+    _same_shape("smooth_l1_loss", input, target)
+    d = input - target
+    a = d.abs()
+    return _reduced(E.where(a < beta, d * d * (0.5 * scale / beta), (a - 0.5 * beta) * scale), reduction)  # fmt: skip
+
+
+def smooth_l1_loss(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean", beta: float = 1.0,
+) -> Any:  # fmt: skip
+    """½d²/β where |d| < β, |d| − ½β elsewhere."""
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    if beta == 0:
+        return _l1(input, target, reduction)
+    return _smooth(input, target, float(beta), 1.0, reduction)
+
+
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:  # fmt: skip
+    """½d² where |d| < δ, δ(|d| − ½δ) elsewhere."""
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    loss = _smooth(input, target, float(delta), float(delta), "none")
+    return _reduced(loss if weight is None else loss * weight, reduction)
+
+
+def _check_classes(input: Any, target: Any) -> None:
+    x, y = spec_of(input), spec_of(target)
+    expected = (x.shape[0], *x.shape[2:]) if len(x.shape) > 1 else ()
+    if y.shape != expected:
+        mend = ""
+        if math.prod(y.shape) == math.prod(expected):
+            mend = f". Use target.reshape({', '.join(map(str, expected))})"
+        if len(x.shape) > 1 and y.shape and y.shape[0] != x.shape[0]:
+            raise ValueError(
+                f"Expected input batch_size ({x.shape[0]}) to match target batch_size "
+                f"({y.shape[0]})."
+            )
+        raise RuntimeError(
+            f"the target of an input of shape {list(x.shape)} has one class index for each "
+            f"sample, shape {list(expected)}, but got {list(y.shape)}{mend}"
+        )
+    if y.dtype.category != dtypes.INTEGRAL:
+        raise RuntimeError(
+            f"expected scalar type Long for the class indices but found {y.dtype.name}. "
+            "Use target.long()"
+        )
+
+
+class PickClass(Gather):
+    """out[n] = a[n, index[n]]: the number at the class of each sample."""
+
+    formula, adjoint = "a[n, index[n]]", ("ḡ at index",)
+
+    @staticmethod
+    def forward(a: Any, index: Any, *, dim: int) -> Any:
+        n = a.shape[dim]
+        if index.size and (index.min() < 0 or index.max() >= n):
+            bad = index.min() if index.min() < 0 else index.max()
+            raise IndexError(f"Target {int(bad)} is out of bounds: there are {n} classes")
+        return Gather.forward(a, index, dim=dim)
+
+
+def _picked(log_p: Any, target: Any, dim: int) -> Any:
+    return apply(PickClass, log_p, target.unsqueeze(dim), dim=dim).squeeze(dim)
+
+
+@composite
+def _nll(log_p: Any, target: Any, weight: Any, ignore: int, reduction: str, smoothing: float) -> Any:  # fmt: skip
+    _check_classes(log_p, target)
+    dim = 1 if log_p.ndim > 1 else 0
+    ignored = target == ignore
+    safe = E.where(ignored, 0, target) if ignore < 0 or ignore < log_p.shape[dim] else target
+    loss = -_picked(log_p, safe, dim)
+    w = None if weight is None else apply(Index, weight, safe.reshape(-1), dims=(0,)).reshape(safe.shape)  # fmt: skip
+    kept = (~ignored).to(log_p.dtype)
+    scale = kept if w is None else w * kept
+    loss = E.where(ignored, 0.0, loss if w is None else loss * w)
+    if smoothing:
+        shape = [-1 if i == dim else 1 for i in range(log_p.ndim)]
+        each = log_p if weight is None else log_p * weight.reshape(shape)
+        smooth = E.where(ignored, 0.0, -each.sum(dim))
+        n = log_p.shape[dim]
+        if reduction == "none":
+            return (1 - smoothing) * loss + smoothing / n * smooth
+        if reduction == "sum":
+            return ((1 - smoothing) * loss + smoothing / n * smooth).sum()
+        return ((1 - smoothing) * loss + smoothing / n * smooth).sum() / scale.sum()
+    if reduction == "mean":
+        return loss.sum() / scale.sum()
+    return _reduced(loss, reduction)
+
+
+def nll_loss(
+    input: Any, target: Any, weight: Any = None, size_average: Any = None,
+    ignore_index: int = -100, reduce: Any = None, reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """−wᵧ·input[y]: the negative log-likelihood of the target classes."""
+    return _nll(input, target, weight, ignore_index, reduction, 0.0)
+
+
+@composite
+def _cross_entropy(
+    input: Any, target: Any, weight: Any, ignore: int, reduction: str, smoothing: float
+) -> Any:
+    dim = 1 if input.ndim > 1 else 0
+    log_p = P.log_softmax(input, dim)
+    if target.dtype.is_floating_point:
+        if target.shape != input.shape:
+            raise RuntimeError(
+                "a target of probabilities must have the shape of the input "
+                f"{list(input.shape)}, but has {list(target.shape)}; class indices must be "
+                "integers: target.long()"
+            )
+        n = input.shape[dim]
+        if smoothing:
+            target = target * (1 - smoothing) + smoothing / n
+        if weight is not None:
+            log_p = log_p * weight.reshape([-1 if i == dim else 1 for i in range(input.ndim)])
+        loss = -(log_p * target).sum(dim)
+        if reduction == "mean":
+            return loss.sum() / max(1, loss.numel())
+        return _reduced(loss, reduction)
+    return _nll(log_p, target, weight, ignore, reduction, smoothing)
+
+
+def cross_entropy(
+    input: Any, target: Any, weight: Any = None, size_average: Any = None,
+    ignore_index: int = -100, reduce: Any = None, reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:  # fmt: skip
+    """−log softmax(x)[y] for class indices y, or −Σ yᵢ log softmax(x)ᵢ for probabilities.
+
+    [N, C] or [N, C, d…] with targets [N] or [N, d…]; a class outside [0, C) raises
+    IndexError when the work is run.
+    """
+    return _cross_entropy(input, target, weight, ignore_index, reduction, float(label_smoothing))
+
+
+def _check_sizes(name: str, input: Any, target: Any) -> None:
+    if input.shape != target.shape:
+        raise ValueError(
+            f"{name}: Target size ({list(target.shape)}) must be the same as input size "
+            f"({list(input.shape)})"
+        )
+
+
+@composite
+def _bce(input: Any, target: Any, weight: Any, reduction: str) -> Any:
+    _check_sizes("binary_cross_entropy", input, target)
+    loss = -(target * input.log().clamp(min=-100) + (1 - target) * (-input).log1p().clamp(min=-100))
+    return _reduced(loss if weight is None else loss * weight, reduction)
+
+
+def binary_cross_entropy(
+    input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """−(y log p + (1 − y) log(1 − p)), the logarithms kept above −100."""
+    return _bce(input, target, weight, reduction)
+
+
+@composite
+def _bce_logits(input: Any, target: Any, weight: Any, positive: Any, reduction: str) -> Any:
+    _check_sizes("binary_cross_entropy_with_logits", input, target)
+    softplus = E.logaddexp(-input, input * 0.0)  # log(1 + e⁻ˣ)
+    if positive is None:
+        loss = (1 - target) * input + softplus
+    else:
+        loss = (1 - target) * input + (1 + (positive - 1) * target) * softplus
+    return _reduced(loss if weight is None else loss * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean", pos_weight: Any = None,
+) -> Any:  # fmt: skip
+    """The same for p = σ(x), stable for x of any size."""
+    return _bce_logits(input, target, weight, pos_weight, reduction)
+
+
+def kl_div(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean", log_target: bool = False,
+) -> Any:  # fmt: skip
+    """y (log y − x) for log-probabilities x."""
+    loss = target.exp() * (target - input) if log_target else E.xlogy(target, target) - target * input  # fmt: skip
+    if reduction == "batchmean":
+        return loss.sum() / input.shape[0]
+    return _reduced(loss, reduction)
+
+
+def poisson_nll_loss(
+    input: Any, target: Any, log_input: bool = True, full: bool = False, size_average: Any = None,
+    eps: float = 1e-8, reduce: Any = None, reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """eˣ − yx, or x − y log(x + ε); *full* adds Stirling's approximation of log y!."""
+    loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
+    if full:
+        stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
+        loss = loss + E.where(target > 1, stirling, 0.0)
+    return _reduced(loss, reduction)
+
+
+def gaussian_nll_loss(
+    input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Any:  # fmt: skip
+    """½(log σ² + (x − y)²/σ²), σ² kept above ε."""
+    if isinstance(var, float):
+        var = input.detach() * 0 + var
+    var = var + (var.detach().clamp(min=eps) - var.detach())
+    d = input - target
+    loss = 0.5 * (var.log() + d * d / var)
+    return _reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+
+
+def hinge_embedding_loss(
+    input: Any, target: Any, margin: float = 1.0, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """x where y = 1, max(0, margin − x) where y = −1."""
+    loss = E.where(target == 1, input, (margin - input).clamp(min=0))
+    return _reduced(loss, reduction)
+
+
+def margin_ranking_loss(
+    input1: Any, input2: Any, target: Any, margin: float = 0, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """max(0, −y(x₁ − x₂) + margin)."""
+    return _reduced((-target * (input1 - input2) + margin).clamp(min=0), reduction)
+
+
+@composite
+def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
+    """x₁·x₂ / (max(‖x₁‖, ε) max(‖x₂‖, ε))."""
+    a = (x1 * x1).sum(dim, keepdim=True).sqrt().clamp(min=eps)
+    b = (x2 * x2).sum(dim, keepdim=True).sqrt().clamp(min=eps)
+    return ((x1 / a) * (x2 / b)).sum(dim)
+
+
+def cosine_embedding_loss(
+    input1: Any, input2: Any, target: Any, margin: float = 0, size_average: Any = None,
+    reduce: Any = None, reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """1 − cos where y = 1, max(0, cos − margin) where y = −1."""
+    cos = cosine_similarity(input1, input2, -1, 1e-12)
+    return _reduced(E.where(target == 1, 1 - cos, (cos - margin).clamp(min=0)), reduction)
+
+
+def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:  # fmt: skip
+    """log(1 + e^{−yx})."""
+    z = -target * input
+    return _reduced(E.logaddexp(z, z * 0.0), reduction)
+
+
+def multi_margin_loss(
+    input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None,
+    size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """Σ_{i≠y} max(0, margin − x[y] + x[i])ᵖ / C."""
+    x = input if input.ndim > 1 else input.unsqueeze(0)
+    y = target.reshape(-1, 1)
+    gaps = (margin - x.gather(1, y) + x).clamp(min=0)
+    gaps = gaps if p == 1 else gaps * gaps
+    if weight is not None:
+        gaps = gaps * weight[y.reshape(-1)].unsqueeze(1)
+    other = (y != _counted(x)).to(x.dtype)
+    loss = (gaps * other).sum(1) / x.shape[1]
+    return _reduced(loss if input.ndim > 1 else loss.squeeze(0), reduction)
+
+
+def _counted(x: Any) -> Any:
+    from ...functions.create import arange
+
+    return arange(x.shape[1])
+
+
+@composite
+def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:  # fmt: skip
+    """‖x₁ − x₂ + ε‖ₚ over the last dimension."""
+    d = x1 - x2 + eps
+    if p == 2:
+        return (d * d).sum(-1, keepdim=keepdim).sqrt()
+    return (d.abs() ** p).sum(-1, keepdim=keepdim) ** (1 / p)
+
+
+def triplet_margin_loss(
+    anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
+    swap: bool = False, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """max(0, d(a, p) − d(a, n) + margin)."""
+    near = pairwise_distance(anchor, positive, float(p), eps)
+    far = pairwise_distance(anchor, negative, float(p), eps)
+    if swap:
+        far = far.minimum(pairwise_distance(positive, negative, float(p), eps))
+    return _reduced((near - far + margin).clamp(min=0), reduction)

@@ -1,0 +1,134 @@
+"""Dropout, embeddings, attention."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ... import dtypes
+from ...dispatch import apply, composite, constant
+from ...functions import elementwise as E
+from ...functions import probabilities as P
+from ...functions import random as R
+from ...ops.index import Index
+from ...ops.random import Uniform
+
+__all__ = ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout",
+           "embedding", "one_hot", "scaled_dot_product_attention"]  # fmt: skip
+
+
+def _check(p: float) -> None:
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+@composite
+def _dropped(x: Any, state: Any, p: float, shape: Any) -> Any:
+    if p == 1.0:
+        return x * 0.0
+    u = apply(Uniform, state, shape=shape, dtype=dtypes.float32)
+    keep = (u >= p).to(x.dtype)
+    return x * (keep * (1 / (1 - p)))
+
+
+def _dropout(input: Any, p: float, training: bool, inplace: bool, shape: Any) -> Any:
+    _check(p)
+    if not training or p == 0:
+        return input
+    n = math.prod(shape)
+    out = _dropped(input, R.default_generator._take(n), float(p), shape)
+    return input._assign(out) if inplace else out
+
+
+def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+    """Each element 0 with probability p, else x/(1 − p); x itself when not training."""
+    return _dropout(input, p, training, inplace, tuple(input.shape))
+
+
+def _channels(input: Any, p: float, training: bool, inplace: bool, n: int) -> Any:
+    lead = input.ndim - n
+    shape = (*input.shape[:lead], *(1,) * n)
+    return _dropout(input, p, training, inplace, tuple(shape))
+
+
+def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+    """Whole channels of [N, C, L] set to zero."""
+    return _channels(input, p, training, inplace, 1)
+
+
+def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+    """Whole channels of [N, C, H, W] set to zero."""
+    return _channels(input, p, training, inplace, 2)
+
+
+def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+    """Whole channels of [N, C, D, H, W] set to zero."""
+    return _channels(input, p, training, inplace, 3)
+
+
+def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
+    """Dropout that keeps mean 0 and variance 1 (Klambauer et al. 2017)."""
+    _check(p)
+    if not training or p == 0:
+        return input
+    low = -1.7580993408473766
+    a = (1 - p + low * low * p * (1 - p)) ** -0.5 if p < 1 else 0.0
+    keep = R.rand_like(input) >= p
+    out = E.where(keep, input, low) * a - low * p * a
+    return input._assign(out) if inplace else out
+
+
+feature_alpha_dropout = alpha_dropout
+
+
+@composite
+def _embedding(index: Any, weight: Any) -> Any:
+    return apply(Index, weight, index, dims=(0,))
+
+
+def embedding(
+    input: Any, weight: Any, padding_idx: int | None = None, max_norm: Any = None,
+    norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
+) -> Any:  # fmt: skip
+    """Rows of the table: out[…] = weight[input[…]]. The row *padding_idx* gets no gradient."""
+    if max_norm is not None or scale_grad_by_freq:
+        raise NotImplementedError("embedding: max_norm and scale_grad_by_freq are not available")
+    out = _embedding(input, weight)
+    if padding_idx is not None and weight.requires_grad:
+        pad = padding_idx % weight.shape[0]
+        out = E.where((input == pad).unsqueeze(-1), out.detach(), out)
+    return out
+
+
+def one_hot(tensor: Any, num_classes: int = -1) -> Any:
+    """1 at the class, 0 elsewhere, as a last dimension."""
+    if tensor.dtype is not dtypes.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if num_classes == -1:
+        num_classes = int(tensor.max().item()) + 1
+    elif tensor.numel():
+        low, high = int(tensor.min().item()), int(tensor.max().item())
+        if low < 0 or high >= num_classes:
+            raise RuntimeError("Class values must be non-negative and smaller than num_classes.")
+    return (tensor.unsqueeze(-1) == constant(np.arange(num_classes))).to(dtypes.int64)
+
+
+def scaled_dot_product_attention(
+    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
+    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+) -> Any:  # fmt: skip
+    """softmax(Q Kᵀ/√d + mask) V (Vaswani et al. 2017, equation 1)."""
+    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = (query * factor) @ key.transpose(-2, -1)
+    if is_causal:
+        n, m = scores.shape[-2:]
+        scores = E.where(constant(np.tri(n, m, dtype=bool)), scores, -math.inf)
+    if attn_mask is not None:
+        if attn_mask.dtype is dtypes.bool_:
+            scores = E.where(attn_mask, scores, -math.inf)
+        else:
+            scores = scores + attn_mask
+    weights = P.softmax(scores, -1)
+    return dropout(weights, dropout_p) @ value if dropout_p > 0 else weights @ value
