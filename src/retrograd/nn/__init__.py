@@ -1,0 +1,15 @@
+"""Neural networks: modules, their parameters, initial weights and functions."""
+
+from . import functional as functional
+from . import init as init
+from . import modules as modules
+from . import parameter as parameter
+from . import utils as utils
+from .module import Module as Module
+from .modules import *  # noqa: F403
+from .modules import __all__ as _names
+from .parameter import Buffer as Buffer
+from .parameter import Parameter as Parameter
+
+__all__ = ["Buffer", "Module", "Parameter", *_names]
+__all__ += ["functional", "init", "modules", "parameter", "utils"]
