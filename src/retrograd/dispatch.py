@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, errors
-from .ops.op import REGISTRY, Array, Op, Spec
+from .ops.op import REGISTRY, Array, Comparison, Op, Spec
 from .trace import (
     Arg,
     Bound,
@@ -187,10 +187,18 @@ class Recorder:
             for k in keys[first:]:
                 if not hasattr(k, "spec"):
                     ranked.append((dtypes.of_scalar(k), 0))
+                elif type(k) is Arg and k.weak:
+                    # a number that became an argument: still a number
+                    whole = k.spec.dtype.category != dtypes.FLOATING
+                    d = dtypes.int64 if whole else dtypes.get_default_dtype()
+                    ranked.append((d, 0))
                 else:
                     rank = 0 if k.weak else 2 if k.spec.shape else 1
                     ranked.append((k.spec.dtype, rank))
             target = dtypes.result_type_of(ranked)
+            if target.category == dtypes.INTEGRAL and issubclass(op, Comparison):
+                if any(not _fits(k, target) for k in keys[first:]):
+                    target = dtypes.int64  # x < 1000 is true for every uint8
             if op.promotion == "float" and target.category != dtypes.FLOATING:
                 target = dtypes.get_default_dtype()
         result = []
@@ -203,7 +211,10 @@ class Recorder:
                         f"not {type(k).__name__}"
                     )
                 k = Const(k, wanted or dtypes.of_scalar(k))
-            elif wanted is not None and k.spec.dtype is not wanted:
+            elif wanted is not None and (
+                k.spec.dtype is not wanted or (type(k) is Arg and k.weak)
+            ):
+                # Rules get an operand of the promoted type, never the bare number.
                 if type(k) is Const:
                     k = Const(k.value, wanted)
                 else:
@@ -332,10 +343,18 @@ def recorder() -> Recorder:
     return _local.rec
 
 
+def _fits(key: Any, d: dtypes.dtype) -> bool:
+    """Whether an operand that is a number surely fits into an integer type."""
+    if hasattr(key, "spec"):
+        return not key.weak or type(key) is not Arg
+    limits = dtypes.iinfo(d)
+    return bool(limits.min <= key <= limits.max)
+
+
 def _held_elsewhere(array: Array) -> bool:
     owner = array if array.base is None else array.base
-    # the tensor's slot (or the view), this frame's two names, and the argument
-    return sys.getrefcount(owner) > (5 if owner is array else 4)
+    # the tensor's slot (or the view), this frame's one or two names, and the argument
+    return sys.getrefcount(owner) > (4 if owner is array else 3)
 
 
 def alias(out: Handle, source: Handle) -> None:

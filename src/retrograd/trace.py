@@ -88,7 +88,11 @@ class Const:
     grad = 0
 
     def __init__(self, value: Any, dtype: dtypes.dtype) -> None:
-        self.value = dtype.np.type(value)
+        try:
+            with np.errstate(all="ignore"):
+                self.value = dtype.np.type(value)
+        except OverflowError:  # an integer that does not fit wraps around
+            self.value = np.array(value, np.int64).astype(dtype.np)[()]
         self.spec = Spec((), dtype)
         self.weak = True
 
