@@ -8,6 +8,7 @@ from .optimizer import (
     Optimizer,
     Params,
     State,
+    averaging,
     check_betas,
     check_lr,
     check_nonnegative,
@@ -64,6 +65,8 @@ class Adam(Optimizer):
             decoupled_weight_decay=decoupled_weight_decay,
         )
         super().__init__(params, defaults)
+
+    built_in = staticmethod(averaging)
 
     def init_state(self, param: Tensor, group: Group) -> State:
         state = {"exp_avg": zeros_like(param), "exp_avg_sq": zeros_like(param)}

@@ -8,6 +8,7 @@ from .optimizer import (
     Optimizer,
     Params,
     State,
+    averaging,
     check_betas,
     check_lr,
     check_nonnegative,
@@ -53,6 +54,8 @@ class Adamax(Optimizer):
             capturable=capturable,
         )
         super().__init__(params, defaults)
+
+    built_in = staticmethod(averaging)
 
     def init_state(self, param: Tensor, group: Group) -> State:
         return {"exp_avg": zeros_like(param), "exp_inf": zeros_like(param)}

@@ -12,6 +12,7 @@ from .optimizer import (
     Optimizer,
     Params,
     State,
+    averaging,
     check_betas,
     check_lr,
     check_nonnegative,
@@ -63,6 +64,8 @@ class NAdam(Optimizer):
             differentiable=differentiable,
         )
         super().__init__(params, defaults)
+
+    built_in = staticmethod(averaging)
 
     def init_state(self, param: Tensor, group: Group) -> State:
         return {

@@ -133,6 +133,12 @@ class Optimizer:
         as floats or as 0-d tensors of the parameter's dtype."""
         raise NotImplementedError
 
+    @staticmethod
+    def built_in(key: str, value: Any) -> Any:
+        """What ``update`` fixes of a hyperparameter; None where ``scalars`` brings it.
+        A recorded step is made anew when this changes."""
+        return None if key == "lr" else value
+
     # Using it.
 
     @_hooked
@@ -196,7 +202,7 @@ class Optimizer:
             )
         for param in params:
             bind(param)
-        self.param_groups.append(ParamGroup(param_group))
+        self.param_groups.append(ParamGroup(param_group, self.built_in))
 
     def _check_params(self, params: list[Any]) -> None:
         for param in params:
@@ -277,7 +283,8 @@ class Optimizer:
             new = {k: deepcopy(v) for k, v in new.items() if k != "params"}
             if "param_names" in group:
                 new.setdefault("param_names", group["param_names"])
-            groups.append(ParamGroup({"params": group["params"], **self.defaults, **new}))
+            new = {"params": group["params"], **self.defaults, **new}
+            groups.append(ParamGroup(new, self.built_in))
         self.state, self.param_groups = state, groups
         self._edges = StepEdges()
         for hook in list(self._hooks_of("load_state_dict_post").values()):
@@ -411,6 +418,13 @@ def regularized(param: Tensor, grad: Tensor, group: Group, decoupled: bool) -> T
     if group["weight_decay"] != 0 and not decoupled:
         grad = grad + group["weight_decay"] * param
     return grad
+
+
+def averaging(key: str, value: Any) -> Any:
+    """``built_in`` of rules whose ``scalars`` bring 1 − β₁: of β₁, the branch of lerp."""
+    if key == "betas":
+        return (1 - value[0] < 0.5, value[1])
+    return Optimizer.built_in(key, value)
 
 
 def lerp(start: Any, end: Any, weight: Any, small: bool) -> Any:

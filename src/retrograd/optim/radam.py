@@ -8,6 +8,7 @@ from .optimizer import (
     Optimizer,
     Params,
     State,
+    averaging,
     check_betas,
     check_lr,
     check_nonnegative,
@@ -58,6 +59,8 @@ class RAdam(Optimizer):
             differentiable=differentiable,
         )
         super().__init__(params, defaults)
+
+    built_in = staticmethod(averaging)
 
     def init_state(self, param: Tensor, group: Group) -> State:
         return {"exp_avg": zeros_like(param), "exp_avg_sq": zeros_like(param)}

@@ -7,6 +7,7 @@ corrections) are arguments, so that a schedule never records anew.
 
 from __future__ import annotations
 
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,56 @@ from ..trace import Handle, State, meta_of
 
 
 class ParamGroup(dict[str, Any]):
-    """A group of parameters; counts the writes that change what a step does."""
+    """A group of parameters; counts the writes that change what a step does.
+
+    ``built_in(key, value)`` is what a recorded step has fixed of a hyperparameter: a
+    write that leaves it as it is (another learning rate) needs no new recording.
+    """
 
     version = 0
 
+    def __init__(self, group: dict[str, Any], built_in: Callable[[str, Any], Any]) -> None:
+        super().__init__(group)
+        self.built_in = built_in
+
     def __setitem__(self, key: str, value: Any) -> None:
-        if key != "lr" and (key not in self or self[key] is not value):
+        if key not in self or not self._same(key, self[key], value):
             self.version += 1
         super().__setitem__(key, value)
 
+    def _same(self, key: str, old: Any, new: Any) -> bool:
+        before, after = self.built_in(key, old), self.built_in(key, new)
+        if before is after:
+            return True
+        # 1 and True, 0.0 and -0.0 are equal, and any rule treats them alike.
+        return isinstance(after, (int, float, tuple)) and bool(before == after)
+
+    def __delitem__(self, key: str) -> None:
+        self.version += 1
+        super().__delitem__(key)
+
+    def clear(self) -> None:
+        self.version += 1
+        super().clear()
+
+    def popitem(self) -> tuple[str, Any]:
+        self.version += 1
+        return super().popitem()
+
+    def pop(self, *key_and_default: Any) -> Any:
+        self.version += 1
+        return super().pop(*key_and_default)
+
+    # A dict's own would write past __setitem__.
+    update = MutableMapping.update  # type: ignore[assignment]
+    setdefault = MutableMapping.setdefault  # type: ignore[assignment]
+
+    def __ior__(self, other: Any) -> ParamGroup:  # type: ignore[override, misc]
+        self.update(other)
+        return self
+
     def __reduce__(self) -> Any:
-        return ParamGroup, (dict(self),)
+        return ParamGroup, (dict(self), self.built_in)
 
 
 def bind(tensor: Any) -> None:

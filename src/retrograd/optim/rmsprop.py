@@ -67,6 +67,11 @@ class RMSprop(Optimizer):
             state["grad_avg"] = zeros_like(param)
         return state
 
+    @staticmethod
+    def built_in(key: str, value: Any) -> Any:
+        # Schedules that cycle move the momentum together with the rate.
+        return value > 0 if key == "momentum" else Optimizer.built_in(key, value)
+
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
         return float(group["lr"]), float(group["momentum"])
 

@@ -59,8 +59,12 @@ class SGD(Optimizer):
         )
         super().__init__(params, defaults)
 
+    @staticmethod
+    def built_in(key: str, value: Any) -> Any:
+        # Schedules that cycle move the momentum together with the rate.
+        return value != 0 if key == "momentum" else Optimizer.built_in(key, value)
+
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
-        # Schedules that cycle change the momentum together with the rate.
         return float(group["lr"]), float(group["momentum"])
 
     def update(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
@@ -78,7 +79,10 @@ class SequentialLR(_Composed):
             set_rate(group, group["initial_lr"])
         _undo(self._schedulers)
         first = self._schedulers[bisect_right(milestones, 0)]
-        first._initial_step()
+        with warnings.catch_warnings():
+            # A sequence inside this one steps schedules that have been stepped before.
+            warnings.simplefilter("ignore", UserWarning)
+            first._initial_step()
         self._last_lr = first.get_last_lr()
 
     def step(self) -> None:  # type: ignore[override]
