@@ -1,0 +1,3 @@
+"""Utilities; data loading is in ``utils.data``."""
+
+from . import data as data
