@@ -90,7 +90,10 @@ class _Reverse:
             self._wait(segment, key, g)
             return
         tensor = self._leaf(segment, key)
-        history = None if tensor._meta is None else tensor._meta.history
+        if segment is not None:
+            history = segment.histories.get(key)
+        else:
+            history = None if tensor._meta is None else tensor._meta.history
         if history is not None:
             self.simple = False
             self._wait(history[0], history[1], g)

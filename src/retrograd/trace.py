@@ -174,16 +174,18 @@ class Segment:
     """What remains of a run for a later backward: the values that rules keep.
 
     ``saved`` maps keys (states and leaves) to tensors or arrays, ``versions`` leaves to
-    the state of their memory, ``freed`` the states whose values were given up.
+    the state of their memory, ``freed`` the states whose values were given up,
+    ``histories`` where a leaf came from: it may have been changed in place since.
     """
 
     __slots__ = ("sequence", "saved", "versions", "freed", "overwritten", "hooks",
-                 "uses")  # fmt: skip
+                 "uses", "histories")  # fmt: skip
 
     def __init__(self) -> None:
         self.sequence = next(_sequence)
         self.saved: dict[Any, Any] = {}
         self.versions: dict[Any, int] = {}
+        self.histories: dict[Any, tuple[Segment, State]] = {}
         self.freed: set[State] = set()
         self.overwritten: dict[Any, str] = {}
         self.hooks: dict[State, Any] = {}

@@ -117,7 +117,7 @@ class Plan:
             if type(key) is Arg:
                 self.args.append((n, key.index))
             elif type(key) is Bound:
-                self.bound.append((n, key.ref))
+                self.bound.append((n, key))
         last: dict[Any, int] = {}
         for n, state in enumerate(nodes):
             for key in (*state.inputs, state):
@@ -145,8 +145,8 @@ class Plan:
             for n, i in self.args:
                 if i in snapshots:
                     values[n] = snapshots[i]
-        for n, ref in self.bound:
-            values[n] = ref()._array
+        for n, key in self.bound:
+            values[n] = key.ref()._array
         failures: dict[int, BaseException] = {}
         with np.errstate(all="ignore"):
             try:
@@ -173,8 +173,8 @@ class Plan:
         values[:] = self.template
         for n, i in self.args:
             values[n] = rec.snapshots.get(i, rec.args[i]._array)
-        for n, ref in self.bound:
-            values[n] = ref()._array
+        for n, key in self.bound:
+            values[n] = key.ref()._array
         for (call, ins, out, _), state in zip(self.calls, self.nodes, strict=True):
             broken = [failures[i] for i in ins if i in failures]
             if broken:
@@ -271,6 +271,9 @@ class Plan:
                 tensor = rec.args[key.index] if type(key) is Arg else key.ref()
                 segment.saved[key] = tensor
                 segment.versions[key] = memory_of(tensor)[0]
+                meta = tensor._meta
+                if meta is not None and meta.history is not None:
+                    segment.histories[key] = meta.history
             elif self.slot[key] not in failures:
                 segment.saved[key] = values[self.slot[key]]
         return segment
