@@ -395,7 +395,7 @@ def nan_to_num(
 ) -> Tensor:
     """NaN and infinities replaced: by 0 and the largest finite numbers by default."""
     if not input.dtype.is_floating_point:
-        return input * 1
+        return input.clone()
     limits = dtypes.finfo(input.dtype)
     high = limits.max if posinf is None else posinf
     low = limits.min if neginf is None else neginf

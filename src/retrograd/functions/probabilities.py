@@ -23,7 +23,7 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
 
     >>> import retrograd as rg
     >>> rg.logsumexp(rg.tensor([[1000.0, 1000.0], [0.0, 0.0]]), dim=1)
-    tensor([1000.6931,    0.6931])
+    tensor([1.0007e+03, 6.9315e-01])
     """
     if not input.dtype.is_floating_point:
         input = input.to(dtypes.get_default_dtype())
@@ -101,4 +101,4 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     if not input.dtype.is_floating_point:
         input = input.to(dtypes.get_default_dtype())
     (dim,) = normalize_dims(dim, input.ndim) or (0,)
-    return scan(logaddexp, input, dim) if input.ndim else input * 1
+    return scan(logaddexp, input, dim) if input.ndim else input.clone()

@@ -326,7 +326,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Te
     if dtype is not None:
         input = input.to(dtype)
     (dim,) = normalize_dims(dim, input.ndim) or (0,)
-    return scan(lambda a, b: a * b, input, dim) if input.ndim else input * 1
+    return scan(lambda a, b: a * b, input, dim) if input.ndim else input.clone()
 
 
 def diff(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from .. import dtypes
 from ..dispatch import apply, apply1, apply2, composite
 from ..ops.elementwise import (
     Abs,
@@ -90,7 +91,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
 
     >>> import retrograd as rg
     >>> rg.logaddexp(rg.tensor(1000.0), rg.tensor(1000.0))
-    tensor(1000.6931)
+    tensor(1000.6932)
     """
     # max + log(1 + exp(min − max)), chosen and not compared by value: the formula is
     # smooth across the tie, so that every derivative is right there too.
@@ -114,13 +115,15 @@ def xlogy(input: Any, other: Any) -> Tensor:
     return input * apply1(Log, apply(Where, nothing, 1.0, other))
 
 
+@composite
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(input / (1 − input)), the inverse of sigmoid; *eps* keeps off 0 and 1."""
     if eps is not None:
         from .arithmetic import clamp
 
         input = clamp(input, eps, 1.0 - eps)
-    return apply1(Log, input / (1 - input))
+    input = _real(input)
+    return apply1(Log, input) - apply1(Log1p, -input)
 
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -191,6 +194,13 @@ def atan2(input: Tensor, other: Tensor) -> Tensor:
     return apply2(Atan2, input, other)
 
 
+def _real(input: Tensor) -> Tensor:
+    """Integers as numbers of the default floating type."""
+    if input.dtype.is_floating_point:
+        return input
+    return input.to(dtypes.get_default_dtype())
+
+
 @composite
 def sinc(input: Tensor) -> Tensor:
     """sin(π·input) / (π·input), and 1 at 0."""
@@ -227,9 +237,11 @@ def tanh(input: Tensor) -> Tensor:
 @composite
 def asinh(input: Tensor) -> Tensor:
     """log(input + √(input² + 1)), exact near 0 and for negative and large input."""
+    input = _real(input)
     negative = apply(Lt, input, 0)
     x = apply(Where, negative, -input, input)
-    large = apply(Gt, x, 1e9)  # x² would overflow, and + 1 is lost anyway
+    # Where x² is so large that + 1 is lost, x² might overflow as well.
+    large = apply(Gt, x, 2 / math.sqrt(dtypes.finfo(input.dtype).eps))
     t = apply(Where, large, 1.0, x)
     near = apply1(Log1p, t + t * t / (1 + apply1(Sqrt, t * t + 1)))
     far = apply1(Log, apply(Where, large, x, 1.0)) + math.log(2)
@@ -240,13 +252,14 @@ def asinh(input: Tensor) -> Tensor:
 @composite
 def acosh(input: Tensor) -> Tensor:
     """log(input + √(input² − 1)), exact near 1 as well; NaN below 1."""
-    t = input - 1
+    t = _real(input) - 1
     return apply1(Log1p, t + apply1(Sqrt, t) * apply1(Sqrt, t + 2))
 
 
 @composite
 def atanh(input: Tensor) -> Tensor:
     """log((1 + input) / (1 − input)) / 2, exact near 0 and near ±1."""
+    input = _real(input)
     return (apply1(Log1p, input) - apply1(Log1p, -input)) / 2
 
 
