@@ -255,9 +255,13 @@ def node_of(rec: dispatch.Recorder, tensor: Any) -> tuple[Segment | None, Any] |
         else:
             return (None, key)
     meta = tensor._meta
-    if meta is not None and meta.history is not None:
-        return meta.history  # type: ignore[no-any-return]
-    return None
+    if meta is None:
+        return None
+    if meta.base is not None:
+        fresh = dispatch._refresh(rec, tensor, meta)
+        if fresh is not None:
+            return (None, fresh)
+    return meta.history  # type: ignore[no-any-return]
 
 
 def _seed(tensor: Any, g: Any, what: str) -> Any:

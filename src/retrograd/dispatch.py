@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,8 @@ _tensor_type: type[Handle] = Handle
 _module_type: type[Any] | None = None
 #: set by execute.interpreter: runs what is pending in a recorder
 _run: Callable[[Recorder], None]
+#: set by mutate: gives a view the history of the whole that was changed since
+_refresh: Callable[[Recorder, Handle, Meta], Any]
 
 
 class Recorder:
@@ -53,7 +56,7 @@ class Recorder:
     __slots__ = ("state", "pending", "args", "snapshots", "writes", "hooks", "roots",
                  "args_known", "group", "of", "epoch", "count", "eager", "grad_mode",
                  "inference", "running",
-                 "hold", "targets")  # fmt: skip
+                 "hold", "targets", "orphans")  # fmt: skip
 
     def __init__(self) -> None:
         self.roots: dict[tuple[bool, bool], State] = {}
@@ -83,6 +86,7 @@ class Recorder:
         self.targets: dict[int, Any] = {}  # … and what it was as a leaf
         self.hooks: dict[State, Any] = {}
         self.state = root
+        self.orphans: list[Handle] = []  # parameters that died with work pending
         self.epoch += 1
 
     # -- leaves and handles ---------------------------------------------------------
@@ -92,6 +96,10 @@ class Recorder:
         grad = 0
         meta = tensor._meta
         if meta is not None:
+            if meta.base is not None:
+                fresh: Arg | None = _refresh(self, tensor, meta)
+                if fresh is not None:
+                    return fresh
             grad = 2 if meta.history is not None else int(meta.requires_grad)
             if meta.exposed and _held_elsewhere(tensor._array):
                 # NumPy code may write to it before the work is run.
@@ -349,6 +357,18 @@ def _fits(key: Any, d: dtypes.dtype) -> bool:
         return not key.weak or type(key) is not Arg
     limits = dtypes.iinfo(d)
     return bool(limits.min <= key <= limits.max)
+
+
+def bequeath(tensor: Handle, home: Bound) -> None:
+    """Let the values of a long-lived leaf that dies live on while work is pending."""
+    rec = _local.rec
+    if rec.state.kind == "root":
+        return
+    heir = _new(type(tensor))
+    heir._key, heir._array = tensor._key, tensor._array
+    heir._grad, heir._meta = None, tensor._meta
+    home.ref = weakref.ref(heir)
+    rec.orphans.append(heir)
 
 
 def _held_elsewhere(array: Array) -> bool:

@@ -66,11 +66,27 @@ def _public(module: ModuleType) -> dict[str, Callable[..., Any]]:
     return found
 
 
+#: the most used functions whose derivative needs no value of the first argument
+_KEEPS_NOTHING = {"add", "sub", "relu", "sigmoid", "tanh", "exp", "zeros_like"}
+
+
+def _before(x: Any, args: tuple[Any, ...]) -> Any:
+    """The operand of an in-place operation. Its own derivative may ask for the value
+    that is about to be changed, so where one is wanted it works on a copy."""
+    if not dispatch.recorder().grad_mode:
+        return x
+    if x.requires_grad or any(isinstance(a, Handle) and a.requires_grad for a in args):  # type: ignore[attr-defined]
+        return x.clone()
+    return x
+
+
 def _in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     @functools.wraps(function)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._assign(function(self, *args, **kwargs))
+        old = _before(self, args) if keeps else self
+        return self._assign(function(old, *args, **kwargs))
 
+    keeps = function.__name__ not in _KEEPS_NOTHING
     method.__name__ = name
     method.__doc__ = f"In-place version of :func:`{function.__name__}`."
     return method
@@ -133,8 +149,10 @@ def _is_number(x: Any) -> bool:
 
 def _updating(function: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Any, other: Any) -> Any:
-        return self._assign(function(self, other))
+        old = _before(self, (other,)) if keeps else self
+        return self._assign(function(old, other))
 
+    keeps = function.__name__ not in _KEEPS_NOTHING
     return method
 
 

@@ -18,7 +18,7 @@ from .dispatch import Recorder, apply, apply1
 from .execute.interpreter import follow, view_path
 from .ops.core import Clone
 from .ops.op import REGISTRY, Spec
-from .trace import Arg, Failed, Handle, State, memory_of, meta_of, spec_of
+from .trace import Arg, Failed, Handle, Meta, State, memory_of, meta_of, spec_of
 
 
 def _check(rec: Recorder, x: Any, root: Any) -> None:
@@ -82,6 +82,19 @@ def _materialized(x: Any) -> bool:
 def assign(x: Any, new: Any) -> Any:
     """Give *x* a new value in place; returns *x*."""
     rec = dispatch.recorder()
+    # The change is several events, and they are run together.
+    eager, rec.eager = rec.eager, False
+    try:
+        shared = _assign(rec, x, new)
+    finally:
+        rec.eager = eager
+    if (eager or shared) and not rec.running:
+        rec.flush()
+    return x
+
+
+def _assign(rec: Recorder, x: Any, new: Any) -> bool:
+    """Record the change; whether others hold the memory, and must see it at once."""
     if type(x._key) is Failed:
         raise x._key.error
     meta = x._meta
@@ -99,13 +112,14 @@ def assign(x: Any, new: Any) -> Any:
     tracked = rec.grad_mode and (new.requires_grad or x.requires_grad)
     if _materialized(x) and _materialized(root) and not tracked:
         _write(rec, x, root, new)
-    elif root is x:
+        return False
+    if root is x:
         _replace(rec, x, new)
     else:
         _through_view(rec, x, root, new)
-    if rec.eager and not rec.running:
-        rec.flush()
-    return x
+    array = root._array
+    # the slot, this name and the argument of getrefcount
+    return array is not None and (array.base is not None or sys.getrefcount(array) > 3)
 
 
 def _aliases(rec: Recorder, root: Any) -> list[Any]:
@@ -125,7 +139,9 @@ def _write(rec: Recorder, x: Any, root: Any, new: Any) -> None:
     array = x._array
     # the slot, this name and the argument of getrefcount
     alone = array.base is None and sys.getrefcount(array) <= 3
-    if root is x and alone and not _aliases(rec, x) and not rec.eager:
+    # A leaf that requires gradients is written at once: what is recorded next must
+    # find the leaf, not the pending value that replaces it.
+    if root is x and alone and not x.requires_grad and not _aliases(rec, x):
         key = new._key or rec.leaf(new)
         if type(key) is not State:
             key = apply1(Clone, new)._key
@@ -185,6 +201,33 @@ def _rederive(view: Any, root: Any, path: tuple[Any, ...]) -> None:
     for name, attrs in path:
         value = apply(REGISTRY[name], value, **dict(attrs))
     view._key = value._key
+
+
+def refresh(rec: Recorder, view: Any, meta: Meta) -> Any:
+    """A view of something that was changed in place has the history of what it shows.
+
+    Returns the view's new key; None if it is as it was.
+    """
+    base: Any = meta.base
+    writes = memory_of(base)[0]
+    if meta.seen == writes or any(name == "detach" for name, _ in meta.path):
+        return None
+    meta.seen = writes
+    if base.is_leaf or type(view._key) is State:
+        return None
+    before, eager = rec.grad_mode, rec.eager
+    dispatch.set_mode(True)
+    rec.eager = False
+    try:
+        _rederive(view, base, meta.path)
+    finally:
+        dispatch.set_mode(before)
+        rec.eager = eager
+    rec.writes.append(view)
+    return view._key
+
+
+dispatch._refresh = refresh
 
 
 def share(source: Any) -> Any:

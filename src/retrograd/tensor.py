@@ -327,10 +327,19 @@ class Tensor(Handle):
     @property
     def requires_grad(self) -> bool:
         key = self._key
+        if key is None and self._meta is not None:
+            key = self._fresh()
         if key is not None:
             return bool(key.grad)
         meta = self._meta
         return meta is not None and (meta.requires_grad or meta.history is not None)
+
+    def _fresh(self) -> Any:
+        """A new key, if this is a view of something that was changed in place."""
+        meta = self._meta
+        if meta is None or meta.base is None:
+            return None
+        return mutate.refresh(dispatch.recorder(), self, meta)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -361,7 +370,7 @@ class Tensor(Handle):
 
     @property
     def is_leaf(self) -> bool:
-        key = self._key
+        key = self._key or self._fresh()
         if type(key) is State:
             return not key.grad
         meta = self._meta
@@ -369,7 +378,7 @@ class Tensor(Handle):
 
     @property
     def grad_fn(self) -> GradFn | None:
-        key = self._key
+        key = self._key or self._fresh()
         if type(key) is State:
             return GradFn(None, key) if key.grad else None
         meta = self._meta
@@ -576,6 +585,12 @@ class Parameter(Tensor):
 
     def __repr__(self, **_: Any) -> str:
         return "Parameter containing:\n" + super().__repr__()
+
+    def __del__(self) -> None:
+        # Pending work may still need the values: an heir keeps them until it is run.
+        meta = self._meta
+        if meta is not None and meta.home is not None:
+            dispatch.bequeath(self, meta.home)
 
 
 class Buffer(Tensor):

@@ -37,7 +37,8 @@ class Meta:
     """What few tensors have: history, aliases, hooks, a requires_grad flag."""
 
     __slots__ = ("requires_grad", "history", "base", "path", "memory", "exposed",
-                 "hooks", "post_hooks", "retains_grad", "home", "inference")  # fmt: skip
+                 "hooks", "post_hooks", "retains_grad", "home", "inference",
+                 "seen")  # fmt: skip
 
     def __init__(self) -> None:
         self.requires_grad = False
@@ -54,6 +55,7 @@ class Meta:
         self.retains_grad = False
         self.home: Bound | None = None
         self.inference = False
+        self.seen = 0  # of a view: the writes to its memory when it got its history
 
 
 class Arg:

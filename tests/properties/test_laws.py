@@ -20,7 +20,9 @@ from random_programs import (
     programs,
 )
 
-quick = settings(derandomize=True, deadline=None, database=None)
+quick = settings(
+    derandomize=True, deadline=None, database=None, report_multiple_bugs=False
+)
 Array = np.ndarray[Any, Any]
 
 
@@ -35,6 +37,21 @@ def test_running_at_once_and_running_later_agree(program: Program) -> None:
     with rg.eager():
         eager = outcome(rg, program)
     lazy.assert_same(eager, rtol=1e-12)
+
+
+@settings(quick, max_examples=100)
+@given(programs(changes=True))
+def test_changing_at_once_and_changing_later_agree(program: Program) -> None:
+    lazy = outcome(rg, program)
+    with rg.eager():
+        eager = outcome(rg, program)
+    lazy.assert_same(eager, rtol=1e-12)
+
+
+@settings(quick, max_examples=100)
+@given(programs(changes=True))
+def test_looking_between_changes_changes_nothing(program: Program) -> None:
+    outcome(rg, program).assert_same(outcome(rg, program.without("look")), rtol=1e-12)
 
 
 @settings(quick, max_examples=100)

@@ -12,7 +12,9 @@ torch = pytest.importorskip(
     "torch", reason="comparisons with PyTorch are skipped: it is not installed"
 )
 
-quick = settings(derandomize=True, deadline=None, database=None)
+quick = settings(
+    derandomize=True, deadline=None, database=None, report_multiple_bugs=False
+)
 
 
 def compare(program: Program) -> None:
@@ -37,4 +39,10 @@ def test_random_programs_that_read_nothing_before_the_end(program: Program) -> N
 @settings(quick, max_examples=20)
 @given(programs(max_length=60))
 def test_long_random_programs(program: Program) -> None:
+    compare(program)
+
+
+@settings(quick, max_examples=150)
+@given(programs(changes=True))
+def test_random_changes_of_aliased_memory(program: Program) -> None:
     compare(program)

@@ -247,6 +247,7 @@ class Plan:
             tensor._key, tensor._array = None, follow(base._array, meta.path)
             if type(tensor._array) is not np.ndarray:
                 tensor._array = np.asarray(tensor._array)
+            meta.seen = memory_of(tensor)[0]
             if key.grad:
                 meta.history = (segment, key)  # type: ignore[assignment]
 
@@ -257,6 +258,7 @@ class Plan:
         tensor._key = meta.home
         if type(key) is State and key.grad and not failures:
             meta.history = (segment, key)
+        meta.seen = memory_of(tensor)[0]
 
     def _segment(
         self, rec: dispatch.Recorder, values: list[Any], failures: dict[int, Any]
