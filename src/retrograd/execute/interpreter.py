@@ -297,7 +297,7 @@ def run_pending(rec: dispatch.Recorder) -> None:
         return
     pending = rec.pending
     state = rec.state
-    if not pending and not rec.writes:
+    if state.kind in ("root", "line"):  # nothing was recorded
         _forget(rec)
         return
     rec.running = True
