@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from types import FrameType
 from typing import Any
 
@@ -40,7 +41,8 @@ def at(error: BaseException, what: str) -> BaseException:
 
 
 def module_path(frame: FrameType | None, module_type: type[Any] | None) -> Any:
-    """The innermost module whose ``forward`` is running, or None."""
+    """A weak reference to the innermost module whose ``forward`` is running, or None:
+    what is remembered of a trace keeps no module alive."""
     if module_type is None:
         return None
     depth = 0
@@ -48,7 +50,7 @@ def module_path(frame: FrameType | None, module_type: type[Any] | None) -> Any:
         if frame.f_code.co_name == "forward":
             owner = frame.f_locals.get("self")
             if isinstance(owner, module_type):
-                return owner
+                return weakref.ref(owner)
         frame, depth = frame.f_back, depth + 1
     return None
 
