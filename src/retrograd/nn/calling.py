@@ -212,7 +212,7 @@ def _replaced(old: tuple[Any, ...], new: Any, what: str) -> tuple[Any, ...]:
     grads = tuple(new) if isinstance(new, (tuple, list)) else (new,)
     if len(grads) != len(old):
         raise RuntimeError(
-            f"a backward hook returned {len(grads)} gradients in place of {what}, which "
+            f"a backward hook returned {len(grads)} gradients for {what}, which "
             f"has {len(old)}"
         )
     return grads
