@@ -30,8 +30,10 @@ _any: Any = np.logical_or.reduce
 class Reduction(Op):
     """Over the dimensions ``dim``: all of them where it is None or ()."""
 
-    #: what there is nothing of in an empty slice: no identity to return
+    #: no elements have a sum, but no extreme
     needs_elements: ClassVar[bool] = False
+    #: goes along one dimension, or through everything
+    one: ClassVar[bool] = False
 
     @classmethod
     def normalize(cls, *specs: Spec, **attrs: Any) -> dict[str, Any]:
@@ -39,7 +41,7 @@ class Reduction(Op):
         shape = specs[0].shape
         dims = normalize_dims(dim, len(shape))
         if cls.needs_elements and 0 in [shape[d] for d in dims]:
-            if dim is None and cls.name in ("amax", "amin"):
+            if not cls.one and (dim is None or dim == ()):
                 raise RuntimeError(
                     f"there is no extreme of no elements; in {specs[0]!r} a dimension "
                     "that is not empty can be reduced: pass dim"
@@ -233,7 +235,7 @@ class _Where(Reduction):
     """The position of an extreme: along one dimension, or (None) in all elements as
     they lie. NaN counts as the extreme; of several the first is taken."""
 
-    needs_elements = True
+    needs_elements = one = True
 
     @classmethod
     def normalize(cls, *specs: Spec, **attrs: Any) -> dict[str, Any]:
