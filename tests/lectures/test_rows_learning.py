@@ -10,7 +10,12 @@ import pytest
 import retrograd as rg
 from retrograd import nn
 from retrograd.optim import lr_scheduler
-from retrograd.utils.data import DataLoader, TensorDataset
+from retrograd.utils.data import (
+    ClassBalancedSampler,
+    DataLoader,
+    Normalize,
+    TensorDataset,
+)
 
 Array = np.ndarray[Any, Any]
 f64 = {"dtype": rg.float64}
@@ -362,3 +367,44 @@ def test_C9_shuffling_visits_every_sample_once_and_anew_each_epoch() -> None:
     epochs = [[i for (batch,) in loader for i in batch.tolist()] for _ in range(2)]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(50))
     assert epochs[0] != epochs[1] != list(range(50))
+
+
+def test_C9_every_class_in_every_minibatch() -> None:
+    """Nine samples of one class to one of another: each batch holds both evenly."""
+    labels = [0] * 90 + [1] * 10
+    data = TensorDataset(rg.tensor(labels))
+    loader = DataLoader(data, batch_size=10, sampler=ClassBalancedSampler(labels))
+    batches = [batch.tolist() for (batch,) in loader]
+    assert len(batches) == 10
+    assert all(sorted(batch) == [0] * 5 + [1] * 5 for batch in batches)
+
+
+def test_C9_inputs_are_normalised_per_feature_with_max_of_sigma_and_epsilon(
+    numbers: np.random.Generator,
+) -> None:
+    """x′ = (x − m)/max(σ, ε): a feature that never varies becomes 0, not NaN."""
+    X = numbers.normal(size=(50, 3)) * [1.0, 100.0, 0.0] + [0.0, -7.0, 4.0]
+    normalise = Normalize(eps=1e-3).fit(rg.tensor(X, **f64))
+    found = normalise(rg.tensor(X, **f64)).numpy()
+    expected = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-3)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(found[:, :2].std(axis=0), 1.0)
+    np.testing.assert_allclose(found[:, 2], 0.0, atol=1e-12)
+    # New data are measured by the training data, not by themselves.
+    one = normalise(rg.tensor(X[:1] + 1.0, **f64)).numpy()
+    shift = 1 / np.maximum(X.std(axis=0), 1e-3)
+    np.testing.assert_allclose(one, found[:1] + shift, atol=1e-9)
+
+
+def test_C9_images_are_normalised_per_colour_channel(
+    numbers: np.random.Generator,
+) -> None:
+    """One mean and one deviation for all the reds, one for the greens, one for the
+    blues; here under water, where red is almost absent."""
+    scale = np.array([0.0, 0.2, 0.5]).reshape(3, 1, 1)
+    X = scale * numbers.uniform(size=(20, 3, 4, 5))
+    found = Normalize(eps=1e-2).fit(rg.tensor(X, **f64))(rg.tensor(X, **f64)).numpy()
+    m = X.mean(axis=(0, 2, 3), keepdims=True)
+    sigma = X.std(axis=(0, 2, 3), keepdims=True)
+    np.testing.assert_allclose(found, (X - m) / np.maximum(sigma, 1e-2), atol=1e-12)
+    np.testing.assert_allclose(found.std(axis=(0, 2, 3)), [0.0, 1.0, 1.0], atol=1e-9)
