@@ -110,7 +110,8 @@ class _Reverse:
         if type(key) is Bound:
             found: Handle = key.ref()  # type: ignore[assignment]
             return found
-        return self.rec.args[key.index]
+        argument: Handle = self.rec.args[key.index]
+        return argument
 
     def _wait(self, segment: Segment | None, state: State, g: Any) -> None:
         node = (segment, state)

@@ -157,7 +157,7 @@ class Recorder:
             if not self.eager:
                 start.next[kind, key] = edge
         self.state = edge
-        return edge  # type: ignore[no-any-return]
+        return edge
 
     def emit(self, op: type[Op], keys: list[Any], attrs: dict[str, Any]) -> State:
         """Promote the operands, apply the shape rule and append the operation."""

@@ -187,7 +187,8 @@ class finfo:
 
             info: Any = ml_dtypes.finfo(d.np)
         else:
-            info = np.finfo(d.np)
+            limits: Any = np.finfo
+            info = limits(d.np)
         self.dtype, self.bits = d.name, d.itemsize * 8
         self.eps, self.max = float(info.eps), float(info.max)
         self.min, self.tiny = float(info.min), float(info.tiny)

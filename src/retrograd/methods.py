@@ -111,9 +111,9 @@ def _bind() -> None:
             if name not in _NOT_METHODS and not hasattr(Tensor, name):
                 setattr(Tensor, name, function)
     for name in _IN_PLACE:
-        function = getattr(Tensor, name, None)
-        if function is not None and not hasattr(Tensor, name + "_"):
-            setattr(Tensor, name + "_", _in_place(function, name + "_"))
+        plain: Any = getattr(Tensor, name, None)
+        if plain is not None and not hasattr(Tensor, name + "_"):
+            setattr(Tensor, name + "_", _in_place(plain, name + "_"))
     for name in _IN_PLACE_VIEWS:
         setattr(Tensor, name + "_", _in_place_view(getattr(Tensor, name), name + "_"))
 
@@ -209,7 +209,7 @@ def _bind_operators() -> None:
 def _cast_like(source: Any, target: Any) -> Any:
     if not isinstance(source, Handle):
         source = create.as_tensor(source)
-    if source.dtype is not target.dtype:  # type: ignore[attr-defined]
+    if source.dtype is not target.dtype:
         source = shape.cast(source, target.dtype)
     return source
 

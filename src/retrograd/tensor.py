@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -77,7 +77,7 @@ class GradFn:
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """The operations that the inputs came from (None where no gradient flows)."""
-        following = []
+        following: list[tuple[Any, int]] = []
         for key in self.state.inputs:
             if type(key) is State and key.grad:
                 following.append((GradFn(self.segment, key), 0))
@@ -297,7 +297,7 @@ class Tensor(Handle):
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
             raise TypeError("iteration over a 0-d tensor")
-        return iter([self[i] for i in range(self.shape[0])])  # type: ignore[index]
+        return iter([self[i] for i in range(self.shape[0])])
 
     def __repr__(self, **_: Any) -> str:
         from .printing import text
@@ -324,6 +324,29 @@ class Tensor(Handle):
 
     # -- gradients -------------------------------------------------------------------
 
+    if TYPE_CHECKING:  # what methods.py binds
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __neg__(self) -> Any: ...
+        def __add__(self, other: Any) -> Any: ...
+        def __radd__(self, other: Any) -> Any: ...
+        def __sub__(self, other: Any) -> Any: ...
+        def __rsub__(self, other: Any) -> Any: ...
+        def __mul__(self, other: Any) -> Any: ...
+        def __rmul__(self, other: Any) -> Any: ...
+        def __truediv__(self, other: Any) -> Any: ...
+        def __rtruediv__(self, other: Any) -> Any: ...
+        def __pow__(self, other: Any) -> Any: ...
+        def __matmul__(self, other: Any) -> Any: ...
+        def __getitem__(self, key: Any) -> Any: ...
+
+    def _fresh(self) -> Any:
+        """A new key, if this is a view of something that was changed in place."""
+        meta = self._meta
+        if meta is None or meta.base is None:
+            return None
+        return mutate.refresh(dispatch.recorder(), self, meta)
+
     @property
     def requires_grad(self) -> bool:
         key = self._key
@@ -333,13 +356,6 @@ class Tensor(Handle):
             return bool(key.grad)
         meta = self._meta
         return meta is not None and (meta.requires_grad or meta.history is not None)
-
-    def _fresh(self) -> Any:
-        """A new key, if this is a view of something that was changed in place."""
-        meta = self._meta
-        if meta is None or meta.base is None:
-            return None
-        return mutate.refresh(dispatch.recorder(), self, meta)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -599,7 +615,8 @@ class Buffer(Tensor):
     __slots__ = ()
 
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
-        return Parameter.__new__(cls, data, False)
+        made: Any = Parameter.__new__  # one way to make both
+        return made(cls, data, False)
 
     def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
         self.persistent = persistent

@@ -142,7 +142,8 @@ class State:
         self.op, self.inputs, self.attrs = op, inputs, attrs or {}
         self.spec: Any = spec
         self.grad, self.grad_mode = grad, grad_mode
-        self.line, self.module, self.group = "", None, ()
+        self.line, self.module = "", None
+        self.group: tuple[str, ...] = ()
         self.of: State | None = None
         self.view = False
         self.plans: dict[Any, Any] | None = None

@@ -39,7 +39,8 @@ def view_path(key: Any, stop: Any) -> tuple[tuple[str, Any], ...]:
     """The chain of view operations that leads to *key*, from *stop* or a leaf."""
     steps: list[tuple[str, Any]] = []
     while key is not stop and type(key) is State and key.view:
-        steps.append((key.op.name, tuple(key.attrs.items())))
+        op: Any = key.op
+        steps.append((op.name, tuple(key.attrs.items())))
         key = key.inputs[0]
     return tuple(reversed(steps))
 
@@ -221,7 +222,7 @@ class Plan:
             made.append((tensor, key, array))
         for state in () if failures else self.writes:
             target, value = state.inputs
-            owner = target.ref() if type(target) is Bound else rec.args[target.index]
+            owner: Any = target.ref() if type(target) is Bound else rec.args[target.index]
             np.copyto(owner._array, values[slot[value]], casting="unsafe")
             memory_of(owner)[0] += 1
         paths = [
@@ -268,9 +269,10 @@ class Plan:
         segment.overwritten = self.overwritten
         segment.hooks = rec.hooks
         segment.uses = dict(self.kept)
+        key: Any
         for key in self.kept:
             if type(key) is Arg or type(key) is Bound:
-                tensor = rec.args[key.index] if type(key) is Arg else key.ref()
+                tensor: Any = rec.args[key.index] if type(key) is Arg else key.ref()
                 segment.saved[key] = tensor
                 segment.versions[key] = memory_of(tensor)[0]
                 meta = tensor._meta

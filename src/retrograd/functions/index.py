@@ -12,7 +12,7 @@ from ..dispatch import apply, constant
 from ..ops.index import Gather, Index, IndexPut, Scatter
 from ..ops.movement import Expand, Reshape, Slice
 from ..ops.op import normalize_dim
-from ..trace import Handle
+from ..trace import Handle, spec_of
 
 __all__ = ["getitem", "gather", "scatter", "scatter_add", "scatter_reduce", "index_select",
            "index_add", "index_copy", "index_fill", "index_put", "masked_fill",
@@ -159,9 +159,9 @@ def split_key(shape: tuple[int, ...], key: Any) -> tuple[Any, Any]:
 
 def _is_mask(p: Any) -> builtins.bool:
     if isinstance(p, Handle):
-        return p.dtype is dtypes.bool_ or p.dtype is dtypes.uint8  # type: ignore[attr-defined]
+        return spec_of(p).dtype in (dtypes.bool_, dtypes.uint8)
     if isinstance(p, np.ndarray):
-        return p.dtype == np.bool_
+        return builtins.bool(p.dtype == np.bool_)
     if isinstance(p, list):
         while isinstance(p, list) and p:
             p = p[0]

@@ -394,7 +394,7 @@ def _triangle(input: Any, diagonal: int, lower: bool) -> Any:
     from .elementwise import where
 
     shape = tuple(input.shape)[-2:]
-    mask = np.tri(*shape, k=diagonal if lower else diagonal - 1, dtype=bool)
+    mask = np.tri(shape[0], shape[1], k=diagonal if lower else diagonal - 1, dtype=bool)
     return where(constant(mask if lower else ~mask), input, 0)
 
 

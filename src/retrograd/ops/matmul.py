@@ -44,7 +44,8 @@ class Matmul(Op):
 
     @staticmethod
     def forward(a: Array, b: Array) -> Array:
-        return np.matmul(a, b)
+        out: Array = np.matmul(a, b)
+        return out
 
     @staticmethod
     def vjp_a(g: Any, b: Any) -> Any:

@@ -328,7 +328,8 @@ def _at(a: Array, offset: int, dim1: int, dim2: int) -> Array:
         index[dim2] = slice(min(offset, a.shape[dim2]), None)
     else:
         index[dim1] = slice(min(-offset, a.shape[dim1]), None)
-    return a[tuple(index)]
+    part: Array = a[tuple(index)]
+    return part
 
 
 class Flip(Op):

@@ -278,7 +278,7 @@ class Optimizer:
                 state[params[key]] = _unpack(entry, params[key])
             else:
                 state[key] = deepcopy(entry)
-        groups = []
+        groups: list[Group] = []
         for group, new in zip(self.param_groups, saved):
             new = {k: deepcopy(v) for k, v in new.items() if k != "params"}
             if "param_names" in group:
@@ -408,7 +408,8 @@ def zeros_like(param: Tensor) -> Tensor:
 
 
 def filled_like(param: Tensor, value: float) -> Tensor:
-    return constant(np.full(param.shape, value, dtype=param.dtype.np))
+    out: Tensor = constant(np.full(param.shape, value, dtype=param.dtype.np))
+    return out
 
 
 def regularized(param: Tensor, grad: Tensor, group: Group, decoupled: bool) -> Tensor:

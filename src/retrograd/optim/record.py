@@ -60,8 +60,8 @@ class ParamGroup(dict[str, Any]):
         return super().pop(*key_and_default)
 
     # A dict's own would write past __setitem__.
-    update = MutableMapping.update  # type: ignore[assignment]
-    setdefault = MutableMapping.setdefault  # type: ignore[assignment]
+    update = MutableMapping.update
+    setdefault = MutableMapping.setdefault
 
     def __ior__(self, other: Any) -> ParamGroup:  # type: ignore[override, misc]
         self.update(other)
@@ -84,6 +84,8 @@ class StepEdges:
     def __init__(self) -> None:
         self.token = object()
         self.created = 0  # state entries made so far: they change the program
+        # Arguments of a recorded step beyond the host numbers: constants of the rule.
+        self.constants: dict[Any, list[Handle]] = {}
 
     def step(self, optimizer: Any) -> None:
         """Update every parameter that has a gradient, and run what is pending."""
@@ -97,7 +99,7 @@ class StepEdges:
         rec.flush()
 
     def _step(self, rec: dispatch.Recorder, optimizer: Any) -> None:
-        signature: list[Any] = [self.token, self.created]
+        signature: list[Any] = []
         numbers: list[Any] = []
         work = []
         for group in optimizer.param_groups:
@@ -108,10 +110,6 @@ class StepEdges:
                 if grad is None:
                     signature.append(None)
                     continue
-                key = grad._key
-                if key is None or key.recorder not in (None, rec):
-                    key = rec.keys((grad,))[0]
-                signature.append(key)
                 state = optimizer.state.get(param)
                 if not state:
                     state = self._begin(optimizer, group, param)
@@ -126,14 +124,24 @@ class StepEdges:
                 work.append((group, param, grad, state, place, count))
         if not work:
             return
-        signature[1] = self.created
-        key = tuple(signature)
-        edge = None if rec.state.kind == "root" else rec.state.next.get(key)
+        # From here on nothing runs (a learning rate may be a promise): keys stay valid.
+        for _, _, grad, _, _, _ in work:
+            key = grad._key
+            if key is None or key.recorder not in (None, rec):
+                key = rec.keys((grad,))[0]
+            signature.append(key)
+        key = (self.token, self.created, *signature)
+        root = rec.state.kind == "root"  # when the gradients were read before
+        edge = rec.enter(key) if root else rec.state.next.get(key)
         if edge is None:
             self._record(rec, optimizer, work, numbers, key)
         else:
             rec.args.extend(constant(a) for values in numbers for a in values)
+            if edge in self.constants:
+                rec.args.extend(self.constants[edge])
             rec.state = edge
+            if not rec.pending and not rec.writes:
+                rec.writes.append(work[0][1])  # or nothing would seem to be pending
         if optimizer.counts_steps:
             for _, _, _, state, _, count in work:
                 state["step"] = count
@@ -159,8 +167,6 @@ class StepEdges:
         numbers: list[Any],
         key: Any,
     ) -> None:
-        if rec.state.kind == "root":
-            rec.enter(key)
         start, epoch = rec.state, rec.epoch
         rec.hold = True
         outer, rec.group = rec.group, (*rec.group, type(optimizer).__name__)
@@ -168,6 +174,7 @@ class StepEdges:
         for values in scalars:
             for value in values:
                 rec.leaf(value)
+        known = len(rec.args)
         updates, fresh = [], []
         try:
             for group, param, grad, state, place, _ in work:
@@ -197,6 +204,8 @@ class StepEdges:
                     bind(value)
         elif rec.epoch == epoch and not rec.eager:
             start.next[key] = rec.state
+            if len(rec.args) > known:
+                self.constants[rec.state] = rec.args[known:]
 
 
 def _write_later(rec: dispatch.Recorder, target: Any, value: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...dispatch import apply, composite
 from ...ops.conv import Conv, ConvInput
 from ...ops.matmul import Matmul, transposed
@@ -167,8 +169,6 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
         return apply(Pad, input, pad=tuple(full), value=0.0 if value is None else float(value))
     from ...dispatch import constant
     from ...functions.index import index_select
-    from ...ops.op import np
-
     for i, (before, after) in enumerate(pairs):
         if before == after == 0:
             continue

@@ -77,7 +77,8 @@ class MaxPoolIndex(Op):
                 slice(i * d, i * d + s * (o - 1) + 1, s)
                 for i, d, s, o in zip(place, dilation, step, out, strict=True)
             )
-            part = x[(..., *index)]
+            whole: tuple[Any, ...] = (..., *index)
+            part = x[whole]
             flat: Any = 0
             for axis in range(n):
                 along = starts[axis] + place[axis] * dilation[axis]

@@ -167,7 +167,8 @@ class DataLoader:
         return self._threads()
 
     def _indices(self) -> Iterable[Any]:
-        return self.batch_sampler if self.batch_sampler is not None else self.sampler
+        order: Iterable[Any] = self.sampler if self.batch_sampler is None else self.batch_sampler
+        return order
 
     def _fetch(self, index: Any) -> Any:
         if not self._batched:
@@ -205,12 +206,11 @@ class DataLoader:
             if rows is not None:
                 order = rows[order]
             for i in range(0, stop, k):
-                part = order[i : i + k]
-                yield [constant(a[part]) for a in arrays]
+                yield [constant(a[order[i : i + k]]) for a in arrays]
             return
         for index in batches:
-            part = np.asarray(index)
-            yield [constant(a[part if rows is None else rows[part]]) for a in arrays]
+            chosen = np.asarray(index)
+            yield [constant(a[chosen if rows is None else rows[chosen]]) for a in arrays]
 
     def _stream(self) -> Iterator[Any]:
         if self.batch_size is None:
