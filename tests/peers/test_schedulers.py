@@ -168,7 +168,7 @@ def test_resuming_at_an_epoch(case: str) -> None:
     if case in ("warm-up", "sequence", "nested", "chained") or "cycl" in case:
         pytest.skip("takes no last_epoch in this form")
     runs = []
-    for library, optimizer in zip((torch, rg), optimizers()):
+    for library, optimizer in zip((torch, rg), optimizers(), strict=True):
         module = library.optim.lr_scheduler
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
@@ -193,9 +193,12 @@ def test_resuming_at_an_epoch(case: str) -> None:
 @pytest.mark.parametrize("min_lr", [0, [0.01, 0.02]])
 def test_plateau(mode: str, threshold_mode: str, cooldown: int, min_lr: Any) -> None:
     theirs, ours = optimizers()
-    options = dict(
-        mode=mode, threshold_mode=threshold_mode, cooldown=cooldown, min_lr=min_lr
-    )
+    options = {
+        "mode": mode,
+        "threshold_mode": threshold_mode,
+        "cooldown": cooldown,
+        "min_lr": min_lr,
+    }
     make = lambda m, o: m.ReduceLROnPlateau(  # noqa: E731
         o, factor=0.6, patience=2, threshold=1e-2, **options
     )
@@ -248,7 +251,7 @@ WRONG: list[Make] = [
 @pytest.mark.parametrize("make", WRONG)
 def test_wrong_arguments_raise_the_same(make: Make) -> None:
     theirs, ours = optimizers()
-    with pytest.raises(Exception) as expected:  # noqa: PT011
+    with pytest.raises(Exception) as expected:
         make(torch.optim.lr_scheduler, theirs)
     with pytest.raises(expected.type):
         make(rg.optim.lr_scheduler, ours)

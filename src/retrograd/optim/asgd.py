@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dispatch import constant
-from .optimizer import (
-    Group,
-    Optimizer,
-    Params,
-    State,
+from .optimizer import Group, Optimizer, Params, State
+from .rules import (
     check_lr,
     check_nonnegative,
     regularized,
@@ -44,17 +41,17 @@ class ASGD(Optimizer):
     ) -> None:
         check_lr(lr)
         check_nonnegative(weight_decay=weight_decay)
-        defaults = dict(
-            lr=lr,
-            lambd=lambd,
-            alpha=alpha,
-            t0=t0,
-            weight_decay=weight_decay,
-            foreach=foreach,
-            maximize=maximize,
-            differentiable=differentiable,
-            capturable=capturable,
-        )
+        defaults = {
+            "lr": lr,
+            "lambd": lambd,
+            "alpha": alpha,
+            "t0": t0,
+            "weight_decay": weight_decay,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
         super().__init__(params, defaults)
 
     def init_state(self, param: Tensor, group: Group) -> State:

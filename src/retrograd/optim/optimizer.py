@@ -74,8 +74,8 @@ class Optimizer:
 
     *params* are tensors, (name, tensor) pairs, or dicts with an entry ``"params"`` and
     hyperparameters of their own; *defaults* fills in what a group does not say.
-    ``foreach``, ``fused``, ``capturable`` and ``differentiable``, which in PyTorch choose
-    between implementations, are accepted everywhere and change nothing.
+    ``foreach``, ``fused``, ``capturable`` and ``differentiable``, which in PyTorch
+    choose between implementations, are accepted everywhere and change nothing.
     """
 
     #: Whether ``state`` counts the steps of each parameter (under ``"step"``).
@@ -172,8 +172,8 @@ class Optimizer:
         params = param_group["params"]
         if isinstance(params, set):
             raise TypeError(
-                "optimizer parameters need to be in an ordered collection: the order of "
-                "a set changes between runs; use a list"
+                "optimizer parameters need to be in an ordered collection: the order "
+                "of a set changes between runs; use a list"
             )
         params = [params] if isinstance(params, Tensor) else list(params)
         pairs = [p for p in params if isinstance(p, tuple)]
@@ -264,14 +264,16 @@ class Optimizer:
                 f"{len(saved)}, but the optimizer has {len(self.param_groups)}"
             )
         params: dict[Any, Any] = {}
-        for number, (group, new) in enumerate(zip(self.param_groups, saved)):
+        for number, (group, new) in enumerate(
+            zip(self.param_groups, saved, strict=True)
+        ):
             if len(group["params"]) != len(new["params"]):
                 raise ValueError(
                     "loaded state dict contains a parameter group that doesn't match "
                     f"the size of optimizer's group: group {number} has "
                     f"{len(new['params'])} parameters, not {len(group['params'])}"
                 )
-            params.update(zip(new["params"], group["params"]))
+            params.update(zip(new["params"], group["params"], strict=True))
         state: defaultdict[Any, State] = defaultdict(dict)
         for key, entry in state_dict["state"].items():
             if key in params:
@@ -279,7 +281,7 @@ class Optimizer:
             else:
                 state[key] = deepcopy(entry)
         groups: list[Group] = []
-        for group, new in zip(self.param_groups, saved):
+        for group, new in zip(self.param_groups, saved, strict=True):
             new = {k: deepcopy(v) for k, v in new.items() if k != "params"}
             if "param_names" in group:
                 new.setdefault("param_names", group["param_names"])
@@ -378,58 +380,3 @@ def _unpack(entry: State, param: Tensor) -> State:
         elif value is not None:  # PyTorch's SGD may save a buffer that is None
             result[key] = deepcopy(value)
     return result
-
-
-# What constructors check, and words that several rules share.
-
-
-def check_lr(lr: Any) -> None:
-    if isinstance(lr, Tensor) and lr.numel() != 1:
-        raise ValueError("Tensor lr must be 1-element")
-    if not 0.0 <= float(lr):
-        raise ValueError(f"Invalid learning rate: {lr}")
-
-
-def check_nonnegative(**values: Any) -> None:
-    for name, value in values.items():
-        if not 0.0 <= value:
-            label = "epsilon" if name == "eps" else name
-            raise ValueError(f"Invalid {label} value: {value}")
-
-
-def check_betas(betas: tuple[float, float]) -> None:
-    for i in (0, 1):
-        if not 0.0 <= betas[i] < 1.0:
-            raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
-
-
-def zeros_like(param: Tensor) -> Tensor:
-    return filled_like(param, 0.0)
-
-
-def filled_like(param: Tensor, value: float) -> Tensor:
-    out: Tensor = constant(np.full(param.shape, value, dtype=param.dtype.np))
-    return out
-
-
-def regularized(param: Tensor, grad: Tensor, group: Group, decoupled: bool) -> Tensor:
-    """±g + λθ: the gradient to descend, with the L2 penalty unless it is decoupled."""
-    if group["maximize"]:
-        grad = -grad
-    if group["weight_decay"] != 0 and not decoupled:
-        grad = grad + group["weight_decay"] * param
-    return grad
-
-
-def averaging(key: str, value: Any) -> Any:
-    """``built_in`` of rules whose ``scalars`` bring 1 − β₁: of β₁, the branch of lerp."""
-    if key == "betas":
-        return (1 - value[0] < 0.5, value[1])
-    return Optimizer.built_in(key, value)
-
-
-def lerp(start: Any, end: Any, weight: Any, small: bool) -> Any:
-    """start + weight·(end − start), from the nearer end: *small* says weight < ½."""
-    if small:
-        return start + weight * (end - start)
-    return end - (end - start) * (1 - weight)

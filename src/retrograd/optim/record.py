@@ -27,7 +27,9 @@ class ParamGroup(dict[str, Any]):
 
     version = 0
 
-    def __init__(self, group: dict[str, Any], built_in: Callable[[str, Any], Any]) -> None:
+    def __init__(
+        self, group: dict[str, Any], built_in: Callable[[str, Any], Any]
+    ) -> None:
         super().__init__(group)
         self.built_in = built_in
 
@@ -181,7 +183,9 @@ class StepEdges:
                 for value in state.values():
                     if isinstance(value, Handle):
                         bind(value)
-                new, changed = optimizer.update(param, grad, state, scalars[place], group)
+                new, changed = optimizer.update(
+                    param, grad, state, scalars[place], group
+                )
                 updates.append((param, new))
                 for name, value in changed.items():
                     old = state.get(name)

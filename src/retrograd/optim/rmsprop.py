@@ -3,11 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .optimizer import (
-    Group,
-    Optimizer,
-    Params,
-    State,
+from .optimizer import Group, Optimizer, Params, State
+from .rules import (
     check_lr,
     check_nonnegative,
     lerp,
@@ -45,18 +42,18 @@ class RMSprop(Optimizer):
         check_nonnegative(
             eps=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha
         )
-        defaults = dict(
-            lr=lr,
-            momentum=momentum,
-            alpha=alpha,
-            eps=eps,
-            centered=centered,
-            weight_decay=weight_decay,
-            capturable=capturable,
-            foreach=foreach,
-            maximize=maximize,
-            differentiable=differentiable,
-        )
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "alpha": alpha,
+            "eps": eps,
+            "centered": centered,
+            "weight_decay": weight_decay,
+            "capturable": capturable,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+        }
         super().__init__(params, defaults)
 
     def init_state(self, param: Tensor, group: Group) -> State:

@@ -3,11 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .optimizer import (
-    Group,
-    Optimizer,
-    Params,
-    State,
+from .optimizer import Group, Optimizer, Params, State
+from .rules import (
     check_lr,
     filled_like,
     zeros_like,
@@ -18,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Rprop(Optimizer):
-    """Each weight has its own step Δ, of which only the sign of g chooses the direction:
+    """Each weight has its own step Δ; of g only the sign counts, as the direction.
     Δ grows by η⁺ while g keeps its sign and shrinks by η⁻ when it turns, in which case
     the weight waits for one step. For full batches.
 
@@ -41,15 +38,15 @@ class Rprop(Optimizer):
         check_lr(lr)
         if not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
-        defaults = dict(
-            lr=lr,
-            etas=etas,
-            step_sizes=step_sizes,
-            foreach=foreach,
-            maximize=maximize,
-            differentiable=differentiable,
-            capturable=capturable,
-        )
+        defaults = {
+            "lr": lr,
+            "etas": etas,
+            "step_sizes": step_sizes,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
         super().__init__(params, defaults)
 
     def init_state(self, param: Tensor, group: Group) -> State:

@@ -46,7 +46,9 @@ class _Composed(LRScheduler):
         super().load_state_dict(
             {k: v for k, v in state_dict.items() if k != "_schedulers"}
         )
-        for scheduler, state in zip(self._schedulers, state_dict["_schedulers"]):
+        for scheduler, state in zip(
+            self._schedulers, state_dict["_schedulers"], strict=True
+        ):
             scheduler.load_state_dict(state)
 
 
@@ -113,8 +115,8 @@ class ChainedScheduler(_Composed):
     ) -> None:
         if len(schedulers) < 1:
             raise ValueError(
-                "ChainedScheduler expects at least one scheduler to be chained, but got "
-                "no scheduler."
+                "ChainedScheduler expects at least one scheduler to be chained, but "
+                "got no scheduler."
             )
         self._take(optimizer or schedulers[0].optimizer, schedulers)
         self._last_lr = rates(self.optimizer.param_groups)

@@ -43,9 +43,9 @@ class _Cycling(LRScheduler):
 
 
 class CyclicLR(_Cycling):
-    """Up from base_lr to max_lr in step_size_up steps and down again in step_size_down,
-    for ever. The height of the triangle is scaled by 1 (``triangular``), by 2^(1−cycle)
-    (``triangular2``), by γ^step (``exp_range``), or by *scale_fn* of the cycle or of the
+    """Up from base_lr to max_lr in step_size_up steps, down again in step_size_down,
+    for ever. The height of the triangle is scaled by 1 (``triangular``), 2^(1−cycle)
+    (``triangular2``), γ^step (``exp_range``), or by *scale_fn* of the cycle or of the
     iteration (*scale_mode*). The momentum goes down while the rate goes up.
 
     Smith, Cyclical learning rates for training neural networks, WACV 2017.
@@ -112,7 +112,9 @@ class CyclicLR(_Cycling):
         scale = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
         if self.cycle_momentum:
             pairs = zip(self.base_momentums, self.max_momentums, strict=True)
-            for group, (low, high) in zip(self.optimizer.param_groups, pairs, strict=True):
+            for group, (low, high) in zip(
+                self.optimizer.param_groups, pairs, strict=True
+            ):
                 self._set_momentum(group, high - (high - low) * height * scale)
         limits = zip(self.base_lrs, self.max_lrs, strict=True)
         return [low + (high - low) * height * scale for low, high in limits]
@@ -216,13 +218,13 @@ class OneCycleLR(_Cycling):
 
 
 def _total_steps(total: int | None, epochs: int | None, per_epoch: int | None) -> int:
-    given = dict(total_steps=total)
+    given = {"total_steps": total}
     if total is None:
         if epochs is None or per_epoch is None:
             raise ValueError(
                 "You must define either total_steps OR (epochs AND steps_per_epoch)"
             )
-        given = dict(epochs=epochs, steps_per_epoch=per_epoch)
+        given = {"epochs": epochs, "steps_per_epoch": per_epoch}
     result = 1
     for name, value in given.items():
         if not isinstance(value, int) or value <= 0:

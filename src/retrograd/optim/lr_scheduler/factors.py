@@ -1,4 +1,4 @@
-"""Schedules that multiply the rate: by steps, in a line, by a polynomial, by anything."""
+"""Schedules that multiply the rate: in steps, along a line or a polynomial, …"""
 
 from __future__ import annotations
 
@@ -41,8 +41,10 @@ class _ByFunctions(LRScheduler):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         own = self.lr_lambdas
-        super().load_state_dict({k: v for k, v in state_dict.items() if k != "lr_lambdas"})
-        for f, saved in zip(own, state_dict["lr_lambdas"]):
+        super().load_state_dict(
+            {k: v for k, v in state_dict.items() if k != "lr_lambdas"}
+        )
+        for f, saved in zip(own, state_dict["lr_lambdas"], strict=True):
             if saved is not None:
                 f.__dict__.update(saved)
 
@@ -53,7 +55,9 @@ class LambdaLR(_ByFunctions):
     def get_lr(self) -> list[Any]:
         self._warn_outside_step()
         epoch = self.last_epoch
-        return [lr * f(epoch) for f, lr in zip(self.lr_lambdas, self.base_lrs, strict=True)]
+        return [
+            lr * f(epoch) for f, lr in zip(self.lr_lambdas, self.base_lrs, strict=True)
+        ]
 
 
 class MultiplicativeLR(_ByFunctions):
@@ -152,8 +156,8 @@ class ConstantLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """ηₜ = η₀ · (a + (b − a) · min(t, T)/T), from the start factor a to the end factor b
-    in T = total_iters epochs: a warm-up."""
+    """ηₜ = η₀ · (a + (b − a) · min(t, T)/T), from the start factor a to the end factor
+    b in T = total_iters epochs: a warm-up."""
 
     def __init__(
         self,
@@ -198,7 +202,9 @@ class LinearLR(LRScheduler):
 class ExponentialLR(LRScheduler):
     """ηₜ = η₀ · γᵗ."""
 
-    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+    def __init__(
+        self, optimizer: Optimizer, gamma: float, last_epoch: int = -1
+    ) -> None:
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 

@@ -13,8 +13,8 @@ class ReduceLROnPlateau(LRScheduler):
     *patience* epochs; then *cooldown* epochs of grace.
 
     Better means: below best·(1 − threshold) or best − threshold (``min``; ``rel`` or
-    ``abs``), above best·(1 + threshold) or best + threshold (``max``). Changes of at most
-    *eps* are not made. A metric that is NaN is not better.
+    ``abs``), above best·(1 + threshold) or best + threshold (``max``). Changes of at
+    most *eps* are not made. A metric that is NaN is not better.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class ReduceLROnPlateau(LRScheduler):
                     "value for each"
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)
-        for group, lowest in zip(groups, self.min_lrs):
+        for group, lowest in zip(groups, self.min_lrs, strict=True):
             old = float(group["lr"])
             new = max(old * self.factor, lowest)
             if old - new > self.eps:

@@ -1,0 +1,63 @@
+"""What constructors check, and words that several update rules share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dispatch import constant
+from ..tensor import Tensor
+from .optimizer import Group, Optimizer
+
+
+def check_lr(lr: Any) -> None:
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    if not 0.0 <= float(lr):
+        raise ValueError(f"Invalid learning rate: {lr}")
+
+
+def check_nonnegative(**values: Any) -> None:
+    for name, value in values.items():
+        if not 0.0 <= value:
+            label = "epsilon" if name == "eps" else name
+            raise ValueError(f"Invalid {label} value: {value}")
+
+
+def check_betas(betas: tuple[float, float]) -> None:
+    for i in (0, 1):
+        if not 0.0 <= betas[i] < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+
+
+def zeros_like(param: Tensor) -> Tensor:
+    return filled_like(param, 0.0)
+
+
+def filled_like(param: Tensor, value: float) -> Tensor:
+    out: Tensor = constant(np.full(param.shape, value, dtype=param.dtype.np))
+    return out
+
+
+def regularized(param: Tensor, grad: Tensor, group: Group, decoupled: bool) -> Tensor:
+    """±g + λθ: the gradient to descend, with the L2 penalty unless it is decoupled."""
+    if group["maximize"]:
+        grad = -grad
+    if group["weight_decay"] != 0 and not decoupled:
+        grad = grad + group["weight_decay"] * param
+    return grad
+
+
+def averaging(key: str, value: Any) -> Any:
+    """``built_in`` where ``scalars`` bring 1 − β₁: of that, lerp's branch."""
+    if key == "betas":
+        return (1 - value[0] < 0.5, value[1])
+    return Optimizer.built_in(key, value)
+
+
+def lerp(start: Any, end: Any, weight: Any, small: bool) -> Any:
+    """start + weight·(end − start), from the nearer end: *small* says weight < ½."""
+    if small:
+        return start + weight * (end - start)
+    return end - (end - start) * (1 - weight)
