@@ -148,6 +148,20 @@ def test_half_precision_adds_up_in_single():
     assert rg.full((70000,), 2.0, dtype=rg.float16).mean().item() == 2.0
 
 
+def test_a_million_numbers_in_single_precision():
+    x = rg.full((1_000_003, 2), 0.1)
+    exact = 1_000_003 * float(np.float32(0.1))
+    for total in (x.sum(0)[1], x.t().contiguous().sum(1)[0], x.sum() / 2):
+        assert abs(total.item() / exact - 1) < 1e-5
+    assert abs(x.cumsum(0)[-1, 0].item() / exact - 1) < 1e-6
+    y = rg.from_numpy(np.random.default_rng(0).normal(size=(3, 5000, 7)))
+    for dim in ((1,), (0, 1), (1, 2), (0, 1, 2)):
+        for keepdim in (False, True):
+            short = y.float().sum(dim, keepdim)
+            np.testing.assert_allclose(short, y.sum(dim, keepdim), rtol=1e-4, atol=1e-3)
+            assert short.shape == y.sum(dim, keepdim).shape
+
+
 def test_no_elements():
     empty = rg.zeros(0, 3)
     assert empty.sum(0).tolist() == [0.0] * 3 and empty.prod(0).tolist() == [1.0] * 3

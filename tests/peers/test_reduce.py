@@ -412,3 +412,33 @@ def test_errors_are_pytorchs():
         kind = IndexError if isinstance(theirs.value, IndexError) else RuntimeError
         with pytest.raises(kind):
             call(rg, x)
+
+
+COMPOSITIONS = {
+    "softmax": lambda lib, x: lib.softmax(x, 1),
+    "log_softmax": lambda lib, x: lib.log_softmax(x, -1),
+    "logsumexp": lambda lib, x: lib.logsumexp(x, (0, 1)),
+    "var_mean": lambda lib, x: sum(lib.var_mean(x, 0)),
+    "std": lambda lib, x: lib.std(x, 1),
+    "norm": lambda lib, x: lib.norm(x, 3.0, dim=1),
+    "cumprod": lambda lib, x: lib.cumprod(x, 1),
+    "logcumsumexp": lambda lib, x: lib.logcumsumexp(x, 0),
+    "clamp": lambda lib, x: lib.clamp(x, -0.5, 0.5),
+    "asinh": lambda lib, x: lib.asinh(x) + lib.sinc(x) + lib.hypot(x, x + 1),
+    "median": lambda lib, x: lib.median(x, 1).values,
+    "max": lambda lib, x: lib.max(x, 0)[0],
+    "mean": lambda lib, x: lib.mean(x, (0, 1)) * x.mean(0, keepdim=True),
+    "quantile": lambda lib, x: lib.quantile(x, 0.4, 1),
+    "logaddexp": lambda lib, x: lib.logaddexp(x, -x),
+    "powers": lambda lib, x: x**3 + 2**x,
+}
+
+
+@pytest.mark.parametrize("name", COMPOSITIONS)
+def test_what_comes_back_is_as_right_as_the_first_time(name):
+    call = COMPOSITIONS[name]
+    for _ in range(4):
+        compare(lambda lib, x: lib.sin(call(lib, x)), RNG.normal(size=(4, 5)), 1)
+        x, y = tensors(RNG.normal(size=(4, 5)))
+        with rg.no_grad():
+            same(call(rg, x), call(torch, y))

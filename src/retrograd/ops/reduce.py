@@ -85,8 +85,8 @@ def whole(d: dtypes.dtype) -> dtypes.dtype:
 
 
 def kept(x: Tensor, dim: Shape, keepdim: bool, spec: Spec) -> Tensor:
-    """*x*, reduced from *spec*, with the reduced dimensions back at length 1."""
-    if keepdim:
+    """*x*, reduced from *spec*, in a shape that broadcasts against it."""
+    if keepdim or dim == tuple(range(len(dim))):  # leading dimensions may be absent
         return x
     return x.reshape(tuple(1 if i in dim else n for i, n in enumerate(spec.shape)))
 
@@ -105,11 +105,35 @@ class Sum(Reduction):
         if kind.itemsize == 2:
             wide = _add(a, dim, np.float32, keepdims=keepdim)
             return wide.astype(kind)
+        if a.size > 1 << 16 and kind == np.float32:
+            return _sum_in_blocks(a, dim, keepdim)
         return _add(a, dim, keepdims=keepdim)
 
     @staticmethod
     def vjp_a(g: Tensor, a_spec: Spec, dim: Shape, keepdim: bool) -> Tensor:
         return kept(g, dim, keepdim, a_spec).expand(a_spec.shape)
+
+
+def _sum_in_blocks(a: Array, dim: Shape, keepdim: bool) -> Any:
+    """NumPy adds pairwise along the last dimension, but one by one along others, where
+    a million float32 would lose three digits: √n sums of √n elements lose less."""
+    long = max(
+        (d for d in dim if d != a.ndim - 1), key=lambda d: a.shape[d], default=-1
+    )
+    n = a.shape[long]
+    if long < 0 or n < 1024:
+        return _add(a, dim, keepdims=keepdim)
+    block = math.isqrt(n)
+    cut = n - n % block
+    index = (slice(None),) * long
+    split = (*a.shape[:long], cut // block, block, *a.shape[long + 1 :])
+    blocks = a[(*index, slice(cut))].reshape(split)
+    axes = tuple(d if d < long else d + 1 for d in dim)
+    sums = _add(blocks, axes, keepdims=True).squeeze(long + 1)
+    total = _add(sums, long, keepdims=True)
+    if cut < n:
+        total = total + _add(a[(*index, slice(cut, n))], dim, keepdims=True)
+    return total if keepdim else total.squeeze(dim)
 
 
 class Prod(Reduction):
@@ -301,7 +325,9 @@ class Cumsum(Op):
         kind = a.dtype if a.dtype.kind not in "iub" else np.dtype(np.int64)
         if not a.ndim:
             return a.astype(kind)
-        wide = np.dtype(np.float32) if kind.itemsize == 2 else kind
+        wide: Any = np.float32 if kind.itemsize == 2 else kind
+        if kind == np.float32:
+            wide = np.float64
         if not reverse:
             return np.cumsum(a, dim, wide).astype(kind, copy=False)
         sums = np.cumsum(np.flip(a, dim), dim, wide)
