@@ -45,9 +45,9 @@ _new = object.__new__
 _tensor_type: type[Handle] = Handle
 _module_type: type[Any] | None = None
 #: set by execute.interpreter: runs what is pending in a recorder
-_run: Callable[[Recorder], None]
+_run: Callable[[Recorder], None] = None  # type: ignore[assignment]
 #: set by mutate: gives a view the history of the whole that was changed since
-_refresh: Callable[[Recorder, Handle, Meta], Any]
+_refresh: Callable[..., Any] = None  # type: ignore[assignment]
 
 
 class Recorder:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import retrograd.nn.functional as F
 
 import retrograd as rg
 from retrograd import nn
+from retrograd.nn import functional as F
 
 Array = np.ndarray[Any, Any]
 f64 = {"dtype": rg.float64}
