@@ -390,7 +390,15 @@ def alias(out: Handle, source: Handle) -> None:
 def apply1(op: type[Op], a: Any) -> Any:
     """Record ``op(a)``: *a* is a tensor."""
     rec = _local.rec
-    key = (op, a._key or rec.leaf(a))
+    try:
+        key = (op, a._key or rec.leaf(a))
+    except AttributeError:
+        if isinstance(a, Handle):
+            raise
+        raise TypeError(
+            f"{op.name}(): argument 'input' must be Tensor, not {type(a).__name__}\n"
+            f"  at {errors.user_line()}"
+        ) from None
     state = rec.state.next.get(key)
     if state is None:
         return rec.miss(key, op, (a,), {})
@@ -432,6 +440,14 @@ def apply(op: type[Op], *inputs: Any, **attrs: Any) -> Any:
     try:
         state = rec.state.next.get(key)
     except TypeError:
+        for x in inputs:
+            if isinstance(x, (list, dict)):
+                raise TypeError(
+                    f"{op.name}(): an argument must be a Tensor or a number, not "
+                    f"{type(x).__name__}\n  at {errors.user_line()}"
+                ) from None
+        if not attrs:
+            raise
         attrs = {k: _hashable(v) for k, v in attrs.items()}
         parts[-1] = tuple(attrs.items())
         key = tuple(parts)

@@ -97,7 +97,8 @@ def from_bytes(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, str]]:
     from safetensors import SafetensorError, deserialize
 
     for start, what in _OTHERS.items():
-        if data.startswith(start):
+        # a header of 1408 bytes begins like a pickle, but goes on with its text
+        if data.startswith(start) and data[8:9] != b"{":
             raise FileError(f"{name} is no safetensors file but {what}")
     size = int.from_bytes(data[:8], "little")
     if len(data) < 10 or data[8:9] != b"{" or size > len(data) - 8:
