@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import dtypes
 from ..autograd import no_grad
 from ..dispatch import constant
+from ..functions import empty
+from ..ops.erf import erf
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -91,14 +94,25 @@ def trunc_normal_(
             stacklevel=2,
         )
     root2 = math.sqrt(2.0)
-    # erf = 2Φ(√2·) − 1, so the inverse is taken of a uniform between two values of erf
-    low, high = (
-        math.erf((a - mean) / (std * root2)),
-        math.erf((b - mean) / (std * root2)),
-    )
+    # Φ(√2 z) = (1 + erf z)/2: the inverse is taken of a number between two of erf
+    low = math.erf((a - mean) / (std * root2))
+    high = math.erf((b - mean) / (std * root2))
     with no_grad():
-        tensor.uniform_(low, high, generator=generator)
-        return tensor.erfinv_().mul_(std * root2).add_(mean).clamp_(min=a, max=b)
+        draw = empty(*tensor.shape, dtype=dtypes.float64)
+        y = draw.uniform_(low, high, generator=generator).numpy()
+    return _copy(tensor, np.clip(mean + std * root2 * _inverse_erf(y), a, b))
+
+
+def _inverse_erf(y: Any) -> Any:
+    """The z with erf z = y: Winitzki's approximation, mended by Newton's method,
+    z ← z − (erf z − y) · (√π/2) e^(z²)."""
+    y = np.clip(y, -1 + 1e-15, 1 - 1e-15)
+    log = np.log1p(-y * y)
+    half = 2 / (math.pi * 0.147) + log / 2
+    z = np.sign(y) * np.sqrt(np.sqrt(half * half - log / 0.147) - half)
+    for _ in range(3):
+        z = z - (erf(z) - y) * (math.sqrt(math.pi) / 2) * np.exp(z * z)
+    return z
 
 
 def constant_(tensor: Any, val: float) -> Any:
@@ -200,8 +214,6 @@ def _std(tensor: Any, a: float, mode: str, nonlinearity: str) -> float:
 
 def _drawn(tensor: Any, shape: tuple[int, ...], generator: Any) -> Any:
     """Normal numbers as an array in float64, from the tensor's own draw."""
-    from ..functions import empty
-
     with no_grad():
         draw = empty(*shape, dtype=tensor.dtype).normal_(0.0, 1.0, generator=generator)
     return draw.numpy().astype(np.float64)

@@ -6,7 +6,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..autograd import no_grad
+from ..dispatch import constant
 from ..tensor import Parameter, Tensor
 from ..utils.hooks import RemovableHandle
 
@@ -199,9 +202,8 @@ class Saved:
                     f'While copying the parameter named "{key}", expected Tensor or '
                     f"Tensor-like object from checkpoint but received {type(value)}"
                 )
-            from ..functions import as_tensor
-
-            value = as_tensor(value)
+            # A copy: its owner may write to it before the loading is run.
+            value = constant(np.asarray(value).copy())
         if value.shape != tensor.shape:
             raise RuntimeError(
                 f"size mismatch for {key}: copying a param with shape {value.shape} "
