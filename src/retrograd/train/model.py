@@ -80,8 +80,13 @@ def parameter_bytes(architecture: dict[str, Any]) -> int:
     sizes = [*shape, *layers, int(architecture["outputs"]), *architecture["convolutions"]]
     if any(not 0 < int(n) < 1 << 24 for n in sizes) or len(sizes) > 200:
         return 1 << 62
-    n = int(np.prod([int(k) for k in shape])) * (max(architecture["convolutions"], default=1))
-    total = 0
+    total, n = 0, int(np.prod(shape))
+    if len(shape) == 3:
+        channels, height, width = shape
+        for out in architecture["convolutions"]:
+            total += channels * int(out) * 9
+            channels, height, width = int(out), height // 2, width // 2
+        n = channels * height * width
     for hidden in [*layers, int(architecture["outputs"])]:
         total, n = total + n * hidden, hidden
     return 4 * total
