@@ -1,3 +1,4 @@
 """Utilities; data loading is in ``utils.data``."""
 
 from . import data as data
+from . import hooks as hooks

@@ -1,90 +1,30 @@
-"""Samples gathered into minibatches."""
+"""Minibatches of a dataset."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ...dispatch import constant
-from ...functions.create import as_tensor, tensor
-from ...functions.shape import stack
+from ...functions.random import randint
 from ...trace import Handle
+from .collate import default_collate, default_convert
 from .dataset import IterableDataset, Subset, TensorDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
-
-
-@dataclass
-class WorkerInfo:
-    """What a worker knows of itself."""
-
-    id: int
-    num_workers: int
-    seed: int
-    dataset: Any
-
-
-_here = threading.local()
-
-
-def get_worker_info() -> WorkerInfo | None:
-    """The worker that this code runs in, or None in the main program."""
-    return getattr(_here, "info", None)
-
-
-def default_convert(data: Any) -> Any:
-    """Arrays as tensors, everything else as it is."""
-    if isinstance(data, np.ndarray) and data.dtype.kind in "fiub":
-        return as_tensor(data)
-    if isinstance(data, Mapping):
-        return {k: default_convert(v) for k, v in data.items()}
-    if isinstance(data, tuple) and hasattr(data, "_fields"):
-        return type(data)(*(default_convert(v) for v in data))
-    if isinstance(data, (list, tuple)):
-        return [default_convert(v) for v in data]
-    return data
-
-
-def default_collate(batch: Sequence[Any]) -> Any:
-    """A list of samples as one batch: tensors and numbers stacked, containers by part."""
-    first = batch[0]
-    if isinstance(first, Handle):
-        return stack(list(batch))
-    if isinstance(first, np.ndarray):
-        return constant(np.stack(list(batch)))
-    if isinstance(first, np.generic):
-        return constant(np.asarray(batch))
-    if isinstance(first, float):
-        return tensor(list(batch), dtype="float64")
-    if isinstance(first, int):
-        return tensor(list(batch))
-    if isinstance(first, (str, bytes)):
-        return list(batch)
-    if isinstance(first, Mapping):
-        return {k: default_collate([sample[k] for sample in batch]) for k in first}
-    if isinstance(first, tuple) and hasattr(first, "_fields"):
-        return type(first)(*(default_collate(part) for part in zip(*batch, strict=True)))
-    if isinstance(first, (list, tuple)):
-        if any(len(sample) != len(first) for sample in batch):
-            raise RuntimeError("each element in list of batch should be of equal size")
-        return [default_collate(part) for part in zip(*batch, strict=True)]
-    raise TypeError(
-        "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; "
-        f"found {type(first).__name__}"
-    )
+from .workers import Workers
 
 
 class DataLoader:
     """Minibatches of a dataset, in order or shuffled.
 
-    Workers are threads: NumPy lets go of the interpreter while it works, and nothing has
-    to be copied between processes. Batches come in order, and an error in a worker is
-    raised where the batch is asked for. Batches of a TensorDataset are gathered at once.
+    *num_workers* threads make batches ahead, *prefetch_factor* each; the batches come
+    in order, and an error in a worker is raised where its batch is asked for. Batches
+    of a TensorDataset (or a subset of one) are gathered at once and need no workers.
+    ``pin_memory``, ``multiprocessing_context``, ``pin_memory_device`` and ``in_order``
+    are accepted and change nothing.
 
     >>> import retrograd as rg
     >>> from retrograd.utils.data import DataLoader, TensorDataset
@@ -92,6 +32,15 @@ class DataLoader:
     >>> [x.tolist() for x, y in DataLoader(data, batch_size=4)]
     [[0.0, 1.0, 2.0, 3.0], [4.0, 5.0]]
     """
+
+    _fixed: ClassVar[set[str]] = {
+        "batch_size",
+        "batch_sampler",
+        "sampler",
+        "drop_last",
+        "dataset",
+        "persistent_workers",
+    }
 
     def __init__(
         self,
@@ -114,155 +63,202 @@ class DataLoader:
         pin_memory_device: str = "",
         in_order: bool = True,
     ) -> None:
-        if num_workers < 0:
-            raise ValueError("num_workers option should be non-negative")
-        if timeout < 0:
-            raise ValueError("timeout option should be non-negative")
+        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         streamed = isinstance(dataset, IterableDataset)
-        if streamed and (shuffle or sampler is not None or batch_sampler is not None):
-            raise ValueError("DataLoader with IterableDataset: expected unspecified shuffle and samplers")
+        if streamed:
+            _check_stream(shuffle, sampler, batch_sampler)
         if sampler is not None and shuffle:
             raise ValueError("sampler option is mutually exclusive with shuffle")
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
                 raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, "
-                    "sampler, and drop_last"
+                    "batch_sampler option is mutually exclusive with batch_size, "
+                    "shuffle, sampler, and drop_last"
                 )
-            batch_size = None
+            batch_size, drop_last = None, False
         elif batch_size is None and drop_last:
-            raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")  # fmt: skip
-        if not streamed and sampler is None and batch_sampler is None:
-            if shuffle:
+            raise ValueError(
+                "batch_size=None option disables auto-batching and is mutually "
+                "exclusive with drop_last"
+            )
+        if sampler is None:
+            if streamed:
+                sampler = itertools.repeat(None)  # as many as the stream gives
+            elif shuffle:
                 sampler = RandomSampler(dataset, generator=generator)
             else:
                 sampler = SequentialSampler(dataset)
-        self.auto = batch_size is not None and batch_sampler is None
-        if self.auto and not streamed:
-            batch_sampler = BatchSampler(sampler, batch_size, drop_last)  # type: ignore[arg-type]
+        if batch_size is not None:
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
-        self.sampler, self.batch_sampler, self.generator = sampler, batch_sampler, generator
+        self.sampler, self.batch_sampler, self.generator = (
+            sampler,
+            batch_sampler,
+            generator,
+        )
         self.num_workers, self.timeout = num_workers, timeout
-        self.worker_init_fn, self.prefetch_factor = worker_init_fn, prefetch_factor or 2
-        self.pin_memory, self.persistent_workers = pin_memory, persistent_workers
-        self._batched = batch_sampler is not None or (streamed and batch_size is not None)
-        self.collate_fn = collate_fn or (default_collate if self._batched else default_convert)
+        self.prefetch_factor = (prefetch_factor or 2) if num_workers else None
+        self.worker_init_fn, self.persistent_workers = (
+            worker_init_fn,
+            persistent_workers,
+        )
+        self.pin_memory, self.pin_memory_device = pin_memory, pin_memory_device
+        self.multiprocessing_context, self.in_order = multiprocessing_context, in_order
+        default = default_convert if batch_sampler is None else default_collate
+        self.collate_fn = collate_fn or default
+        self._workers: Workers | None = None
+        self._done = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._fixed and "_done" in self.__dict__:
+            raise ValueError(
+                f"{name} attribute should not be set after {type(self).__name__} is "
+                "initialized"
+            )
+        super().__setattr__(name, value)
 
     def __len__(self) -> int:
-        if isinstance(self.dataset, IterableDataset):
-            n = len(self.dataset)  # type: ignore[arg-type]
-            if self.batch_size is None:
-                return n
-            return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
-        return len(self.batch_sampler if self.batch_sampler is not None else self.sampler)
+        if not isinstance(self.dataset, IterableDataset):
+            batches = self.batch_sampler
+            return len(self.sampler if batches is None else batches)
+        n = len(self.dataset)  # type: ignore[arg-type]
+        if self.batch_size is None:
+            return n
+        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
     def __iter__(self) -> Iterator[Any]:
-        if isinstance(self.dataset, IterableDataset):
-            return self._stream()
-        source = self._tensors()
+        source = self._source()
         if source is not None:
             return self._gather(*source)
-        if self.num_workers == 0:
-            return (self._fetch(i) for i in self._indices())
-        return self._threads()
+        if self.num_workers:
+            return self._with_workers()
+        if isinstance(self.dataset, IterableDataset):
+            return self._stream()
+        return map(self._fetch, self._indices())
+
+    # One sample at a time.
 
     def _indices(self) -> Iterable[Any]:
-        order: Iterable[Any] = self.sampler if self.batch_sampler is None else self.batch_sampler
-        return order
+        batches: Iterable[Any] | None = self.batch_sampler
+        return self.sampler if batches is None else batches
 
     def _fetch(self, index: Any) -> Any:
-        if not self._batched:
+        if self.batch_sampler is None:
             return self.collate_fn(self.dataset[index])
-        if hasattr(self.dataset, "__getitems__"):
-            return self.collate_fn(self.dataset.__getitems__(index))
+        several = getattr(type(self.dataset), "__getitems__", None)
+        if several is not None:
+            return self.collate_fn(several(self.dataset, index))
         return self.collate_fn([self.dataset[i] for i in index])
 
-    def _tensors(self) -> tuple[list[Any], Any] | None:
-        """The arrays of a TensorDataset, or of a subset of one, and the subset's rows."""
-        data, rows = self.dataset, None
-        if not self._batched or self.collate_fn is not default_collate:
-            return None
-        if type(data) is Subset:
-            data, rows = data.dataset, np.asarray(data.indices)
-        if type(data) is not TensorDataset or any(t.requires_grad for t in data.tensors):
-            return None
-        return [t._value() for t in data.tensors], rows
-
-    def _gather(self, arrays: list[Any], rows: Any) -> Iterator[Any]:
-        """One fancy index a batch and tensor."""
-        batches = self.batch_sampler
-        plain = type(batches) is BatchSampler
-        if plain and type(batches.sampler) in (RandomSampler, SequentialSampler):
-            n = len(batches.sampler)
-            k = batches.batch_size
-            stop = n - n % k if batches.drop_last else n
-            if type(batches.sampler) is SequentialSampler:
-                for i in range(0, stop, k):
-                    part = slice(i, min(i + k, n))
-                    chosen = part if rows is None else rows[part]
-                    yield [constant(a[chosen].copy() if rows is None else a[chosen]) for a in arrays]
-                return
-            order = batches.sampler.order()
-            if rows is not None:
-                order = rows[order]
-            for i in range(0, stop, k):
-                yield [constant(a[order[i : i + k]]) for a in arrays]
-            return
-        for index in batches:
-            chosen = np.asarray(index)
-            yield [constant(a[chosen if rows is None else rows[chosen]]) for a in arrays]
-
     def _stream(self) -> Iterator[Any]:
+        samples = iter(self.dataset)
         if self.batch_size is None:
-            yield from (self.collate_fn(sample) for sample in self.dataset)
+            yield from map(self.collate_fn, samples)
             return
-        batch = []
-        for sample in self.dataset:
-            batch.append(sample)
-            if len(batch) == self.batch_size:
-                yield self.collate_fn(batch)
-                batch = []
-        if batch and not self.drop_last:
+        while batch := list(itertools.islice(samples, self.batch_size)):
+            if self.drop_last and len(batch) < self.batch_size:
+                return
             yield self.collate_fn(batch)
 
-    def _threads(self) -> Iterator[Any]:
-        """Batches made ahead by threads, handed out in order."""
-        ids = iter(range(self.num_workers))
-        lock = threading.Lock()
-
-        def begin() -> None:
-            with lock:
-                number = next(ids)
-            _here.info = WorkerInfo(number, self.num_workers, number, self.dataset)
-            if self.worker_init_fn is not None:
-                self.worker_init_fn(number)
-
-        def work(index: Any) -> Any:
-            batch = self._fetch(index)
-            _settle(batch)
-            return batch
-
-        pool = ThreadPoolExecutor(self.num_workers, "retrograd-data", begin)
-        waiting: deque[Future[Any]] = deque()
+    def _with_workers(self) -> Iterator[Any]:
+        workers, self._workers = self._workers, None
+        if workers is None:
+            seed = int(randint(0, 2**62, (1,), generator=self.generator).item())
+            workers = Workers(self.num_workers, self.dataset, seed, self.worker_init_fn)
+        ahead = self.prefetch_factor or 2
         try:
-            indices = iter(self._indices())
-            for index in indices:
-                waiting.append(pool.submit(work, index))
-                if len(waiting) >= self.num_workers * self.prefetch_factor:
-                    yield waiting.popleft().result(self.timeout or None)
-            while waiting:
-                yield waiting.popleft().result(self.timeout or None)
+            if isinstance(self.dataset, IterableDataset):
+                yield from workers.stream(self._stream, ahead, self.timeout)
+            else:
+                indices = self._indices()
+                yield from workers.map(self._fetch, indices, ahead, self.timeout)
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            if self.persistent_workers and self._workers is None:
+                self._workers = workers
+            else:
+                workers.close()
+
+    # Batches of tensors, at once.
+
+    def _source(self) -> tuple[list[Any], Any, bool] | None:
+        """The arrays of a TensorDataset (or of a bare tensor), the rows if it is a
+        subset of one, and whether there is only one array. None for other datasets."""
+        data, rows = self.dataset, None
+        if self.batch_sampler is None or self.collate_fn is not default_collate:
+            return None
+        if self.worker_init_fn is not None:
+            return None
+        while type(data) is Subset:
+            # A subset of a subset: the outer numbers count the inner ones.
+            inner = np.asarray(list(data.indices), dtype=np.int64)
+            rows = inner if rows is None else inner[rows]
+            data = data.dataset
+        single = isinstance(data, Handle)
+        if not single and type(data) is not TensorDataset:
+            return None
+        tensors = (data,) if single else data.tensors
+        if any(t.requires_grad for t in tensors):
+            return None
+        return [t._value() for t in tensors], rows, single
+
+    def _gather(self, arrays: list[Any], rows: Any, single: bool) -> Iterator[Any]:
+        for chosen in self._parts(rows):
+            if type(chosen) is slice:
+                batch = [constant(a[chosen].copy()) for a in arrays]
+            else:
+                batch = [constant(a.take(chosen, 0)) for a in arrays]
+            yield batch[0] if single else batch
+
+    def _parts(self, rows: Any) -> Iterator[Any]:
+        """The rows of each batch: a slice where they follow each other."""
+        batches = self.batch_sampler
+        sampler = batches.sampler if type(batches) is BatchSampler else None
+        if type(sampler) is SequentialSampler and rows is None:
+            order = None
+        elif type(sampler) is SequentialSampler:
+            order = rows
+        elif type(sampler) is RandomSampler:
+            order = sampler.order() if rows is None else rows[sampler.order()]
+        else:
+            for index in batches:
+                chosen = np.asarray(index)
+                yield chosen if rows is None else rows[chosen]
+            return
+        n, k = len(sampler), batches.batch_size
+        for i in range(0, n - n % k if batches.drop_last else n, k):
+            part = slice(i, min(i + k, n))
+            yield part if order is None else order[part]
 
 
-def _settle(batch: Any) -> None:
-    """Compute a batch in the thread that made it."""
-    if isinstance(batch, Handle):
-        batch._value()  # type: ignore[attr-defined]
-    elif isinstance(batch, Mapping):
-        for v in batch.values():
-            _settle(v)
-    elif isinstance(batch, (list, tuple)):
-        for v in batch:
-            _settle(v)
+def _check_workers(
+    count: int, timeout: float, prefetch: int | None, persistent: bool
+) -> None:
+    if count < 0:
+        raise ValueError(
+            "num_workers option should be non-negative; use num_workers=0 to disable "
+            "loading ahead"
+        )
+    if timeout < 0:
+        raise ValueError("timeout option should be non-negative")
+    if count == 0 and prefetch is not None:
+        raise ValueError(
+            "prefetch_factor option could only be specified with num_workers > 0"
+        )
+    if prefetch is not None and prefetch < 0:
+        raise ValueError("prefetch_factor option should be non-negative")
+    if persistent and count == 0:
+        raise ValueError("persistent_workers option needs num_workers > 0")
+
+
+def _check_stream(shuffle: Any, sampler: Any, batch_sampler: Any) -> None:
+    given = {
+        "shuffle": shuffle or None,
+        "sampler": sampler,
+        "batch_sampler": batch_sampler,
+    }
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"DataLoader with IterableDataset: expected unspecified {name} option, "
+                f"but got {name}={value}"
+            )
