@@ -17,7 +17,11 @@ COMMAND = [sys.executable, "-m", "retrograd"]
 
 def run(*args, cwd):
     return subprocess.run(
-        [*COMMAND, *map(str, args)], capture_output=True, text=True, cwd=cwd, timeout=120
+        [*COMMAND, *map(str, args)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=120,
     )
 
 
@@ -31,7 +35,9 @@ def test_train_alone_learns_the_digits(digits):
     done, folder = digits
     assert done.returncode == 0, done.stderr
     left = folder / "runs" / "digits-1"
-    rows = [json.loads(line) for line in (left / "metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (left / "metrics.jsonl").read_text().splitlines()
+    ]
     best = min(rows, key=lambda r: r["held_loss"])
     assert best["held_accuracy"] >= 0.97
     assert "epoch 1/" in done.stderr and str(Path("runs", "digits-1")) in done.stdout
@@ -59,7 +65,9 @@ def table(tmp_path):
         for _ in range(120):
             colour = ["red", "blue"][int(rng.integers(2))]
             width = rng.normal() + (3 if colour == "red" else 0)
-            writer.writerow([f"{width:.3f}", colour, "rose" if width > 1.5 else "<b>iris</b>"])
+            writer.writerow(
+                [f"{width:.3f}", colour, "rose" if width > 1.5 else "<b>iris</b>"]
+            )
     return path
 
 
@@ -158,7 +166,9 @@ def test_damaged_and_hostile_models_are_refused(digits, table, tmp_path):
         (tmp_path / name).write_bytes(data)
         done = run("predict", name, table, cwd=tmp_path)
         assert done.returncode == 2, name
-        assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr, done.stderr
+        assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr, (
+            done.stderr
+        )
 
 
 def test_ctrl_c_keeps_the_best_model(tmp_path):

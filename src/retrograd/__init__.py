@@ -24,7 +24,6 @@ _dispatch.recorder().eager = _dispatch.EAGER
 _dispatch.recorder().reset()
 
 from . import autograd as autograd  # noqa: E402
-from . import functions as _functions  # noqa: E402
 from . import methods as _methods  # noqa: E402, F401
 from .autograd import (  # noqa: E402
     eager,

@@ -275,7 +275,9 @@ def _seed(tensor: Any, g: Any, what: str) -> Any:
                 f".mean(), or pass gradient=…\n  at {errors.user_line()}"
             )
         one = _stand_in(_ONES.setdefault(spec.dtype, Const(1, spec.dtype)))
-        return one if not spec.shape else apply(REGISTRY["reshape"], one, shape=spec.shape)
+        return (
+            one if not spec.shape else apply(REGISTRY["reshape"], one, shape=spec.shape)
+        )
     if spec_of(g).shape != spec.shape:
         raise RuntimeError(
             f"Mismatch in shape: the gradient has shape {list(g.shape)} and {what} has "

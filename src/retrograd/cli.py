@@ -20,13 +20,17 @@ def app() -> None:
     """Deep learning whose heart is backpropagation."""
 
 
-def _layers(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
+def _layers(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> list[int] | None:
     if value is None:
         return None
     try:
         layers = [int(n) for n in value.split(",") if n.strip()]
     except ValueError:
-        raise click.BadParameter(f"{value!r}: widths separated by commas, such as 128,64") from None
+        raise click.BadParameter(
+            f"{value!r}: widths separated by commas, such as 128,64"
+        ) from None
     if any(not 0 < n <= 1 << 16 for n in layers):
         raise click.BadParameter(f"{value!r}: widths lie between 1 and 65536")
     return layers
@@ -36,18 +40,28 @@ def _layers(ctx: click.Context, param: click.Parameter, value: str | None) -> li
 @click.argument("data", required=False)
 @click.option("--target", help="Column (or array) to predict; the last one by default.")
 @click.option("--task", type=click.Choice(["classification", "regression"]), help="Told from the target by default.")  # fmt: skip
-@click.option("--layers", callback=_layers, help="Widths of the hidden layers, such as 128,64.")
-@click.option("--activation", type=click.Choice(_ACTIVATIONS), default="relu", show_default=True)
-@click.option("--dropout", type=click.FloatRange(0, 0.95), default=0.0, show_default=True)
+@click.option(
+    "--layers", callback=_layers, help="Widths of the hidden layers, such as 128,64."
+)
+@click.option(
+    "--activation", type=click.Choice(_ACTIVATIONS), default="relu", show_default=True
+)
+@click.option(
+    "--dropout", type=click.FloatRange(0, 0.95), default=0.0, show_default=True
+)
 @click.option("--optimizer", type=click.Choice(["adam", "adamw", "sgd", "rmsprop"]), default="adam", show_default=True)  # fmt: skip
 @click.option("--lr", type=click.FloatRange(0, min_open=True), help="Learning rate; 0.002, or 0.02 for sgd.")  # fmt: skip
 @click.option("--schedule", type=click.Choice(["cosine", "step", "constant"]), default="cosine", show_default=True)  # fmt: skip
 @click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
-@click.option("--weight-decay", type=click.FloatRange(0), default=1e-4, show_default=True)
+@click.option(
+    "--weight-decay", type=click.FloatRange(0), default=1e-4, show_default=True
+)
 @click.option("--patience", type=click.IntRange(1), default=15, show_default=True, help="Epochs without a better held-out loss before stopping.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--out", default="runs", show_default=True, help="Folder for the run folders.")
+@click.option(
+    "--out", default="runs", show_default=True, help="Folder for the run folders."
+)
 @click.option("--name", help="Name of the run; that of the data by default.")
 def train(data: str | None, **options: Any) -> None:
     """Train a network by backpropagation on DATA: a CSV, TSV or NPZ table, or a folder of
@@ -70,13 +84,19 @@ def train(data: str | None, **options: Any) -> None:
             folder.rmdir()
         raise
     if not run.best:
-        click.echo("Interrupted before the first epoch was done: nothing to keep.", err=True)
+        click.echo(
+            "Interrupted before the first epoch was done: nothing to keep.", err=True
+        )
         folder.rmdir()
         raise SystemExit(130)
     report.write(run)
     if run.interrupted:
-        click.echo(f"Interrupted: the best model so far (epoch {run.best['epoch']}) is kept.")
-    click.echo(f"{_score(run.best)} on {len(run.held_rows)} held-out rows, {run.seconds:.1f} s")
+        click.echo(
+            f"Interrupted: the best model so far (epoch {run.best['epoch']}) is kept."
+        )
+    click.echo(
+        f"{_score(run.best)} on {len(run.held_rows)} held-out rows, {run.seconds:.1f} s"
+    )
     click.echo(f"Model   {folder / 'model.safetensors'}")
     click.echo(f"Report  {folder / 'report.html'}")
     if run.interrupted:
@@ -99,7 +119,12 @@ class _Progress:
     def __enter__(self) -> _Progress:
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import (
+                BarColumn,
+                Progress,
+                TextColumn,
+                TimeRemainingColumn,
+            )
 
             self.live = Progress(
                 TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"), BarColumn(),
@@ -116,7 +141,10 @@ class _Progress:
             self.live.update(self.task, completed=row["epoch"], description=text)
             return
         left = row["seconds"] / row["epoch"] * (self.epochs - row["epoch"])
-        click.echo(f"epoch {row['epoch']}/{self.epochs}  {text}, at most {left:.0f} s left", err=True)
+        click.echo(
+            f"epoch {row['epoch']}/{self.epochs}  {text}, at most {left:.0f} s left",
+            err=True,
+        )
 
     def __exit__(self, *exc: object) -> None:
         if self.live is not None:

@@ -524,10 +524,14 @@ def _compose(
 ) -> Any:
     """Record a composition in full, and remember where it led."""
     foreign = any(
-        isinstance(x, Handle) and x._key is not None and x._key.recorder not in (None, rec)
+        isinstance(x, Handle)
+        and x._key is not None
+        and x._key.recorder not in (None, rec)
         for x in (*args, *kwargs.values())
     )
-    rec.keys((*args, *kwargs.values()))  # what another thread has pending is a leaf here
+    rec.keys(
+        (*args, *kwargs.values())
+    )  # what another thread has pending is a leaf here
     start, epoch = rec.state, rec.epoch
     pending, arguments = len(rec.pending), len(rec.args)
     outer = rec.group

@@ -27,9 +27,7 @@ class dtype:
     def __init__(self, name: str, itemsize: int, category: int, signed: bool) -> None:
         self.name, self.itemsize, self.category = name, itemsize, category
         self.is_signed = signed
-        self._np: np.dtype[Any] | None = (
-            None if name == "bfloat16" else np.dtype(name)
-        )
+        self._np: np.dtype[Any] | None = None if name == "bfloat16" else np.dtype(name)
 
     @property
     def np(self) -> np.dtype[Any]:
@@ -82,9 +80,7 @@ bool_ = dtype("bool", 1, BOOL, False)
 
 ALL = (float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool_)
 _NAMES = {d.name: d for d in ALL}
-_FROM_NUMPY: dict[np.dtype[Any], dtype] = {
-    d._np: d for d in ALL if d._np is not None
-}
+_FROM_NUMPY: dict[np.dtype[Any], dtype] = {d._np: d for d in ALL if d._np is not None}
 _default = float32
 
 

@@ -1,7 +1,7 @@
 """The recorded program as a graph that can be read: one line a node.
 
-    %2: f32[32,10] = linear %x %w %b        # model.py:12
-    %7: f32[32,10] = mul %5 %2              # ∂ of %3, train.py:20
+%2: f32[32,10] = linear %x %w %b        # model.py:12
+%7: f32[32,10] = mul %5 %2              # ∂ of %3, train.py:20
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Node:
 
     def __str__(self) -> str:
         inputs = " ".join(
-            f"%{x.index}" if isinstance(x, (Node, Leaf)) else str(x) for x in self.inputs
+            f"%{x.index}" if isinstance(x, (Node, Leaf)) else str(x)
+            for x in self.inputs
         )
         attrs = "".join(
             f" {k}={v!r}" for k, v in self.state.attrs.items() if k not in ("call",)
@@ -89,7 +90,8 @@ class Graph:
             self.nodes.append(node)
         for node in self.nodes:
             node.inputs = tuple(
-                k.value if type(k) is Const else known.get(k, "?") for k in node.state.inputs
+                k.value if type(k) is Const else known.get(k, "?")
+                for k in node.state.inputs
             )
             if node.state.of is not None:
                 of = known.get(node.state.of)
@@ -102,7 +104,9 @@ class Graph:
         for node in self.nodes:
             for x in node.inputs:
                 if isinstance(x, (Node, Leaf)) and x.index not in seen:
-                    raise AssertionError(f"%{x.index} is used before it is made: {node}")
+                    raise AssertionError(
+                        f"%{x.index} is used before it is made: {node}"
+                    )
             specs = [k.spec for k in node.state.inputs]
             op: Any = node.state.op
             inferred = op.infer(*specs, **node.state.attrs)

@@ -144,7 +144,11 @@ def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_number(x: Any) -> bool:
-    return hasattr(x, "__array__") and getattr(x, "shape", None) == () and hasattr(x, "item")
+    return (
+        hasattr(x, "__array__")
+        and getattr(x, "shape", None) == ()
+        and hasattr(x, "item")
+    )
 
 
 def _updating(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,7 +21,9 @@ class _Format:
         self.floating = values.dtype.kind == "f"
         self.scientific = self.whole = False
         finite = values[np.isfinite(values)] if self.floating else values
-        nonzero = np.abs(finite[finite != 0].astype(np.float64)) if self.floating else finite
+        nonzero = (
+            np.abs(finite[finite != 0].astype(np.float64)) if self.floating else finite
+        )
         if self.floating:
             self.whole = bool(np.all(finite == np.ceil(finite)))
             if nonzero.size:

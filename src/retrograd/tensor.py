@@ -283,7 +283,9 @@ class Tensor(Handle):
 
     def __index__(self) -> int:
         if self.dtype.category == dtypes.FLOATING:
-            raise TypeError("only integer tensors of a single element can be converted to an index")
+            raise TypeError(
+                "only integer tensors of a single element can be converted to an index"
+            )
         return int(self.item())
 
     def __format__(self, spec: str) -> str:
@@ -467,7 +469,9 @@ class Tensor(Handle):
         functions.append(hook)
         return RemovableHandle(functions, hook)
 
-    def register_post_accumulate_grad_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+    def register_post_accumulate_grad_hook(
+        self, hook: Callable[[Any], Any]
+    ) -> RemovableHandle:
         """Call ``hook(tensor)`` after ``tensor.grad`` of this leaf was added to."""
         meta = meta_of(self)
         meta.post_hooks = meta.post_hooks if meta.post_hooks is not None else []

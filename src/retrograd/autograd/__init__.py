@@ -52,7 +52,9 @@ def grad(
     seeds = [None] * len(ys) if grad_outputs is None else _listed(grad_outputs)
     for x in xs:
         if not x.requires_grad:
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
+            raise RuntimeError(
+                "One of the differentiated Tensors does not require grad"
+            )
     retain = create_graph if retain_graph is None else retain_graph
     rec = dispatch.recorder()
     run = _reverse.reverse(ys, seeds, retain, create_graph, wanted=xs)

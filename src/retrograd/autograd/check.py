@@ -28,7 +28,9 @@ def _outputs(result: Any) -> list[Any]:
 
 def _numbers(inputs: tuple[Any, ...]) -> list[int]:
     wanted = [
-        i for i, x in enumerate(inputs) if hasattr(x, "requires_grad") and x.requires_grad
+        i
+        for i, x in enumerate(inputs)
+        if hasattr(x, "requires_grad") and x.requires_grad
     ]
     if not wanted:
         raise ValueError("gradcheck expects at least one input with requires_grad=True")
@@ -43,10 +45,15 @@ def _numbers(inputs: tuple[Any, ...]) -> list[int]:
 
 def _evaluate(function: Callable[..., Any], inputs: list[Any]) -> list[Array]:
     with no_grad():
-        return [np.array(y.detach().numpy(), np.float64) for y in _outputs(function(*inputs))]
+        return [
+            np.array(y.detach().numpy(), np.float64)
+            for y in _outputs(function(*inputs))
+        ]
 
 
-def _analytic(function: Callable[..., Any], inputs: list[Any], wanted: list[int]) -> Any:
+def _analytic(
+    function: Callable[..., Any], inputs: list[Any], wanted: list[int]
+) -> Any:
     from . import grad
 
     xs = [
@@ -64,7 +71,9 @@ def _analytic(function: Callable[..., Any], inputs: list[Any], wanted: list[int]
             v = np.zeros(size)
             v[k] = 1.0
             seed = constant(v.reshape(tuple(y.shape)))
-            gs = grad(y, [xs[i] for i in wanted], seed, retain_graph=True, allow_unused=True)
+            gs = grad(
+                y, [xs[i] for i in wanted], seed, retain_graph=True, allow_unused=True
+            )
             rows.append(
                 [
                     np.zeros(xs[i].shape) if g is None else g.detach().numpy().copy()
@@ -121,14 +130,18 @@ def _check(
                 moved[place] += sign * eps
                 xs = [constant(moved) if j == i else x for j, x in enumerate(inputs)]
                 sides.append(_evaluate(function, xs))
-            for o, (up, here, down) in enumerate(zip(sides[0], middle, sides[1], strict=True)):
+            for o, (up, here, down) in enumerate(
+                zip(sides[0], middle, sides[1], strict=True)
+            ):
                 numeric = ((up - down) / (2 * eps)).reshape(-1)
                 right = ((up - here) / eps).reshape(-1)
                 left = ((here - down) / eps).reshape(-1)
                 for k in range(numeric.size):
                     a = rows[starts[o] + k][w][place]
                     n = numeric[k]
-                    if abs(a - n) <= atol + rtol * abs(n) or (np.isnan(a) and np.isnan(n)):
+                    if abs(a - n) <= atol + rtol * abs(n) or (
+                        np.isnan(a) and np.isnan(n)
+                    ):
                         continue
                     element = np.unravel_index(k, here.shape)
                     where = (
@@ -173,7 +186,9 @@ def gradgradcheck(
         vs = args[n:]
         with enable_grad():
             xs = tuple(
-                x if x.requires_grad else constant(x.detach().numpy().copy()).requires_grad_()
+                x
+                if x.requires_grad
+                else constant(x.detach().numpy().copy()).requires_grad_()
                 for x in (args[i] for i in wanted)
             )
             full = list(args[:n])

@@ -65,13 +65,17 @@ class _Call:
         key = (position, id(g))
         if getattr(self, "_key", None) != key:
             grads = [
-                g if i == position else (_zeros(s) if self.ctx.materialize_grads else None)
+                g
+                if i == position
+                else (_zeros(s) if self.ctx.materialize_grads else None)
                 for i, s in enumerate(self.shapes)
             ]
             result = self.cls.backward(self.ctx, *grads)
             self._result = result if isinstance(result, tuple) else (result,)
             self._key, self._g = key, g
-        found = [r for r, s in zip(self._result, self.slots, strict=False) if s is not None]
+        found = [
+            r for r, s in zip(self._result, self.slots, strict=False) if s is not None
+        ]
         return found[index]
 
 
@@ -136,7 +140,9 @@ class Function:
         listed = outputs if several else (outputs,)
         call.shapes = [spec_of(o) for o in listed]
         results = tuple(
-            o if any(o is n for n in ctx._no_grad_outputs) else _attach(call, i, o, tensors)
+            o
+            if any(o is n for n in ctx._no_grad_outputs)
+            else _attach(call, i, o, tensors)
             for i, o in enumerate(listed)
         )
         return results if several else results[0]

@@ -78,9 +78,7 @@ class Plan:
     def __init__(self, rec: dispatch.Recorder, live: list[int]) -> None:
         path = rec.state.path()
         self.outputs = [
-            (i, rec.pending[i]._key)
-            for i in live
-            if type(rec.pending[i]._key) is State
+            (i, rec.pending[i]._key) for i in live if type(rec.pending[i]._key) is State
         ]
         # Of several writes to one memory the last counts.
         last = {s.inputs[0]: s for s in path if s.kind == "write"}
@@ -216,13 +214,19 @@ class Plan:
             array = values[n]
             if type(array) is not np.ndarray or array.base is not None:
                 array = own(array, key.spec)
-            elif id(array) in taken or id(array) in leaves or _is_bound(array, self, values):
+            elif (
+                id(array) in taken
+                or id(array) in leaves
+                or _is_bound(array, self, values)
+            ):
                 array = array.copy()
             taken.add(id(array))
             made.append((tensor, key, array))
         for state in () if failures else self.writes:
             target, value = state.inputs
-            owner: Any = target.ref() if type(target) is Bound else rec.args[target.index]
+            owner: Any = (
+                target.ref() if type(target) is Bound else rec.args[target.index]
+            )
             np.copyto(owner._array, values[slot[value]], casting="unsafe")
             memory_of(owner)[0] += 1
         paths = [
@@ -269,10 +273,11 @@ class Plan:
         segment.overwritten = self.overwritten
         segment.hooks = rec.hooks
         segment.uses = dict(self.kept)
-        key: Any
-        for key in self.kept:
+        kept: list[Any] = list(self.kept)
+        for key in kept:
             if type(key) is Arg or type(key) is Bound:
-                tensor: Any = rec.args[key.index] if type(key) is Arg else key.ref()
+                leaf: Any = key
+                tensor = rec.args[leaf.index] if type(key) is Arg else leaf.ref()
                 segment.saved[key] = tensor
                 segment.versions[key] = memory_of(tensor)[0]
                 meta = tensor._meta

@@ -60,9 +60,13 @@ def _array(data: Any, dtype: Any) -> Any:
     if wanted is None:
         if array.size == 0 and not isinstance(data, np.ndarray):
             wanted = dtypes.get_default_dtype()
-        elif array.dtype.kind == "f" and (_has_float(data) or array.dtype == np.float64):
+        elif array.dtype.kind == "f" and (
+            _has_float(data) or array.dtype == np.float64
+        ):
             tensors = _first_tensor(data)
-            wanted = tensors.dtype if tensors is not None else dtypes.get_default_dtype()
+            wanted = (
+                tensors.dtype if tensors is not None else dtypes.get_default_dtype()
+            )
         else:
             wanted = dtypes.from_numpy_dtype(array.dtype)
     return array.astype(wanted.np)
@@ -141,7 +145,11 @@ def full(
 
 
 def zeros(
-    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
 ) -> Any:
     """A tensor of zeros."""
     d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
@@ -150,7 +158,11 @@ def zeros(
 
 
 def ones(
-    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
 ) -> Any:
     """A tensor of ones."""
     d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
@@ -188,7 +200,9 @@ def ones_like(input: Any, **kwargs: Any) -> Any:
 empty_like = zeros_like
 
 
-def new_full(input: Any, size: Any, fill_value: Any, *, dtype: Any = None, **kwargs: Any) -> Any:
+def new_full(
+    input: Any, size: Any, fill_value: Any, *, dtype: Any = None, **kwargs: Any
+) -> Any:
     """One value throughout, in the type of *input*."""
     return full(size, fill_value, dtype=dtype or input.dtype, **kwargs)
 
@@ -218,23 +232,38 @@ def arange(
     """start, start + step, … below end; integers unless a float is among them."""
     if end is None:
         start, end = 0, start
-    start, end, step = (x.item() if isinstance(x, Handle) else x for x in (start, end, step))  # type: ignore[attr-defined]
+    values: Any = (start, end, step)
+    start, end, step = (getattr(x, "item", lambda x=x: x)() for x in values)
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     whole = all(isinstance(x, int) for x in (start, end, step))
-    d = dtypes.as_dtype(dtype) if dtype else dtypes.int64 if whole else dtypes.get_default_dtype()
+    d = (
+        dtypes.as_dtype(dtype)
+        if dtype
+        else dtypes.int64
+        if whole
+        else dtypes.get_default_dtype()
+    )
     n = max(0, int(np.ceil((end - start) / step)))
     return _finish((start + np.arange(n) * step).astype(d.np), requires_grad, device)
 
 
 def linspace(
-    start: Any, end: Any, steps: int, *, dtype: Any = None, requires_grad: bool = False, **_: Any
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
 ) -> Any:
     """*steps* numbers at equal distances from start to end, both included."""
     d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-    return _finish(np.linspace(float(start), float(end), steps).astype(d.np), requires_grad)
+    return _finish(
+        np.linspace(float(start), float(end), steps).astype(d.np), requires_grad
+    )
 
 
 def logspace(
@@ -248,7 +277,12 @@ def logspace(
 
 
 def eye(
-    n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False, **_: Any
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
 ) -> Any:
     """The identity matrix I (n×m)."""
     d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -41,8 +41,10 @@ def _basic(part: Any) -> Any:
         return None
     if isinstance(part, np.integer):
         return ("i", int(part))
-    if isinstance(part, Handle) and not part.shape and part.dtype.category == dtypes.INTEGRAL:  # type: ignore[attr-defined]
-        return ("i", part.item())  # type: ignore[attr-defined]
+    if isinstance(part, Handle):
+        spec, number = spec_of(part), cast(Any, part)
+        if not spec.shape and spec.dtype.category == dtypes.INTEGRAL:
+            return ("i", number.item())
     return None
 
 
@@ -55,7 +57,9 @@ def getitem(input: Any, key: Any) -> Any:
     if basic is not None:
         input = apply(Slice, input, index=basic)
     if advanced is not None:
-        input = apply(Index, input, *[t for _, t in advanced], dims=tuple(d for d, _ in advanced))
+        input = apply(
+            Index, input, *[t for _, t in advanced], dims=tuple(d for d, _ in advanced)
+        )
     elif basic is None:
         input = apply(Slice, input, index=())
     return input
@@ -191,11 +195,19 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
 
 
 def scatter_reduce(
-    input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
+    input: Any,
+    dim: int,
+    index: Any,
+    src: Any,
+    reduce: str,
+    *,
+    include_self: bool = True,
 ) -> Any:
     """Scatter with a reduction: "sum" and "mean" here."""
     if reduce not in ("sum", "mean"):
-        raise NotImplementedError(f"scatter_reduce with {reduce!r}: there are 'sum' and 'mean'")
+        raise NotImplementedError(
+            f"scatter_reduce with {reduce!r}: there are 'sum' and 'mean'"
+        )
     if not include_self:
         zeros = constant(np.zeros(tuple(index.shape), input.dtype.np))
         input = apply(Scatter, input, index, zeros, dim=dim, reduce="set")
@@ -213,7 +225,9 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     return apply(Index, input, index, dims=(normalize_dim(dim, len(input.shape)),))
 
 
-def _put_along(input: Any, dim: int, index: Any, source: Any, accumulate: builtins.bool) -> Any:
+def _put_along(
+    input: Any, dim: int, index: Any, source: Any, accumulate: builtins.bool
+) -> Any:
     d = normalize_dim(dim, len(input.shape))
     if index.ndim == 0:
         index = apply(Reshape, index, shape=(1,))
@@ -237,7 +251,9 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     return _put_along(input, dim, index, value, False)
 
 
-def index_put(input: Any, indices: Any, values: Any, accumulate: builtins.bool = False) -> Any:
+def index_put(
+    input: Any, indices: Any, values: Any, accumulate: builtins.bool = False
+) -> Any:
     """*input* with *values* put, or added, at ``input[indices]``."""
     basic, advanced = split_key(tuple(input.shape), tuple(indices))
     if basic is not None or advanced is None:
@@ -304,7 +320,11 @@ def unique(
     )
     out = [constant(values)]
     if return_inverse:
-        out.append(constant(inverse.reshape(input.shape if dim is None else -1).astype(np.int64)))
+        out.append(
+            constant(
+                inverse.reshape(input.shape if dim is None else -1).astype(np.int64)
+            )
+        )
     if return_counts:
         out.append(constant(counts.astype(np.int64)))
     return out[0] if len(out) == 1 else tuple(out)
@@ -320,11 +340,18 @@ def searchsorted(
     way: Any = "right" if right or side == "right" else "left"
     if s.ndim == 1:
         return constant(np.asarray(np.searchsorted(s, v, way), np.int64))
-    rows = [np.searchsorted(a, b, way) for a, b in zip(s.reshape(-1, s.shape[-1]), v.reshape(-1, v.shape[-1]), strict=True)]
+    rows = [
+        np.searchsorted(a, b, way)
+        for a, b in zip(
+            s.reshape(-1, s.shape[-1]), v.reshape(-1, v.shape[-1]), strict=True
+        )
+    ]
     return constant(np.asarray(rows, np.int64).reshape(v.shape))
 
 
-def bucketize(input: Any, boundaries: Any, *, right: builtins.bool = False, **_: Any) -> Any:
+def bucketize(
+    input: Any, boundaries: Any, *, right: builtins.bool = False, **_: Any
+) -> Any:
     """The number of the interval between boundaries that each value falls into."""
     return searchsorted(boundaries, input, right=right)
 

@@ -98,7 +98,9 @@ ger = outer
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """β c + α a b."""
     product = mm(mat1, mat2)
-    return (input if beta == 1 else input * beta) + (product if alpha == 1 else product * alpha)
+    return (input if beta == 1 else input * beta) + (
+        product if alpha == 1 else product * alpha
+    )
 
 
 def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
@@ -106,7 +108,9 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> A
     return input * beta + mv(mat, vec) * alpha
 
 
-def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+def baddbmm(
+    input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1
+) -> Any:
     """β cᵢ + α aᵢ bᵢ."""
     return input * beta + bmm(batch1, batch2) * alpha
 
@@ -119,7 +123,10 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     else:
         da = [normalize_dim(d, na) for d in dims[0]]
         db = [normalize_dim(d, nb) for d in dims[1]]
-    ra, rb = [i for i in range(na) if i not in da], [i for i in range(nb) if i not in db]
+    ra, rb = (
+        [i for i in range(na) if i not in da],
+        [i for i in range(nb) if i not in db],
+    )
     n = 1
     for d in da:
         n *= a.shape[d]
@@ -156,7 +163,9 @@ def _letters(equation: str, operands: list[Any]) -> tuple[list[str], str]:
     if arrow:
         return terms, right.replace("...", dots)
     every = "".join(terms)
-    return terms, dots + "".join(sorted(c for c in set(every) - set(dots) if every.count(c) == 1))
+    return terms, dots + "".join(
+        sorted(c for c in set(every) - set(dots) if every.count(c) == 1)
+    )
 
 
 def einsum(equation: str, *operands: Any) -> Any:

@@ -51,7 +51,9 @@ class Generator:
 
     def get_state(self) -> Any:
         """Seed and counter, as an int64 tensor."""
-        return constant(np.array([_signed(self._seed), _signed(self._counter)], np.int64))
+        return constant(
+            np.array([_signed(self._seed), _signed(self._counter)], np.int64)
+        )
 
     def set_state(self, state: Any) -> None:
         seed, counter = state.tolist()
@@ -139,11 +141,15 @@ def randn(
 
 def randint(*args: Any, generator: Any = None, dtype: Any = None, **kwargs: Any) -> Any:
     """Integers in [low, high): ``randint(high, size)`` or ``randint(low, high, size)``."""
-    low, high, size = (0, *args) if len(args) == 2 else (*args, *(None,) * (3 - len(args)))
+    low, high, size = (
+        (0, *args) if len(args) == 2 else (*args, *(None,) * (3 - len(args)))
+    )
     low, high = kwargs.get("low", low), kwargs.get("high", high)
     size = kwargs.get("size", size)
-    shape = _size((size,) if not isinstance(size, int) else (size,))
-    return _draw(RandomInt, shape, dtype or dtypes.int64, generator, low=int(low), high=int(high))
+    shape = _size((size,))
+    return _draw(
+        RandomInt, shape, dtype or dtypes.int64, generator, low=int(low), high=int(high)
+    )
 
 
 def randperm(n: int, *, generator: Any = None, dtype: Any = None, **_: Any) -> Any:
@@ -165,10 +171,14 @@ def randn_like(input: Any, *, dtype: Any = None, generator: Any = None, requires
                  requires_grad=requires_grad)  # fmt: skip
 
 
-def randint_like(input: Any, *bounds: int, dtype: Any = None, generator: Any = None) -> Any:
+def randint_like(
+    input: Any, *bounds: int, dtype: Any = None, generator: Any = None
+) -> Any:
     """As randint, in the shape and type of *input*."""
     low, high = bounds if len(bounds) == 2 else (0, *bounds)
-    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype, generator=generator)
+    return randint(
+        low, high, tuple(input.shape), dtype=dtype or input.dtype, generator=generator
+    )
 
 
 def bernoulli(input: Any, p: Any = None, *, generator: Any = None) -> Any:
@@ -191,12 +201,17 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *, gene
     weights = input.detach().double()
     rows = weights.reshape(-1, weights.shape[-1]).numpy()
     if (rows < 0).any() or not np.isfinite(rows).all() or (rows.sum(1) <= 0).any():
-        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+        raise RuntimeError(
+            "probability tensor contains either `inf`, `nan` or element < 0"
+        )
     n, k = rows.shape
     if replacement:
         u = rand(n, num_samples, dtype=dtypes.float64, generator=generator).numpy()
         total = np.cumsum(rows, 1)
-        found = [np.searchsorted(t / t[-1], r, "right") for t, r in zip(total, u, strict=True)]
+        found = [
+            np.searchsorted(t / t[-1], r, "right")
+            for t, r in zip(total, u, strict=True)
+        ]
         drawn = np.minimum(np.stack(found), k - 1)
     else:
         if num_samples > int((rows > 0).sum(1).min()):
@@ -219,7 +234,9 @@ def uniform_like(input: Any, a: float = 0.0, b: float = 1.0, generator: Any = No
     return _draw(Uniform, tuple(input.shape), input.dtype, generator) * (b - a) + a
 
 
-def normal_like(input: Any, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Any:
+def normal_like(
+    input: Any, mean: float = 0.0, std: float = 1.0, *, generator: Any = None
+) -> Any:
     return _draw(Normal, tuple(input.shape), input.dtype, generator) * std + mean
 
 
@@ -232,10 +249,12 @@ def exponential_like(input: Any, lambd: float = 1.0, *, generator: Any = None) -
     return -(-u).log1p() / lambd
 
 
-def random_like(input: Any, low: int = 0, high: int | None = None, *, generator: Any = None) -> Any:
+def random_like(
+    input: Any, low: int = 0, high: int | None = None, *, generator: Any = None
+) -> Any:
     if high is None:
         low, high = (0, low) if low else (0, 1 << 24)
-    drawn = _draw(RandomInt, tuple(input.shape), dtypes.int64, generator, low=low, high=high)
+    drawn = _draw(
+        RandomInt, tuple(input.shape), dtypes.int64, generator, low=low, high=high
+    )
     return drawn.to(input.dtype)
-
-

@@ -7,7 +7,17 @@ from typing import Any
 
 from .. import dtypes
 from ..dispatch import apply
-from ..ops.movement import Cast, Cat, Diagonal, Expand, Flip, Permute, Reshape, Slice, Windows
+from ..ops.movement import (
+    Cast,
+    Cat,
+    Diagonal,
+    Expand,
+    Flip,
+    Permute,
+    Reshape,
+    Slice,
+    Windows,
+)
 from ..ops.op import broadcast_shapes, normalize_dim
 
 __all__ = ["cast", "reshape", "view", "view_as", "reshape_as", "flatten", "unflatten", "ravel",
@@ -59,7 +69,9 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
         return apply(Reshape, input, shape=(1,))
     a, b = normalize_dim(start_dim, len(shape)), normalize_dim(end_dim, len(shape))
     if a > b:
-        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+        raise RuntimeError(
+            "flatten() has invalid args: start_dim cannot come after end_dim"
+        )
     if a == b:
         return input
     n = 1
@@ -93,8 +105,14 @@ def squeeze(input: Any, dim: Any = None) -> Any:
         drop = {i for i, n in enumerate(shape) if n == 1}
     else:
         dims = dim if isinstance(dim, (tuple, list)) else (dim,)
-        drop = {d for d in (normalize_dim(d, len(shape)) for d in dims) if shape and shape[d] == 1}
-    return apply(Reshape, input, shape=tuple(n for i, n in enumerate(shape) if i not in drop))
+        drop = {
+            d
+            for d in (normalize_dim(d, len(shape)) for d in dims)
+            if shape and shape[d] == 1
+        }
+    return apply(
+        Reshape, input, shape=tuple(n for i, n in enumerate(shape) if i not in drop)
+    )
 
 
 def unsqueeze(input: Any, dim: int) -> Any:
@@ -126,21 +144,32 @@ def t(input: Any) -> Any:
     """Aᵀ of a matrix; vectors and scalars stay as they are."""
     n = len(input.shape)
     if n > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {n}D")
+        raise RuntimeError(
+            f"t() expects a tensor with <= 2 dimensions, but self is {n}D"
+        )
     return apply(Permute, input, dims=(1, 0)) if n == 2 else input
 
 
 def movedim(input: Any, source: Any, destination: Any) -> Any:
     """Dimensions moved to other places, the others in their order."""
     n = len(input.shape)
-    src = [normalize_dim(d, n) for d in (source if isinstance(source, (tuple, list)) else [source])]
+    src = [
+        normalize_dim(d, n)
+        for d in (source if isinstance(source, (tuple, list)) else [source])
+    ]
     dst = [
         normalize_dim(d, n)
-        for d in (destination if isinstance(destination, (tuple, list)) else [destination])
+        for d in (
+            destination if isinstance(destination, (tuple, list)) else [destination]
+        )
     ]
     rest = iter(d for d in range(n) if d not in src)
     places = dict(zip(dst, src, strict=True))
-    return apply(Permute, input, dims=tuple(places[i] if i in places else next(rest) for i in range(n)))
+    return apply(
+        Permute,
+        input,
+        dims=tuple(places[i] if i in places else next(rest) for i in range(n)),
+    )
 
 
 moveaxis = movedim
@@ -180,7 +209,9 @@ def repeat(input: Any, *repeats: Any) -> Any:
     mixed = tuple(n for k in shape for n in (1, k))
     wide = tuple(n for r, k in zip(times, shape, strict=True) for n in (r, k))
     out = apply(Expand, apply(Reshape, input, shape=mixed), shape=wide)
-    return apply(Reshape, out, shape=tuple(r * k for r, k in zip(times, shape, strict=True)))
+    return apply(
+        Reshape, out, shape=tuple(r * k for r, k in zip(times, shape, strict=True))
+    )
 
 
 def tile(input: Any, *dims: Any) -> Any:
@@ -189,7 +220,9 @@ def tile(input: Any, *dims: Any) -> Any:
     return repeat(input, (1,) * (len(input.shape) - len(times)) + times)
 
 
-def repeat_interleave(input: Any, repeats: Any, dim: int | None = None, **_: Any) -> Any:
+def repeat_interleave(
+    input: Any, repeats: Any, dim: int | None = None, **_: Any
+) -> Any:
     """Each element repeated where it stands."""
     import numpy as np
 
@@ -207,9 +240,11 @@ def repeat_interleave(input: Any, repeats: Any, dim: int | None = None, **_: Any
 
 def cat(tensors: Any, dim: int = 0, **_: Any) -> Any:
     """The tensors one after another along *dim*."""
-    tensors = [x for x in tensors]
+    tensors = list(tensors)
     full = [x for x in tensors if tuple(x.shape) != (0,)]
-    return apply(Cat, *(full if full and len(full) < len(tensors) else tensors), dim=dim)
+    return apply(
+        Cat, *(full if full and len(full) < len(tensors) else tensors), dim=dim
+    )
 
 
 concat = concatenate = cat
@@ -225,7 +260,11 @@ def stack(tensors: Any, dim: int = 0, **_: Any) -> Any:
                 f"stack expects each tensor to be equal size, but got {list(first)} at "
                 f"entry 0 and {list(x.shape)}"
             )
-    return apply(Cat, *[unsqueeze(x, dim) for x in tensors], dim=normalize_dim(dim, len(first) + 1))
+    return apply(
+        Cat,
+        *[unsqueeze(x, dim) for x in tensors],
+        dim=normalize_dim(dim, len(first) + 1),
+    )
 
 
 def atleast_1d(*tensors: Any) -> Any:
@@ -243,7 +282,9 @@ def atleast_2d(*tensors: Any) -> Any:
 def atleast_3d(*tensors: Any) -> Any:
     """With at least three dimensions."""
     out = tuple(
-        x if len(x.shape) >= 3 else unsqueeze(atleast_2d(x), 0 if len(x.shape) < 2 else -1)
+        x
+        if len(x.shape) >= 3
+        else unsqueeze(atleast_2d(x), 0 if len(x.shape) < 2 else -1)
         for x in tensors
     )
     return out if len(out) > 1 else out[0]
@@ -279,18 +320,24 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
     n = input.shape[d]
     start = int(start) + (n if start < 0 else 0)
     if start + length > n or length < 0:
-        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
+        raise RuntimeError(
+            f"start ({start}) + length ({length}) exceeds dimension size ({n})."
+        )
     return _slice(input, d, start, start + length)
 
 
 def _slice(input: Any, d: int, start: int, stop: int) -> Any:
-    return apply(Slice, input, index=(("s", None, None, None),) * d + (("s", start, stop, None),))
+    return apply(
+        Slice, input, index=(("s", None, None, None),) * d + (("s", start, stop, None),)
+    )
 
 
 def select(input: Any, dim: int, index: int) -> Any:
     """The part at *index* of a dimension, without it."""
     d = normalize_dim(dim, len(input.shape))
-    return apply(Slice, input, index=(("s", None, None, None),) * d + (("i", int(index)),))
+    return apply(
+        Slice, input, index=(("s", None, None, None),) * d + (("i", int(index)),)
+    )
 
 
 def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
@@ -426,7 +473,9 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
     for i in range(len(shape) + 1):
         full.append(n if i in (d1, d2) else rest.pop(0))
     path = (("diagonal", (("offset", offset), ("dim1", d1), ("dim2", d2))),)
-    return apply(ViewWrite, constant_zeros(Spec(tuple(full), input.dtype)), input, path=path)
+    return apply(
+        ViewWrite, constant_zeros(Spec(tuple(full), input.dtype)), input, path=path
+    )
 
 
 def diag(input: Any, diagonal: int = 0) -> Any:
@@ -443,7 +492,11 @@ def diagflat(input: Any, offset: int = 0) -> Any:
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
     """Coordinates of the points of a grid."""
-    xs = list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else list(tensors)
+    xs = (
+        list(tensors[0])
+        if len(tensors) == 1 and isinstance(tensors[0], (tuple, list))
+        else list(tensors)
+    )
     if indexing == "xy" and len(xs) > 1:
         xs[0], xs[1] = xs[1], xs[0]
     shape = tuple(x.numel() for x in xs)

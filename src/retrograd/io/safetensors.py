@@ -112,7 +112,9 @@ def from_bytes(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, str]]:
     for key, value in found:
         kind = _TYPES.get(value["dtype"])
         if kind is None:
-            raise FileError(f"{name}: {key!r} is {value['dtype']}, which no tensor can be")
+            raise FileError(
+                f"{name}: {key!r} is {value['dtype']}, which no tensor can be"
+            )
         array = np.frombuffer(value["data"], dtype=kind.np).reshape(value["shape"])
         # The library's buffer is fresh; where it is not writable, a tensor needs its own.
         tensors[key] = constant(array if array.flags.writeable else array.copy())

@@ -73,10 +73,13 @@ def _describe(obj: Any, place: tuple[str, ...], tensors: dict[str, Any]) -> Any:
     if isinstance(obj, dict):
         for key in obj:
             if isinstance(key, bool) or not isinstance(key, (str, int)):
-                raise TypeError(f"{_at(place)}: a key is text or an integer, not {key!r}")
+                raise TypeError(
+                    f"{_at(place)}: a key is text or an integer, not {key!r}"
+                )
         return {
             "dict": [
-                [key, _describe(v, (*place, str(key)), tensors)] for key, v in obj.items()
+                [key, _describe(v, (*place, str(key)), tensors)]
+                for key, v in obj.items()
             ]
         }
     if isinstance(obj, (list, tuple)):

@@ -15,7 +15,9 @@ from .movement import Fold, Windows
 from .op import Array, Op, Sample, Shape, Spec, probe
 
 
-def _windows(x: Array, size: Shape, stride: Shape, padding: Shape, dilation: Shape) -> Array:
+def _windows(
+    x: Array, size: Shape, stride: Shape, padding: Shape, dilation: Shape
+) -> Array:
     """[N, C, out…, kernel…]: every window of the padded input, without copying."""
     n = len(size)
     if any(padding):
@@ -77,14 +79,22 @@ class Conv(Op):
 
     @staticmethod
     def forward(
-        x: Array, w: Array, *, stride: Shape, padding: Shape, dilation: Shape, groups: int
+        x: Array,
+        w: Array,
+        *,
+        stride: Shape,
+        padding: Shape,
+        dilation: Shape,
+        groups: int,
     ) -> Array:
         n = len(stride)
         windows = _windows(x, w.shape[2:], stride, padding, dilation)
         rows = _columns(windows, groups, n) @ _grouped(w, groups).transpose(0, 2, 1)
         out = rows.reshape(groups, x.shape[0], *windows.shape[2 : 2 + n], -1)
         order = (1, 0, out.ndim - 1, *range(2, 2 + n))
-        return out.transpose(order).reshape(x.shape[0], w.shape[0], *windows.shape[2 : 2 + n])
+        return out.transpose(order).reshape(
+            x.shape[0], w.shape[0], *windows.shape[2 : 2 + n]
+        )
 
     @staticmethod
     def vjp_x(g: Any, w: Any, x_spec: Spec, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Any:  # fmt: skip
@@ -98,8 +108,18 @@ class Conv(Op):
 
     @staticmethod
     def samples() -> list[Sample]:
-        plain: dict[str, Any] = {"stride": (1, 1), "padding": (1, 0), "dilation": (1, 1), "groups": 1}
-        odd: dict[str, Any] = {"stride": (2,), "padding": (2,), "dilation": (2,), "groups": 2}
+        plain: dict[str, Any] = {
+            "stride": (1, 1),
+            "padding": (1, 0),
+            "dilation": (1, 1),
+            "groups": 1,
+        }
+        odd: dict[str, Any] = {
+            "stride": (2,),
+            "padding": (2,),
+            "dilation": (2,),
+            "groups": 2,
+        }
         return [
             Sample(probe(2, 2, 4, 4), probe(3, 2, 3, 2, seed=2), **plain),
             Sample(probe(1, 4, 7), probe(2, 2, 3, seed=2), **odd),
@@ -144,8 +164,12 @@ class ConvInput(Op):
         return np.ascontiguousarray(whole[(slice(None), slice(None), *inner)])
 
     @staticmethod
-    def vjp_y(g: Any, w: Any, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Any:
-        return apply(Conv, g, w, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    def vjp_y(
+        g: Any, w: Any, stride: Shape, padding: Shape, dilation: Shape, groups: int
+    ) -> Any:
+        return apply(
+            Conv, g, w, stride=stride, padding=padding, dilation=dilation, groups=groups
+        )
 
     @staticmethod
     def vjp_w(g: Any, y: Any, w_spec: Spec, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Any:  # fmt: skip
@@ -170,7 +194,9 @@ class ConvWeight(Op):
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:
         x, y = specs
-        return Spec((y.shape[1], x.shape[1] // attrs["groups"], *attrs["size"]), x.dtype)
+        return Spec(
+            (y.shape[1], x.shape[1] // attrs["groups"], *attrs["size"]), x.dtype
+        )
 
     @staticmethod
     def forward(
@@ -181,7 +207,9 @@ class ConvWeight(Op):
         windows = _windows(x, size, stride, padding, dilation)
         index = tuple(slice(0, k) for k in out)
         columns = _columns(windows[(slice(None), slice(None), *index)], groups, n)
-        rows = y.reshape(y.shape[0], groups, -1, *out).transpose(1, 2, 0, *range(3, 3 + n))
+        rows = y.reshape(y.shape[0], groups, -1, *out).transpose(
+            1, 2, 0, *range(3, 3 + n)
+        )
         rows = rows.reshape(groups, rows.shape[1], -1)
         return (rows @ columns).reshape(y.shape[1], x.shape[1] // groups, *size)
 
@@ -191,8 +219,12 @@ class ConvWeight(Op):
                      dilation=dilation, groups=groups)  # fmt: skip
 
     @staticmethod
-    def vjp_y(g: Any, x: Any, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Any:
-        return apply(Conv, x, g, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    def vjp_y(
+        g: Any, x: Any, stride: Shape, padding: Shape, dilation: Shape, groups: int
+    ) -> Any:
+        return apply(
+            Conv, x, g, stride=stride, padding=padding, dilation=dilation, groups=groups
+        )
 
     @staticmethod
     def samples() -> list[Sample]:

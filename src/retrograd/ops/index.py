@@ -18,7 +18,9 @@ def _check(index: Array, size: int, dim: int) -> Array:
         low, high = int(index.min()), int(index.max())
         if low < -size or high >= size:
             bad = low if low < -size else high
-            raise IndexError(f"index {bad} is out of bounds for dimension {dim} with size {size}")
+            raise IndexError(
+                f"index {bad} is out of bounds for dimension {dim} with size {size}"
+            )
         if low < 0:
             index = np.where(index < 0, index + size, index)
     return index
@@ -129,8 +131,12 @@ class Scatter(_AlongDim):
         from .movement import Pad
 
         part = apply(Gather, g, index, dim=dim)
-        pad = tuple((0, n - m) for n, m in zip(src_spec.shape, index.shape, strict=True))
-        return part if not any(p[1] for p in pad) else apply(Pad, part, pad=pad, value=0.0)
+        pad = tuple(
+            (0, n - m) for n, m in zip(src_spec.shape, index.shape, strict=True)
+        )
+        return (
+            part if not any(p[1] for p in pad) else apply(Pad, part, pad=pad, value=0.0)
+        )
 
     @staticmethod
     def samples() -> list[Sample]:
@@ -230,14 +236,20 @@ class IndexPut(_Advanced):
         if not accumulate:
             out[key] = value
         elif len(indices) == 1 and dims == (0,) and out.ndim == 2:
-            _add_rows(out, key[0], np.broadcast_to(value, (*key[0].shape, out.shape[1])))
+            _add_rows(
+                out, key[0], np.broadcast_to(value, (*key[0].shape, out.shape[1]))
+            )
         else:
             np.add.at(out, key, value)
         return out
 
     @staticmethod
     def vjp_a(
-        g: Any, value_spec: Spec, indices: tuple[Any, ...], dims: Shape, accumulate: bool
+        g: Any,
+        value_spec: Spec,
+        indices: tuple[Any, ...],
+        dims: Shape,
+        accumulate: bool,
     ) -> Any:
         if accumulate:
             return g

@@ -49,8 +49,14 @@ class Reshape(Op):
             raise RuntimeError("only one dimension can be inferred")
         if -1 in wanted and known > 0 and size % known == 0:
             shape = tuple(size // known if n == -1 else n for n in wanted)
-        if -1 in shape or any(n < 0 for n in shape) or Spec(shape, specs[0].dtype).size != size:
-            raise RuntimeError(f"shape '{list(wanted)}' is invalid for input of size {size}")
+        if (
+            -1 in shape
+            or any(n < 0 for n in shape)
+            or Spec(shape, specs[0].dtype).size != size
+        ):
+            raise RuntimeError(
+                f"shape '{list(wanted)}' is invalid for input of size {size}"
+            )
         return {"shape": shape}
 
     @staticmethod
@@ -188,7 +194,9 @@ class Slice(Op):
                 result.append(("i", part[1] % n))
             else:
                 if part[3] is not None and part[3] <= 0:
-                    raise ValueError("step must be greater than zero; use flip() to reverse")
+                    raise ValueError(
+                        "step must be greater than zero; use flip() to reverse"
+                    )
                 start, stop, step = slice(*part[1:]).indices(n)
                 result.append(("s", start, max(start, stop), step))
             dim += 1
@@ -277,7 +285,10 @@ class ViewWrite(Op):
 
     @staticmethod
     def samples() -> list[Sample]:
-        path = (("slice", (("index", (("s", 1, 3, 1),)),)), ("permute", (("dims", (1, 0)),)))
+        path = (
+            ("slice", (("index", (("s", 1, 3, 1),)),)),
+            ("permute", (("dims", (1, 0)),)),
+        )
         return [Sample(probe(3, 2), probe(2, 2, seed=1), path=path)]
 
 
@@ -374,7 +385,9 @@ class Cat(Op):
     def infer(*specs: Spec, **attrs: Any) -> Spec:
         d, first = attrs["dim"], specs[0].shape
         if not first:
-            raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
+            raise RuntimeError(
+                "zero-dimensional tensor (at position 0) cannot be concatenated"
+            )
         for i, s in enumerate(specs):
             if len(s.shape) != len(first):
                 raise RuntimeError(
@@ -415,16 +428,22 @@ class Pad(Op):
         pairs = zip(specs[0].shape, attrs["pad"], strict=True)
         shape = tuple(n + before + after for n, (before, after) in pairs)
         if any(n < 0 for n in shape):
-            raise RuntimeError(f"padding {attrs['pad']} makes a negative size of {specs[0]!r}")
+            raise RuntimeError(
+                f"padding {attrs['pad']} makes a negative size of {specs[0]!r}"
+            )
         return Spec(shape, specs[0].dtype)
 
     @staticmethod
     def forward(a: Array, *, pad: tuple[tuple[int, int], ...], value: float) -> Array:
         shape = [n + b + c for n, (b, c) in zip(a.shape, pad, strict=True)]
         out = np.full(shape, value, a.dtype)
-        to = tuple(slice(max(b, 0), m - max(c, 0)) for m, (b, c) in zip(shape, pad, strict=True))
+        to = tuple(
+            slice(max(b, 0), m - max(c, 0))
+            for m, (b, c) in zip(shape, pad, strict=True)
+        )
         source = tuple(
-            slice(max(-b, 0), n - max(-c, 0)) for n, (b, c) in zip(a.shape, pad, strict=True)
+            slice(max(-b, 0), n - max(-c, 0))
+            for n, (b, c) in zip(a.shape, pad, strict=True)
         )
         out[to] = a[source]
         return out
@@ -453,7 +472,9 @@ class Windows(Op):
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:
         shape = list(specs[0].shape)
-        zipped = zip(attrs["dims"], attrs["size"], attrs["step"], attrs["dilation"], strict=True)
+        zipped = zip(
+            attrs["dims"], attrs["size"], attrs["step"], attrs["dilation"], strict=True
+        )
         for d, size, step, dilation in zipped:
             n = window_counts(shape[d], size, step, dilation)
             if n <= 0:
@@ -465,7 +486,9 @@ class Windows(Op):
         return Spec((*shape, *attrs["size"]), specs[0].dtype)
 
     @staticmethod
-    def forward(a: Array, *, dims: Shape, size: Shape, step: Shape, dilation: Shape) -> Array:
+    def forward(
+        a: Array, *, dims: Shape, size: Shape, step: Shape, dilation: Shape
+    ) -> Array:
         a = np.asarray(a)
         shape, strides = list(a.shape), list(a.strides)
         for d, k, s, l in zip(dims, size, step, dilation, strict=True):
@@ -480,7 +503,13 @@ class Windows(Op):
         g: Any, a_spec: Spec, dims: Shape, size: Shape, step: Shape, dilation: Shape
     ) -> Any:
         return apply(
-            Fold, g, shape=a_spec.shape, dims=dims, size=size, step=step, dilation=dilation
+            Fold,
+            g,
+            shape=a_spec.shape,
+            dims=dims,
+            size=size,
+            step=step,
+            dilation=dilation,
         )
 
     @staticmethod
@@ -499,7 +528,13 @@ class Fold(Op):
 
     @staticmethod
     def forward(
-        a: Array, *, shape: Shape, dims: Shape, size: Shape, step: Shape, dilation: Shape
+        a: Array,
+        *,
+        shape: Shape,
+        dims: Shape,
+        size: Shape,
+        step: Shape,
+        dilation: Shape,
     ) -> Array:
         out = np.zeros(shape, a.dtype)
         for place in np.ndindex(*size):
@@ -516,7 +551,14 @@ class Fold(Op):
     @staticmethod
     def samples() -> list[Sample]:
         return [
-            Sample(probe(2, 3, 2), shape=(2, 6), dims=(1,), size=(2,), step=(2,), dilation=(1,))
+            Sample(
+                probe(2, 3, 2),
+                shape=(2, 6),
+                dims=(1,),
+                size=(2,),
+                step=(2,),
+                dilation=(1,),
+            )
         ]
 
 

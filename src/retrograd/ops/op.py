@@ -207,7 +207,9 @@ def normalize_dims(dim: Any, ndim: int) -> Shape:
     """Dimensions as a sorted tuple from the front; None or () means all of them."""
     if dim is None or (isinstance(dim, (tuple, list)) and not dim):
         return tuple(range(ndim))
-    dims = [normalize_dim(d, ndim) for d in (dim if hasattr(dim, "__iter__") else [dim])]
+    dims = [
+        normalize_dim(d, ndim) for d in (dim if hasattr(dim, "__iter__") else [dim])
+    ]
     if len(set(dims)) != len(dims):
         raise RuntimeError(f"dim {dims[0]} appears multiple times in the list of dims")
     return tuple(sorted(dims)) if ndim else ()

@@ -50,7 +50,9 @@ def read(path: str | None, target: str | None = None, task: str | None = None) -
     if suffixes.endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz", ".txt")):
         header, rows = read_rows(p)
         return _table(p, header, rows, target, task)
-    raise DataError(f"{path}: expected a .csv, .tsv or .npz table, or a folder of images")
+    raise DataError(
+        f"{path}: expected a .csv, .tsv or .npz table, or a folder of images"
+    )
 
 
 def _digits() -> Table:
@@ -109,15 +111,27 @@ def _is_number(text: str) -> bool:
 
 
 def _table(
-    p: Path, header: list[str], rows: list[list[str]], target: str | None, task: str | None
+    p: Path,
+    header: list[str],
+    rows: list[list[str]],
+    target: str | None,
+    task: str | None,
 ) -> Table:
     target = header[-1] if target is None else target
     if target not in header:
-        raise DataError(f"{p} has no column {target!r}; its columns are {', '.join(header)}")
+        raise DataError(
+            f"{p} has no column {target!r}; its columns are {', '.join(header)}"
+        )
     t = header.index(target)
     if len(header) < 2:
-        raise DataError(f"{p} has one column: there is nothing to learn {target!r} from")
-    columns = [_column(p, name, [r[i] for r in rows]) for i, name in enumerate(header) if i != t]
+        raise DataError(
+            f"{p} has one column: there is nothing to learn {target!r} from"
+        )
+    columns = [
+        _column(p, name, [r[i] for r in rows])
+        for i, name in enumerate(header)
+        if i != t
+    ]
     inputs = encode(p, columns, header, rows)
     targets, task, classes = _targets(p, target, [r[t] for r in rows], task)
     return Table(inputs, targets, task, p.name.split(".")[0], classes, columns, target)
@@ -130,7 +144,9 @@ def _column(p: Path, name: str, cells: list[str]) -> dict[str, Any]:
         return {"name": name}
     bad = next(i for i, c in enumerate(cells) if not _is_number(c))
     if "" in cells:
-        raise DataError(f"{p}, row {cells.index('') + 1}: the cell in column {name!r} is empty")
+        raise DataError(
+            f"{p}, row {cells.index('') + 1}: the cell in column {name!r} is empty"
+        )
     words = sorted(set(cells))
     if numbers > len(cells) // 2 or len(words) > max(20, len(cells) // 10):
         raise DataError(
@@ -140,7 +156,9 @@ def _column(p: Path, name: str, cells: list[str]) -> dict[str, Any]:
     return {"name": name, "words": words}
 
 
-def encode(p: Path, columns: list[dict[str, Any]], header: list[str], rows: list[list[str]]) -> Any:
+def encode(
+    p: Path, columns: list[dict[str, Any]], header: list[str], rows: list[list[str]]
+) -> Any:
     """Rows as float32 [N, features], columns found by name."""
     parts = []
     for column in columns:
@@ -170,7 +188,9 @@ def encode(p: Path, columns: list[dict[str, Any]], header: list[str], rows: list
                     )
                 block[n, 0] = float(c)
                 if not math.isfinite(block[n, 0]):
-                    raise DataError(f"{p}, row {n + 1}: {c!r} in column {column['name']!r}")
+                    raise DataError(
+                        f"{p}, row {n + 1}: {c!r} in column {column['name']!r}"
+                    )
         parts.append(block)
     return np.concatenate(parts, axis=1)
 
@@ -189,11 +209,13 @@ def _targets(
     if task == "regression":
         if not numeric:
             bad = next(c for c in cells if not _is_number(c))
-            raise DataError(f"{p}: the target {name!r} is {bad!r}, no number to regress on")
+            raise DataError(
+                f"{p}: the target {name!r} is {bad!r}, no number to regress on"
+            )
         values = np.array([float(c) for c in cells], np.float32)
         _finite(p, values, f"the target {name!r}")
         return values, task, []
-    classes = sorted(distinct, key=(lambda c: (float(c), c)) if numeric else None)  # type: ignore[arg-type]
+    classes = sorted(distinct, key=(lambda c: (float(c), c)) if numeric else None)
     _enough(p, classes, len(cells))
     number = {c: k for k, c in enumerate(classes)}
     return np.array([number[c] for c in cells], np.int64), task, classes
@@ -201,7 +223,9 @@ def _targets(
 
 def _enough(p: Path, classes: list[str], rows: int) -> None:
     if len(classes) < 2:
-        raise DataError(f"{p}: all rows are of one class, {classes[0]!r}: nothing to tell apart")
+        raise DataError(
+            f"{p}: all rows are of one class, {classes[0]!r}: nothing to tell apart"
+        )
     if rows < 2 * len(classes):
         raise DataError(f"{p}: {rows} rows are too few for {len(classes)} classes")
 
@@ -218,7 +242,13 @@ def _npz(p: Path, target: str | None, task: str | None) -> Table:
             arrays = {k: f[k] for k in f.files}
     except Exception as error:
         raise DataError(f"{p} is no readable .npz archive: {error}") from None
-    pairs = [("X", "y"), ("x", "y"), ("data", "target"), ("images", "labels"), ("inputs", "targets")]
+    pairs = [
+        ("X", "y"),
+        ("x", "y"),
+        ("data", "target"),
+        ("images", "labels"),
+        ("inputs", "targets"),
+    ]
     names = next((pair for pair in pairs if pair[0] in arrays), (None, None))
     y_name = target or names[1]
     if names[0] is None or y_name not in arrays:
@@ -227,14 +257,18 @@ def _npz(p: Path, target: str | None, task: str | None) -> Table:
         )
     x, y = np.asarray(arrays[names[0]]), np.asarray(arrays[y_name]).reshape(-1)
     if x.ndim < 2 or len(x) != len(y) or not len(x):
-        raise DataError(f"{p}: shapes {list(x.shape)} and {list(y.shape)} do not go together")
+        raise DataError(
+            f"{p}: shapes {list(x.shape)} and {list(y.shape)} do not go together"
+        )
     if x.dtype.kind not in "fiub":
         raise DataError(f"{p}: {names[0]} holds {x.dtype}, not numbers")
     x = x.astype(np.float32)
     _finite(p, x, names[0])
     if y.dtype.kind == "f":
         _finite(p, y, str(y_name))
-    targets, task, classes = _targets(p, str(y_name), [_plain(v) for v in y.tolist()], task)
+    targets, task, classes = _targets(
+        p, str(y_name), [_plain(v) for v in y.tolist()], task
+    )
     image: list[int] = []
     if x.ndim == 3:
         x = x[:, None]
@@ -252,7 +286,9 @@ def _plain(v: Any) -> str:
 
 def read_images(folder: Path, like: list[int] | None = None) -> Table:
     """A folder with one sub-folder of images for each class."""
-    names = sorted(d.name for d in folder.iterdir() if d.is_dir() and not d.name.startswith("."))
+    names = sorted(
+        d.name for d in folder.iterdir() if d.is_dir() and not d.name.startswith(".")
+    )
     if not names:
         raise DataError(f"{folder} has no sub-folders: one for each class is expected")
     files = [(f, k) for k, n in enumerate(names) for f in sorted((folder / n).iterdir())
@@ -265,25 +301,39 @@ def read_images(folder: Path, like: list[int] | None = None) -> Table:
     return Table(images, labels, "classification", folder.name, names, image=shape)
 
 
-def load_images(files: list[Path], like: list[int] | None = None) -> tuple[Any, list[int]]:
+def load_images(
+    files: list[Path], like: list[int] | None = None
+) -> tuple[Any, list[int]]:
     """Images as float32 [N, C, H, W] of one size (at most 64 pixels a side)."""
     try:
         from PIL import Image
     except ImportError:
-        raise DataError("reading images needs Pillow: pip install 'retrograd[images]'") from None
+        raise DataError(
+            "reading images needs Pillow: pip install 'retrograd[images]'"
+        ) from None
     out = []
     for f in files:
         try:
-            with Image.open(f) as image:
-                image.load()
+            with Image.open(f) as opened:
+                opened.load()
+                image: Any = opened
                 if like is None:
                     scale = max(1.0, max(image.size) / 64)
                     grey = image.mode in ("1", "L", "I", "I;16", "F")
-                    like = [round(image.height / scale), round(image.width / scale), 1 if grey else 3]
+                    like = [
+                        round(image.height / scale),
+                        round(image.width / scale),
+                        1 if grey else 3,
+                    ]
                 image = image.convert("L" if like[2] == 1 else "RGB")
                 image = image.resize((like[1], like[0]))
                 array = np.asarray(image, np.float32).reshape(like[0], like[1], like[2])
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            Image.DecompressionBombError,
+        ) as error:
             raise DataError(f"{f} is no readable image: {error}") from None
         out.append(array.transpose(2, 0, 1))
     assert like is not None

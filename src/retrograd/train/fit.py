@@ -34,7 +34,9 @@ def split(table: Table, seed: int, fraction: float = 0.2) -> tuple[Any, Any]:
     held: list[int] = []
     for c in range(len(table.classes)):
         rows = order[table.targets[order] == c]
-        held.extend(rows[: max(int(len(rows) > 1), round(len(rows) * fraction))].tolist())
+        held.extend(
+            rows[: max(int(len(rows) > 1), round(len(rows) * fraction))].tolist()
+        )
     chosen = np.isin(order, held)
     return order[~chosen], order[chosen]
 
@@ -42,10 +44,19 @@ def split(table: Table, seed: int, fraction: float = 0.2) -> tuple[Any, Any]:
 class Run:
     """One training, and the folder it leaves."""
 
-    def __init__(self, table: Table, options: dict[str, Any], folder: Path, command: str) -> None:
-        self.table, self.options, self.folder, self.command = table, options, folder, command
+    def __init__(
+        self, table: Table, options: dict[str, Any], folder: Path, command: str
+    ) -> None:
+        self.table, self.options, self.folder, self.command = (
+            table,
+            options,
+            folder,
+            command,
+        )
         if len(table.inputs) < 5:
-            raise DataError(f"{table.name}: {len(table.inputs)} rows are too few to train on")
+            raise DataError(
+                f"{table.name}: {len(table.inputs)} rows are too few to train on"
+            )
         self.train_rows, self.held_rows = split(table, options["seed"])
         rg.manual_seed(options["seed"])
         shape = list(table.inputs.shape[1:])
@@ -89,7 +100,10 @@ class Run:
         y = self.targets[self.held_rows]
         loss = self.criterion(rg.tensor(out), rg.tensor(y)).item()
         if self.table.task == "classification":
-            return {"held_loss": loss, "held_accuracy": float((out.argmax(1) == y).mean())}
+            return {
+                "held_loss": loss,
+                "held_accuracy": float((out.argmax(1) == y).mean()),
+            }
         error = (out[:, 0] - y) * self.scale
         spread = float(np.var(self.table.targets[self.held_rows]))
         return {
@@ -100,7 +114,8 @@ class Run:
 
     def loader(self) -> Any:
         dataset = TensorDataset(
-            rg.tensor(self.table.inputs[self.train_rows]), rg.tensor(self.targets[self.train_rows])
+            rg.tensor(self.table.inputs[self.train_rows]),
+            rg.tensor(self.targets[self.train_rows]),
         )
         return DataLoader(dataset, batch_size=self.options["batch_size"], shuffle=True)
 
@@ -110,14 +125,22 @@ class Run:
         make = OPTIMIZERS[options["optimizer"]]
         more = {"momentum": 0.9} if options["optimizer"] == "sgd" else {}
         optimizer = make(
-            self.model.parameters(), lr=options["lr"], weight_decay=options["weight_decay"], **more
+            self.model.parameters(),
+            lr=options["lr"],
+            weight_decay=options["weight_decay"],
+            **more,
         )
         epochs = options["epochs"]
-        schedule = {
-            "cosine": lambda: rg.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs),
-            "step": lambda: rg.optim.lr_scheduler.StepLR(optimizer, max(1, epochs // 3), 0.3),
+        schedules: dict[str, Any] = {
+            "cosine": lambda: rg.optim.lr_scheduler.CosineAnnealingLR(
+                optimizer, epochs
+            ),
+            "step": lambda: rg.optim.lr_scheduler.StepLR(
+                optimizer, max(1, epochs // 3), 0.3
+            ),
             "constant": lambda: None,
-        }[options["schedule"]]()
+        }
+        schedule = schedules[options["schedule"]]()
         loader = self.loader()
         began, since_best = time.perf_counter(), 0
         try:
@@ -132,7 +155,12 @@ class Run:
                 rate = optimizer.param_groups[0]["lr"]
                 if schedule is not None:
                     schedule.step()
-                row = {"epoch": epoch, "loss": total / max(count, 1), "lr": rate, **self.evaluate()}
+                row = {
+                    "epoch": epoch,
+                    "loss": total / max(count, 1),
+                    "lr": rate,
+                    **self.evaluate(),
+                }
                 row["seconds"] = round(time.perf_counter() - began, 3)
                 if not np.isfinite(row["loss"]):
                     raise DataError(
@@ -143,7 +171,9 @@ class Run:
                 since_best += 1
                 if not self.best or row["held_loss"] < self.best["held_loss"]:
                     self.best, since_best = row, 0
-                    self.best_state = {k: v.clone() for k, v in self.model.state_dict().items()}
+                    self.best_state = {
+                        k: v.clone() for k, v in self.model.state_dict().items()
+                    }
                     rg.dispatch.realize(*self.best_state.values())
                     self.save()
                 self._log(row)

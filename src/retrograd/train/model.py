@@ -26,13 +26,17 @@ class Normalize(nn.Module):
         axes = (0,) if x.ndim == 2 else (0, *range(2, x.ndim))
         x = x.astype(np.float64)
         self.mean.copy_(rg.tensor(x.mean(axes, keepdims=True)[0].astype(np.float32)))
-        self.scale.copy_(rg.tensor(np.maximum(x.std(axes, keepdims=True)[0], eps).astype(np.float32)))
+        self.scale.copy_(
+            rg.tensor(np.maximum(x.std(axes, keepdims=True)[0], eps).astype(np.float32))
+        )
 
     def forward(self, x: Any) -> Any:
         return (x - self.mean) / self.scale
 
 
-def describe(input_shape: list[int], outputs: int, options: dict[str, Any]) -> dict[str, Any]:
+def describe(
+    input_shape: list[int], outputs: int, options: dict[str, Any]
+) -> dict[str, Any]:
     """The architecture as plain data."""
     large = len(input_shape) == 3 and min(input_shape[1:]) > 8
     layers = options.get("layers") or ([64] if large else [128, 64])
@@ -77,7 +81,12 @@ def parameter_bytes(architecture: dict[str, Any]) -> int:
     """The size of the weights that a description asks for, before any is made."""
     shape = [int(n) for n in architecture["input_shape"]]
     layers = [int(n) for n in architecture["layers"]]
-    sizes = [*shape, *layers, int(architecture["outputs"]), *architecture["convolutions"]]
+    sizes = [
+        *shape,
+        *layers,
+        int(architecture["outputs"]),
+        *architecture["convolutions"],
+    ]
     if any(not 0 < int(n) < 1 << 24 for n in sizes) or len(sizes) > 200:
         return 1 << 62
     total, n = 0, int(np.prod(shape))

@@ -20,20 +20,31 @@ def load(run: str) -> tuple[Any, dict[str, Any]]:
     path = Path(run)
     path = path / "model.safetensors" if path.is_dir() else path
     if not path.exists():
-        raise DataError(f"{run} has no model.safetensors: is it a folder that train left?")
+        raise DataError(
+            f"{run} has no model.safetensors: is it a folder that train left?"
+        )
     state, metadata = load_safetensors(path)
     try:
         about = json.loads(metadata["retrograd.model"])
         size = networks.parameter_bytes(about["architecture"])
         if size > 4 * path.stat().st_size + (1 << 20):
-            raise FileError(f"{path}: the architecture asks for {size} bytes of weights")
+            raise FileError(
+                f"{path}: the architecture asks for {size} bytes of weights"
+            )
         model = networks.build(about["architecture"])
         model.load_state_dict(state)
         float(about["offset"]), float(about["scale"])
         [str(c) for c in about["classes"]]
     except FileError:
         raise
-    except (KeyError, ValueError, TypeError, RuntimeError, AttributeError, RecursionError) as error:
+    except (
+        KeyError,
+        ValueError,
+        TypeError,
+        RuntimeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileError(f"{path} is no model of retrograd train: {first}") from None
     return model.eval(), about
@@ -44,7 +55,14 @@ def inputs_of(data: str, about: dict[str, Any]) -> tuple[Any, list[str]]:
     p = Path(data)
     if not p.exists():
         raise DataError(f"{data}: no such file or folder")
-    if p.is_dir() or p.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"):
+    if p.is_dir() or p.suffix.lower() in (
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".bmp",
+        ".gif",
+        ".webp",
+    ):
         if not about["image"]:
             raise DataError(f"{data}: the model was trained on a table, not on images")
         files = [p] if p.is_file() else sorted(
@@ -56,7 +74,10 @@ def inputs_of(data: str, about: dict[str, Any]) -> tuple[Any, list[str]]:
     if p.suffix == ".npz":
         try:
             with np.load(p, allow_pickle=False) as f:
-                name = next((k for k in ("X", "x", "data", "images", "inputs") if k in f.files), None)
+                name = next(
+                    (k for k in ("X", "x", "data", "images", "inputs") if k in f.files),
+                    None,
+                )
                 if name is None:
                     raise DataError(f"{p} has no array X, x, data, images or inputs")
                 x = f[name].astype(np.float32)
@@ -68,14 +89,20 @@ def inputs_of(data: str, about: dict[str, Any]) -> tuple[Any, list[str]]:
             x = x[:, None]
         wanted = list(about["architecture"]["input_shape"])
         if list(x.shape[1:]) != wanted:
-            raise DataError(f"{p}: rows of shape {list(x.shape[1:])}, the model takes {wanted}")
+            raise DataError(
+                f"{p}: rows of shape {list(x.shape[1:])}, the model takes {wanted}"
+            )
         if not np.isfinite(x).all():
             raise DataError(f"{p}: NaN or infinite values")
         return x, [str(i + 1) for i in range(len(x))]
     if not about["columns"]:
-        raise DataError(f"{data}: the model was not trained on a table with named columns")
+        raise DataError(
+            f"{data}: the model was not trained on a table with named columns"
+        )
     header, rows = read_rows(p)
-    return encode(p, about["columns"], header, rows), [str(i + 1) for i in range(len(rows))]
+    return encode(p, about["columns"], header, rows), [
+        str(i + 1) for i in range(len(rows))
+    ]
 
 
 def predict(run: str, data: str) -> tuple[list[str], list[list[str]]]:
@@ -88,7 +115,9 @@ def predict(run: str, data: str) -> tuple[list[str], list[list[str]]]:
         )
     if about["task"] == "regression":
         values = out[:, 0] * float(about["scale"]) + float(about["offset"])
-        return ["row", about["target"]], [[n, f"{v:.6g}"] for n, v in zip(names, values, strict=True)]
+        return ["row", about["target"]], [
+            [n, f"{v:.6g}"] for n, v in zip(names, values, strict=True)
+        ]
     e = np.exp(out - out.max(1, keepdims=True))
     p = e / e.sum(1, keepdims=True)
     classes = about["classes"]

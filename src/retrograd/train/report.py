@@ -53,15 +53,21 @@ def _curves(run: Run) -> str:
     epochs = [r["epoch"] for r in run.history]
     figure = _figure(9, 3.2)
     left, right = figure.subplots(1, 2)
-    left.plot(epochs, [r["loss"] for r in run.history], label="training", color="#2f6f9f")
-    left.plot(epochs, [r["held_loss"] for r in run.history], label="held out", color="#c4572e")
+    left.plot(
+        epochs, [r["loss"] for r in run.history], label="training", color="#2f6f9f"
+    )
+    left.plot(
+        epochs, [r["held_loss"] for r in run.history], label="held out", color="#c4572e"
+    )
     left.axvline(run.best["epoch"], color="#888", lw=0.8, ls=":")
     left.set(xlabel="epoch", title="loss", yscale="log")
     left.legend(frameon=False)
     key = "held_accuracy" if run.table.task == "classification" else "held_rmse"
     right.plot(epochs, [r[key] for r in run.history], color="#c4572e")
     right.axvline(run.best["epoch"], color="#888", lw=0.8, ls=":")
-    right.set(xlabel="epoch", title=key.replace("held_", "held-out ").replace("rmse", "RMSE"))
+    right.set(
+        xlabel="epoch", title=key.replace("held_", "held-out ").replace("rmse", "RMSE")
+    )
     return _svg(figure)
 
 
@@ -87,7 +93,11 @@ def _confusion(run: Run, counts: Any) -> str:
                 if counts[i, j]:
                     axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=8,
                               color="white" if share[i, j] > 0.5 else "black")  # fmt: skip
-        axes.set_xticks(range(k), [n[:12] for n in names], rotation=90 if max(map(len, names)) > 3 else 0)
+        axes.set_xticks(
+            range(k),
+            [n[:12] for n in names],
+            rotation=90 if max(map(len, names)) > 3 else 0,
+        )
         axes.set_yticks(range(k), [n[:12] for n in names])
     axes.set(xlabel="predicted", ylabel="true")
     return _svg(figure)
@@ -174,13 +184,17 @@ def write(run: Run) -> None:
         f"<tr><th>{html.escape(k)}</th><td><code>{html.escape(str(v))}</code></td></tr>"
         for k, v in run.summary().items()
     )
-    note = "<p><b>Interrupted:</b> this is the best model so far.</p>" if run.interrupted else ""
+    note = (
+        "<p><b>Interrupted:</b> this is the best model so far.</p>"
+        if run.interrupted
+        else ""
+    )
     title = html.escape(f"{run.table.name}: a training run")
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style><h1>{title}</h1>"
-        f'<p class=lead><span class=big>{score}</p>{note}'
+        f"<p class=lead><span class=big>{score}</p>{note}"
         f"<h2>Learning curves</h2>{_curves(run)}{body}"
         f"<h2>The run</h2><div class=scroll><table>{rows}</table></div></html>"
     )

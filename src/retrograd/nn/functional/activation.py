@@ -33,7 +33,9 @@ def _placed(input: Any, out: Any, inplace: bool) -> Any:
     return input._assign(out) if inplace else out
 
 
-def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
+def hardtanh(
+    input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Any:
     """x kept within [min_val, max_val]; the derivative at the bounds is 0."""
     return _placed(input, _hardtanh(input, min_val, max_val), inplace)
 
@@ -155,7 +157,9 @@ def tanhshrink(input: Any) -> Any:
 @composite
 def softshrink(input: Any, lambd: float = 0.5) -> Any:
     """x moved towards 0 by λ, not past it."""
-    return E.where(input > lambd, input - lambd, E.where(input < -lambd, input + lambd, input * 0))
+    return E.where(
+        input > lambd, input - lambd, E.where(input < -lambd, input + lambd, input * 0)
+    )
 
 
 @composite
@@ -180,7 +184,9 @@ def glu(input: Any, dim: int = -1) -> Any:
     """a·σ(b) of the two halves of a dimension."""
     n = input.shape[dim]
     if n % 2:
-        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {n}")
+        raise RuntimeError(
+            f"Halving dimension must be even, but dimension {dim} is size {n}"
+        )
     a, b = input.chunk(2, dim)
     return a * b.sigmoid()
 
@@ -196,17 +202,23 @@ def _implicit(name: str, input: Any, dim: int | None) -> int:
     return 0 if input.ndim in (0, 1, 3) else 1
 
 
-def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+def softmax(
+    input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Any:
     """eˣⁱ / Σⱼ eˣʲ along a dimension; stable for inputs of any size."""
     return P.softmax(input, _implicit("softmax", input, dim), dtype=dtype)
 
 
-def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+def log_softmax(
+    input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Any:
     """xᵢ − log Σⱼ eˣʲ along a dimension: no saturation, unlike log(softmax(x))."""
     return P.log_softmax(input, _implicit("log_softmax", input, dim), dtype=dtype)
 
 
-def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+def softmin(
+    input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Any:
     """softmax(−x)."""
     return P.softmax(-input, _implicit("softmin", input, dim), dtype=dtype)
 

@@ -67,7 +67,9 @@ def _conv(
         padding = 0
     if padding == "same":
         if any(s != 1 for s in stride):
-            raise RuntimeError("padding='same' is not supported for strided convolutions")
+            raise RuntimeError(
+                "padding='same' is not supported for strided convolutions"
+            )
         total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
         pads = ((0, 0), (0, 0), *((t // 2, t - t // 2) for t in total))
         x, padding = apply(Pad, x, pad=pads, value=0.0), 0
@@ -105,7 +107,9 @@ def _conv_transpose(
 ) -> Any:  # fmt: skip
     single = input.ndim == n + 1
     x = input.unsqueeze(0) if single else input
-    stride, padding, extra, dilation = (_tuple(v, n) for v in (stride, padding, extra, dilation))
+    stride, padding, extra, dilation = (
+        _tuple(v, n) for v in (stride, padding, extra, dilation)
+    )
     size = tuple(
         (x.shape[2 + i] - 1) * stride[i] - 2 * padding[i]
         + dilation[i] * (weight.shape[2 + i] - 1) + extra[i] + 1
@@ -131,7 +135,9 @@ def _transposed_conv(n: int) -> Any:
         )  # fmt: skip
 
     conv_transpose.__name__ = f"conv_transpose{n}d"
-    conv_transpose.__doc__ = f"The adjoint of conv{n}d in its input: [N, C, …] with [C, O/groups, K…]."
+    conv_transpose.__doc__ = (
+        f"The adjoint of conv{n}d in its input: [N, C, …] with [C, O/groups, K…]."
+    )
     return conv_transpose
 
 
@@ -149,7 +155,9 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
 
 def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:  # fmt: skip
     """The adjoint of unfold: columns added back where they were taken."""
-    o, k, d, p, s = (_tuple(v, 2) for v in (output_size, kernel_size, dilation, padding, stride))
+    o, k, d, p, s = (
+        _tuple(v, 2) for v in (output_size, kernel_size, dilation, padding, stride)
+    )
     N, CK, _ = input.shape
     C = CK // (k[0] * k[1])
     H, W = ((o[i] + 2 * p[i] - d[i] * (k[i] - 1) - 1) // s[i] + 1 for i in (0, 1))
@@ -160,15 +168,20 @@ def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padd
     return apply(Pad, out, pad=crop, value=0.0) if any(p) else out
 
 
-def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
+def pad(
+    input: Any, pad: Any, mode: str = "constant", value: float | None = None
+) -> Any:
     """Elements added around, pairs for the last dimensions first; negative ones crop."""
     pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
     n = input.ndim
     if mode == "constant":
         full = [(0, 0)] * (n - len(pairs)) + pairs[::-1]
-        return apply(Pad, input, pad=tuple(full), value=0.0 if value is None else float(value))
+        return apply(
+            Pad, input, pad=tuple(full), value=0.0 if value is None else float(value)
+        )
     from ...dispatch import constant
     from ...functions.index import index_select
+
     for i, (before, after) in enumerate(pairs):
         if before == after == 0:
             continue

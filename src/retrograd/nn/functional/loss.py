@@ -141,7 +141,9 @@ class PickClass(Gather):
         n = a.shape[dim]
         if index.size and (index.min() < 0 or index.max() >= n):
             bad = index.min() if index.min() < 0 else index.max()
-            raise IndexError(f"Target {int(bad)} is out of bounds: there are {n} classes")
+            raise IndexError(
+                f"Target {int(bad)} is out of bounds: there are {n} classes"
+            )
         return Gather.forward(a, index, dim=dim)
 
 
@@ -154,7 +156,11 @@ def _nll(log_p: Any, target: Any, weight: Any, ignore: int, reduction: str, smoo
     _check_classes(log_p, target)
     dim = 1 if log_p.ndim > 1 else 0
     ignored = target == ignore
-    safe = E.where(ignored, 0, target) if ignore < 0 or ignore < log_p.shape[dim] else target
+    safe = (
+        E.where(ignored, 0, target)
+        if ignore < 0 or ignore < log_p.shape[dim]
+        else target
+    )
     loss = -_picked(log_p, safe, dim)
     w = None if weight is None else apply(Index, weight, safe.reshape(-1), dims=(0,)).reshape(safe.shape)  # fmt: skip
     kept = (~ignored).to(log_p.dtype)
@@ -200,7 +206,9 @@ def _cross_entropy(
         if smoothing:
             target = target * (1 - smoothing) + smoothing / n
         if weight is not None:
-            log_p = log_p * weight.reshape([-1 if i == dim else 1 for i in range(input.ndim)])
+            log_p = log_p * weight.reshape(
+                [-1 if i == dim else 1 for i in range(input.ndim)]
+            )
         loss = -(log_p * target).sum(dim)
         if reduction == "mean":
             return loss.sum() / max(1, loss.numel())
@@ -218,7 +226,9 @@ def cross_entropy(
     [N, C] or [N, C, d…] with targets [N] or [N, d…]; a class outside [0, C) raises
     IndexError when the work is run.
     """
-    return _cross_entropy(input, target, weight, ignore_index, reduction, float(label_smoothing))
+    return _cross_entropy(
+        input, target, weight, ignore_index, reduction, float(label_smoothing)
+    )
 
 
 def _check_sizes(name: str, input: Any, target: Any) -> None:
@@ -232,7 +242,10 @@ def _check_sizes(name: str, input: Any, target: Any) -> None:
 @composite
 def _bce(input: Any, target: Any, weight: Any, reduction: str) -> Any:
     _check_sizes("binary_cross_entropy", input, target)
-    loss = -(target * input.log().clamp(min=-100) + (1 - target) * (-input).log1p().clamp(min=-100))
+    loss = -(
+        target * input.log().clamp(min=-100)
+        + (1 - target) * (-input).log1p().clamp(min=-100)
+    )
     return _reduced(loss if weight is None else loss * weight, reduction)
 
 
@@ -245,7 +258,9 @@ def binary_cross_entropy(
 
 
 @composite
-def _bce_logits(input: Any, target: Any, weight: Any, positive: Any, reduction: str) -> Any:
+def _bce_logits(
+    input: Any, target: Any, weight: Any, positive: Any, reduction: str
+) -> Any:
     _check_sizes("binary_cross_entropy_with_logits", input, target)
     softplus = E.logaddexp(-input, input * 0.0)  # log(1 + e⁻ˣ)
     if positive is None:
@@ -279,7 +294,11 @@ def poisson_nll_loss(
     eps: float = 1e-8, reduce: Any = None, reduction: str = "mean",
 ) -> Any:  # fmt: skip
     """eˣ − yx, or x − y log(x + ε); *full* adds Stirling's approximation of log y!."""
-    loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
+    loss = (
+        input.exp() - target * input
+        if log_input
+        else input - target * (input + eps).log()
+    )
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
         loss = loss + E.where(target > 1, stirling, 0.0)
@@ -329,7 +348,9 @@ def cosine_embedding_loss(
 ) -> Any:  # fmt: skip
     """1 − cos where y = 1, max(0, cos − margin) where y = −1."""
     cos = cosine_similarity(input1, input2, -1, 1e-12)
-    return _reduced(E.where(target == 1, 1 - cos, (cos - margin).clamp(min=0)), reduction)
+    return _reduced(
+        E.where(target == 1, 1 - cos, (cos - margin).clamp(min=0)), reduction
+    )
 
 
 def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:  # fmt: skip

@@ -42,7 +42,9 @@ def _dropout(input: Any, p: float, training: bool, inplace: bool, shape: Any) ->
     return input._assign(out) if inplace else out
 
 
-def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+def dropout(
+    input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Any:
     """Each element 0 with probability p, else x/(1 − p); x itself when not training."""
     return _dropout(input, p, training, inplace, tuple(input.shape))
 
@@ -53,22 +55,30 @@ def _channels(input: Any, p: float, training: bool, inplace: bool, n: int) -> An
     return _dropout(input, p, training, inplace, tuple(shape))
 
 
-def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+def dropout1d(
+    input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Any:
     """Whole channels of [N, C, L] set to zero."""
     return _channels(input, p, training, inplace, 1)
 
 
-def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+def dropout2d(
+    input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Any:
     """Whole channels of [N, C, H, W] set to zero."""
     return _channels(input, p, training, inplace, 2)
 
 
-def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+def dropout3d(
+    input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Any:
     """Whole channels of [N, C, D, H, W] set to zero."""
     return _channels(input, p, training, inplace, 3)
 
 
-def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
+def alpha_dropout(
+    input: Any, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Any:
     """Dropout that keeps mean 0 and variance 1 (Klambauer et al. 2017)."""
     _check(p)
     if not training or p == 0:
@@ -94,7 +104,9 @@ def embedding(
 ) -> Any:  # fmt: skip
     """Rows of the table: out[…] = weight[input[…]]. The row *padding_idx* gets no gradient."""
     if max_norm is not None or scale_grad_by_freq:
-        raise NotImplementedError("embedding: max_norm and scale_grad_by_freq are not available")
+        raise NotImplementedError(
+            "embedding: max_norm and scale_grad_by_freq are not available"
+        )
     out = _embedding(input, weight)
     if padding_idx is not None and weight.requires_grad:
         pad = padding_idx % weight.shape[0]
@@ -105,13 +117,17 @@ def embedding(
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """1 at the class, 0 elsewhere, as a last dimension."""
     if tensor.dtype is not dtypes.int64:
-        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+        raise RuntimeError(
+            "one_hot is only applicable to index tensor of type LongTensor."
+        )
     if num_classes == -1:
         num_classes = int(tensor.max().item()) + 1
     elif tensor.numel():
         low, high = int(tensor.min().item()), int(tensor.max().item())
         if low < 0 or high >= num_classes:
-            raise RuntimeError("Class values must be non-negative and smaller than num_classes.")
+            raise RuntimeError(
+                "Class values must be non-negative and smaller than num_classes."
+            )
     return (tensor.unsqueeze(-1) == constant(np.arange(num_classes))).to(dtypes.int64)
 
 

@@ -58,7 +58,9 @@ def batch_norm(
                 new = mean.detach().reshape(-1).to(running_mean.dtype)
                 running_mean.copy_(running_mean * (1 - momentum) + new * momentum)
                 new = var.detach().reshape(-1).to(running_var.dtype)
-                running_var.copy_(running_var * (1 - momentum) + new * (momentum * n / (n - 1)))
+                running_var.copy_(
+                    running_var * (1 - momentum) + new * (momentum * n / (n - 1))
+                )
     else:
         out = _with_statistics(input, running_mean, running_var, eps)
     return _affine(out, weight, bias) if weight is not None or bias is not None else out
@@ -99,7 +101,9 @@ def instance_norm(
 ) -> Any:  # fmt: skip
     """Normalised over the plane of each channel of each sample."""
     if not use_input_stats:
-        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+        return batch_norm(
+            input, running_mean, running_var, weight, bias, False, momentum, eps
+        )
     dims = tuple(range(2, input.ndim))
     out, mean, var = _normalized(input, dims, eps)
     if running_mean is not None:
@@ -113,7 +117,9 @@ def instance_norm(
 
 
 @composite
-def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: Any = None) -> Any:
+def rms_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, eps: Any = None
+) -> Any:
     """x/√(mean(x²) + ε) over the last dimensions."""
     from ...dtypes import finfo
 

@@ -53,7 +53,13 @@ class MaxPoolIndex(Op):
 
     @staticmethod
     def forward(
-        a: Array, *, size: Shape, step: Shape, padding: Shape, dilation: Shape, ceil: bool
+        a: Array,
+        *,
+        size: Shape,
+        step: Shape,
+        padding: Shape,
+        dilation: Shape,
+        ceil: bool,
     ) -> Array:
         n = len(size)
         plane = a.shape[-n:]
@@ -63,14 +69,20 @@ class MaxPoolIndex(Op):
         ]
         need = [
             (o - 1) * s + d * (k - 1) + 1 - m - p
-            for m, k, s, p, d, o in zip(plane, size, step, padding, dilation, out, strict=True)
+            for m, k, s, p, d, o in zip(
+                plane, size, step, padding, dilation, out, strict=True
+            )
         ]
         low = -np.inf if a.dtype.kind == "f" else np.iinfo(a.dtype).min
-        pads = [(0, 0)] * (a.ndim - n) + [(p, max(q, 0)) for p, q in zip(padding, need, strict=True)]
+        pads = [(0, 0)] * (a.ndim - n) + [
+            (p, max(q, 0)) for p, q in zip(padding, need, strict=True)
+        ]
         x = np.pad(a, pads, constant_values=low) if any(map(any, pads)) else a
         best = np.full((*a.shape[:-n], *out), low, a.dtype)
         where = np.zeros(best.shape, np.int64)
-        starts = [np.arange(o) * s - p for o, s, p in zip(out, step, padding, strict=True)]
+        starts = [
+            np.arange(o) * s - p for o, s, p in zip(out, step, padding, strict=True)
+        ]
         first = True
         for place in np.ndindex(*size):
             index = tuple(
@@ -83,8 +95,12 @@ class MaxPoolIndex(Op):
             for axis in range(n):
                 along = starts[axis] + place[axis] * dilation[axis]
                 shape = [-1 if i == axis else 1 for i in range(n)]
-                flat = flat * plane[axis] + np.clip(along, 0, plane[axis] - 1).reshape(shape)
-            better = (part > best) | np.isnan(part) if a.dtype.kind == "f" else part > best
+                flat = flat * plane[axis] + np.clip(along, 0, plane[axis] - 1).reshape(
+                    shape
+                )
+            better = (
+                (part > best) | np.isnan(part) if a.dtype.kind == "f" else part > best
+            )
             inside = _inside(starts, place, dilation, plane)
             take = inside & (better | first) if first else inside & better
             best = np.where(take, part, best)
@@ -136,7 +152,9 @@ def _max_pool_of(n: int) -> Any:
         return both if return_indices else both[0]
 
     max_pool.__name__ = f"max_pool{n}d"
-    max_pool.__doc__ = f"The maximum of each window, over {n} dimensions; its gradient goes there."
+    max_pool.__doc__ = (
+        f"The maximum of each window, over {n} dimensions; its gradient goes there."
+    )
     return max_pool
 
 
@@ -151,15 +169,22 @@ def _avg_pool(
     step = size if step is None or step == () else _tuple(step, n)
     padding = _tuple(padding, n)
     plane = tuple(input.shape[-n:])
-    out = [_out(m, k, s, p, 1, ceil) for m, k, s, p in zip(plane, size, step, padding, strict=True)]
+    out = [
+        _out(m, k, s, p, 1, ceil)
+        for m, k, s, p in zip(plane, size, step, padding, strict=True)
+    ]
     counts: Any = np.ones([1] * n)
     pads = [(0, 0)] * (input.ndim - n)
-    for axis, (m, k, s, p, o) in enumerate(zip(plane, size, step, padding, out, strict=True)):
+    for axis, (m, k, s, p, o) in enumerate(
+        zip(plane, size, step, padding, out, strict=True)
+    ):
         begin = np.arange(o) * s - p
         end = np.minimum(begin + k, m + p)
         if not include:
             begin, end = np.maximum(begin, 0), np.minimum(end, m)
-        counts = counts * (end - begin).reshape([-1 if i == axis else 1 for i in range(n)])
+        counts = counts * (end - begin).reshape(
+            [-1 if i == axis else 1 for i in range(n)]
+        )
         pads.append((p, max((o - 1) * s + k - m - p, -m)))
     x = apply(Pad, input, pad=tuple(pads), value=0.0) if any(map(any, pads)) else input
     dims = tuple(range(input.ndim - n, input.ndim))
@@ -238,23 +263,33 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
     return _adaptive(input, output_size, 3, "mean")
 
 
-def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool1d(
+    input: Any, output_size: Any, return_indices: bool = False
+) -> Any:
     """Maxima of windows chosen so that the output has a given length."""
     if return_indices:
-        raise NotImplementedError("adaptive_max_pool1d(return_indices=True): use max_pool1d")
+        raise NotImplementedError(
+            "adaptive_max_pool1d(return_indices=True): use max_pool1d"
+        )
     return _adaptive(input, output_size, 1, "max")
 
 
-def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool2d(
+    input: Any, output_size: Any, return_indices: bool = False
+) -> Any:
     """Maxima of windows chosen so that the output has a given size."""
     if return_indices:
-        raise NotImplementedError("adaptive_max_pool2d(return_indices=True): use max_pool2d")
+        raise NotImplementedError(
+            "adaptive_max_pool2d(return_indices=True): use max_pool2d"
+        )
     return _adaptive(input, output_size, 2, "max")
 
 
 def lp_pool1d(input: Any, norm_type: float, kernel_size: int, stride: Any = None, ceil_mode: bool = False) -> Any:  # fmt: skip
     """(Σ xᵖ)^{1/p} of each window."""
-    total = avg_pool1d(input**norm_type, kernel_size, stride, 0, ceil_mode) * kernel_size
+    total = (
+        avg_pool1d(input**norm_type, kernel_size, stride, 0, ceil_mode) * kernel_size
+    )
     return (total.sign() * total.abs().relu()) ** (1 / norm_type)
 
 
