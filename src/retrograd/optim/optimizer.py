@@ -251,46 +251,51 @@ class Optimizer:
         return result
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what ``state_dict`` saved. Tensors are copied, in the dtype of
-        their parameter; ValueError where groups or their lengths differ."""
+        """Take over what ``state_dict`` saved. Tensors (or arrays) are copied, in the
+        dtype of their parameter; ValueError where groups or their lengths differ."""
         state_dict = state_dict.copy()
         for hook in list(self._hooks_of("load_state_dict_pre").values()):
             changed = hook(self, state_dict)
             state_dict = state_dict if changed is None else changed
-        saved = [dict(group) for group in state_dict["param_groups"]]
+        groups, owners = self._load_groups(state_dict["param_groups"])
+        state: defaultdict[Any, State] = defaultdict(dict)
+        for key, entry in state_dict["state"].items():
+            if key in owners:
+                param, group = owners[key]
+                state[param] = _unpack(entry, param, self.init_state(param, group))
+            else:
+                state[key] = deepcopy(entry)
+        self.state, self.param_groups = state, groups
+        self._edges = StepEdges()
+        for hook in list(self._hooks_of("load_state_dict_post").values()):
+            hook(self)
+
+    def _load_groups(
+        self, saved: list[Group]
+    ) -> tuple[list[Group], dict[Any, tuple[Tensor, Group]]]:
+        """New groups, and to whom each saved index belongs."""
         if len(saved) != len(self.param_groups):
             raise ValueError(
                 "loaded state dict has a different number of parameter groups: "
                 f"{len(saved)}, but the optimizer has {len(self.param_groups)}"
             )
-        params: dict[Any, Any] = {}
-        for number, (group, new) in enumerate(
-            zip(self.param_groups, saved, strict=True)
-        ):
-            if len(group["params"]) != len(new["params"]):
+        groups: list[Group] = []
+        owners: dict[Any, tuple[Tensor, Group]] = {}
+        for number, (old, new) in enumerate(zip(self.param_groups, saved, strict=True)):
+            if len(old["params"]) != len(new["params"]):
                 raise ValueError(
                     "loaded state dict contains a parameter group that doesn't match "
                     f"the size of optimizer's group: group {number} has "
-                    f"{len(new['params'])} parameters, not {len(group['params'])}"
+                    f"{len(new['params'])} parameters, not {len(old['params'])}"
                 )
-            params.update(zip(new["params"], group["params"], strict=True))
-        state: defaultdict[Any, State] = defaultdict(dict)
-        for key, entry in state_dict["state"].items():
-            if key in params:
-                state[params[key]] = _unpack(entry, params[key])
-            else:
-                state[key] = deepcopy(entry)
-        groups: list[Group] = []
-        for group, new in zip(self.param_groups, saved, strict=True):
-            new = {k: deepcopy(v) for k, v in new.items() if k != "params"}
-            if "param_names" in group:
-                new.setdefault("param_names", group["param_names"])
-            new = {"params": group["params"], **self.defaults, **new}
-            groups.append(ParamGroup(new, self.built_in))
-        self.state, self.param_groups = state, groups
-        self._edges = StepEdges()
-        for hook in list(self._hooks_of("load_state_dict_post").values()):
-            hook(self)
+            group = {k: deepcopy(v) for k, v in new.items() if k != "params"}
+            if "param_names" in old:
+                group.setdefault("param_names", old["param_names"])
+            group = {"params": old["params"], **self.defaults, **group}
+            groups.append(ParamGroup(group, self.built_in))
+            for index, param in zip(new["params"], old["params"], strict=True):
+                owners[index] = (param, group)
+        return groups, owners
 
     def __getstate__(self) -> dict[str, Any]:
         # Hooks belong to the program, not to what is saved.
@@ -366,17 +371,16 @@ def _pack(entry: State) -> State:
     return {**entry, "step": constant(np.array(entry["step"], dtype=np.float32))}
 
 
-def _unpack(entry: State, param: Tensor) -> State:
+def _unpack(entry: State, param: Tensor, fresh: State) -> State:
+    """A saved entry in copies, in the types that it would have started with."""
     result: State = {}
     for key, value in entry.items():
         if key == "step":
             result[key] = int(float(value))
-        elif isinstance(value, Tensor):
-            value = value.detach()
-            floating = param.dtype.is_floating_point
-            result[key] = (value.to(param.dtype) if floating else value).clone()
-        elif isinstance(value, np.ndarray):
-            result[key] = constant(np.array(value, dtype=param.dtype.np))
+        elif isinstance(value, (Tensor, np.ndarray)):
+            dtype = getattr(fresh.get(key, param), "dtype", param.dtype).np
+            array = value.detach().numpy() if isinstance(value, Tensor) else value
+            result[key] = constant(np.array(array, dtype=dtype))
         elif value is not None:  # PyTorch's SGD may save a buffer that is None
             result[key] = deepcopy(value)
     return result
