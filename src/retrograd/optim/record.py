@@ -122,7 +122,7 @@ class StepEdges:
                     place = known[count, dtype] = len(numbers)
                     values = optimizer.scalars(group, count)
                     numbers.append([np.array(v, dtype) for v in values])
-                signature.append(place)
+                signature += (place, param._meta.home)
                 work.append((group, param, grad, state, place, count))
         if not work:
             return
@@ -149,12 +149,12 @@ class StepEdges:
                 state["step"] = count
 
     def _begin(self, optimizer: Any, group: Any, param: Any) -> Any:
-        """The state of a parameter that was never updated."""
-        self.created += 1
+        """The state of a parameter that was never updated, or that has none."""
         bind(param)
         state = {"step": 0} if optimizer.counts_steps else {}
         state.update(optimizer.init_state(param, group))
         if state:
+            self.created += 1
             optimizer.state[param] = state
         for value in state.values():
             if isinstance(value, Handle):
@@ -213,6 +213,9 @@ class StepEdges:
 
 
 def _write_later(rec: dispatch.Recorder, target: Any, value: Any) -> None:
+    if rec.eager:  # nothing is pending: the value is there
+        target.copy_(value)
+        return
     fitted = mutate._fitting(target, value)
     if type(fitted._key) is not State or fitted._key.recorder is not rec:
         fitted = dispatch.apply1(Clone, fitted)
