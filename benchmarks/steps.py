@@ -185,8 +185,9 @@ def turn_about(a: Block, b: Block, pairs: int, steps: int) -> dict[str, float]:
 
 
 def recording_cost(run: Block, pairs: int, steps: int) -> float:
-    """µs a step of everything but the arithmetic: the calls are taken out of the plans
-    that the loop uses, and their results, left from an earlier step, stand in for them.
+    """µs a step of everything but the arithmetic: the calls, and the writing of what
+    they gave to parameters, are taken out of the plans that the loop uses; the results
+    of an earlier step stand in for them.
     """
     from unittest import mock
 
@@ -201,14 +202,14 @@ def recording_cost(run: Block, pairs: int, steps: int) -> float:
     run(max(steps, 100))
     with mock.patch.object(Plan, "_deliver", watch):
         run(20)
-    before = {plan: (plan.calls, plan.template) for plan in found}
+    before = {plan: (plan.calls, plan.template, plan.writes) for plan in found}
     try:
         for plan, values in found.items():
-            plan.calls, plan.template = [], values
+            plan.calls, plan.template, plan.writes = [], values, []
         times = [seconds_a_step(run, steps) for _ in range(pairs)]
     finally:
-        for plan, (calls, template) in before.items():
-            plan.calls, plan.template = calls, template
+        for plan, (calls, template, writes) in before.items():
+            plan.calls, plan.template, plan.writes = calls, template, writes
     return 1e6 * statistics.median(times)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from . import dispatch, errors
-from .dispatch import apply, constant
+from .dispatch import apply, constant, stand_in
+from .gradients import Bundle, Gradients, gradient_of, set_gradient
 from .ops.op import REGISTRY
 from .trace import (
     Arg,
@@ -40,10 +41,40 @@ _ONES: dict[Any, Const] = {}
 class LeafPath:
     """What a backward leads to: where the trace goes, and whose gradient is which."""
 
-    __slots__ = ("final", "leaves")
+    __slots__ = ("final", "leaves", "gradients", "bundled")
+    spec = recorder = None  # a Bundle has it as its key
 
     def __init__(self, final: State, leaves: list[tuple[Any, State]]) -> None:
         self.final, self.leaves = final, leaves
+        self.gradients: Gradients | None = None
+        self.bundled: State | None = None  # where one promise stands for all
+
+    def follow(self, rec: dispatch.Recorder) -> bool:
+        """Promise all gradients at once, if no leaf has one yet and none has hooks."""
+        common = self.gradients
+        if common is None or not common.alive:
+            tensors: list[Any] = []
+            for key, _ in self.leaves:
+                t: Any = key.ref() if type(key) is Bound else None
+                if t is None or gradient_of(t) is not None:
+                    return False
+                if t._meta.hooks or t._meta.post_hooks:
+                    return False
+                tensors.append(t)
+            common = self.gradients = Gradients(tensors)
+        elif common.value is not None:
+            return False
+        if self.bundled is None:
+            rec.state = self.final
+            self.bundled = rec.mark("bundle", None, {})
+        rec.state = self.bundled
+        promise = Bundle.__new__(Bundle)
+        promise._key, promise._array, promise._grad, promise._meta = (
+            self, None, None, None,
+        )  # fmt: skip
+        common.value = promise
+        rec.pending.append(promise)
+        return True
 
 
 def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
@@ -105,8 +136,8 @@ class _Reverse:
     def _leaf(self, segment: Segment | None, key: Any) -> Handle:
         if segment is not None:
             self.simple = False
-            tensor: Handle = segment.saved[key]
-            return tensor
+            tensor: Any = segment.saved.get(key)
+            return tensor if tensor is not None else key.ref()  # type: ignore[no-any-return]
         if type(key) is Bound:
             found: Handle = key.ref()  # type: ignore[assignment]
             return found
@@ -206,7 +237,7 @@ class _Reverse:
     def value(self, segment: Segment | None, key: Any, user: State) -> Any:
         """A value of the forward pass, as a tensor of this trace."""
         if type(key) is Const:
-            return _stand_in(key)
+            return stand_in(key)
         line = None
         if segment is None:
             if key in self.overwritten and self.overwritten[key][0] > user.depth:
@@ -225,7 +256,7 @@ class _Reverse:
                 "Change a clone instead: x = x.clone(), or use the out-of-place form"
             )
         if segment is None:
-            return self.rec.args[key.index] if type(key) is Arg else _stand_in(key)
+            return self.rec.args[key.index] if type(key) is Arg else stand_in(key)
         if key not in segment.saved:
             raise RuntimeError(f"{_FREED}\n  at {errors.user_line()}")
         saved = segment.saved[key]
@@ -236,13 +267,6 @@ class _Reverse:
             if key.grad:
                 meta_of(saved).history = (segment, key)
         return saved
-
-
-def _stand_in(key: Any) -> Any:
-    """A tensor that stands for a key of the trace; nobody waits for its value."""
-    out: Any = object.__new__(dispatch._tensor_type)
-    out._key, out._array, out._grad, out._meta = key, None, None, None
-    return out
 
 
 def node_of(rec: dispatch.Recorder, tensor: Any) -> tuple[Segment | None, Any] | None:
@@ -274,7 +298,7 @@ def _seed(tensor: Any, g: Any, what: str) -> Any:
                 f"has shape {list(spec.shape)}. Reduce it first, e.g. .sum() or "
                 f".mean(), or pass gradient=…\n  at {errors.user_line()}"
             )
-        one = _stand_in(_ONES.setdefault(spec.dtype, Const(1, spec.dtype)))
+        one = stand_in(_ONES.setdefault(spec.dtype, Const(1, spec.dtype)))
         return (
             one if not spec.shape else apply(REGISTRY["reshape"], one, shape=spec.shape)
         )
@@ -357,6 +381,8 @@ def backward(
     start = rec.state
     jump = start.next.get(key) if plain else None
     if jump is not None:
+        if not create_graph and jump.follow(rec):
+            return
         leaves = [
             (rec.args[k.index] if type(k) is Arg else k.ref(), s)
             for k, s in jump.leaves
@@ -395,11 +421,11 @@ def _accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) -
             changed = hook(g)
             if changed is not None:
                 g = changed
-    old = leaf._grad
+    old = gradient_of(leaf)
     if old is None:
-        leaf._grad = g
+        set_gradient(leaf, g)
     elif create_graph:
-        leaf._grad = old + g
+        set_gradient(leaf, old + g)
     else:
         before = rec.grad_mode
         dispatch.set_mode(False)

@@ -474,27 +474,16 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         rec = _local.rec
-        parts: list[Any] = [call]
-        for x in args:
-            if isinstance(x, Handle):
-                parts.append(x._key or rec.leaf(x))
-            elif x is None or type(x) is str:
-                parts.append(x)
-            elif type(x) is float or type(x) is int:
-                parts.append(scalar_key(x))
-            else:
-                parts.append((type(x), x))
-        for word, x in kwargs.items():
-            parts.append(word)
-            if isinstance(x, Handle):
-                parts.append(x._key or rec.leaf(x))
-            else:
-                parts.append(scalar_key(x) if type(x) is float else (type(x), x))
-        key = tuple(parts)
+        try:
+            if kwargs:
+                raise AttributeError
+            key: Any = (call, *[x._key or rec.leaf(x) for x in args])
+        except AttributeError:
+            key = _composite_key(rec, call, args, kwargs)
         try:
             edge = rec.state.next.get(key)
         except TypeError:  # an argument that cannot be hashed: just compose
-            return function(*args, **kwargs)
+            return _plainly(name, function, args, kwargs)
         if edge is None:
             if rec.full():
                 rec.flush()
@@ -512,6 +501,44 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
         return out
 
     return call
+
+
+def _composite_key(
+    rec: Recorder, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """The key of a call with numbers, words and the like among its arguments."""
+    parts: list[Any] = [call]
+    for x in args:
+        if isinstance(x, Handle):
+            parts.append(x._key or rec.leaf(x))
+        elif x is None or type(x) is str:
+            parts.append(x)
+        elif type(x) is float or type(x) is int:
+            parts.append(scalar_key(x))
+        else:
+            parts.append((type(x), x))
+    for word, x in kwargs.items():
+        parts.append(word)
+        if isinstance(x, Handle):
+            parts.append(x._key or rec.leaf(x))
+        else:
+            parts.append(scalar_key(x) if type(x) is float else (type(x), x))
+    return tuple(parts)
+
+
+def _plainly(
+    name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
+) -> Any:
+    """Call a composition; one clear error where its first argument is no tensor."""
+    try:
+        return function(*args, **kwargs)
+    except AttributeError:
+        if not args or isinstance(args[0], Handle):
+            raise
+        raise TypeError(
+            f"{name}(): argument 'input' (position 1) must be Tensor, not "
+            f"{type(args[0]).__name__}\n  at {errors.user_line()}"
+        ) from None
 
 
 def _compose(
@@ -537,7 +564,7 @@ def _compose(
     outer = rec.group
     rec.group = (*outer, name)
     try:
-        result = function(*args, **kwargs)
+        result = _plainly(name, function, args, kwargs)
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
         if rec.epoch == epoch:
             rec.state = start
@@ -571,6 +598,13 @@ def _shown(args: tuple[Any, ...]) -> str:
     return ", ".join(
         repr(spec_of(x)) if isinstance(x, Handle) else repr(x) for x in args
     )
+
+
+def stand_in(key: Any) -> Any:
+    """A tensor that stands for a key of the trace; nobody waits for its value."""
+    out = _new(_tensor_type)
+    out._key, out._array, out._grad, out._meta = key, None, None, None
+    return out
 
 
 def constant(array: Array) -> Any:

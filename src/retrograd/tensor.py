@@ -15,6 +15,7 @@ import numpy as np
 from . import backward as _backward
 from . import dispatch, dtypes, errors, mutate
 from .dispatch import apply1, constant, realize
+from .gradients import gradient_of, release, set_gradient
 from .ops.core import Clone
 from .ops.op import Array, Spec
 from .trace import Arg, Failed, Handle, State, memory_of, meta_of, spec_of
@@ -319,8 +320,8 @@ class Tensor(Handle):
             return memo[id(self)]
         build, args = self.__reduce_ex__(4)
         out = memo[id(self)] = build(*args)
-        if self._grad is not None:
-            out._grad = copy.deepcopy(self._grad, memo)
+        if self.grad is not None:
+            out._grad = copy.deepcopy(self.grad, memo)
         out.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return out
 
@@ -404,7 +405,7 @@ class Tensor(Handle):
 
     @property
     def grad(self) -> Any:
-        return self._grad
+        return gradient_of(self)
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -418,11 +419,11 @@ class Tensor(Handle):
                     f"assigned grad has data of a different size: {list(value.shape)}, "
                     f"expected {list(self.shape)}"
                 )
-        self._grad = value
+        set_gradient(self, value)
 
     @grad.deleter
     def grad(self) -> None:
-        self._grad = None
+        set_gradient(self, None)
 
     def backward(
         self,
@@ -465,6 +466,7 @@ class Tensor(Handle):
             functions = self._state_hooks().functions
         else:
             meta = meta_of(self)
+            release(self)
             functions = meta.hooks = meta.hooks if meta.hooks is not None else []
         functions.append(hook)
         return RemovableHandle(functions, hook)
@@ -474,6 +476,7 @@ class Tensor(Handle):
     ) -> RemovableHandle:
         """Call ``hook(tensor)`` after ``tensor.grad`` of this leaf was added to."""
         meta = meta_of(self)
+        release(self)
         meta.post_hooks = meta.post_hooks if meta.post_hooks is not None else []
         meta.post_hooks.append(hook)
         return RemovableHandle(meta.post_hooks, hook)

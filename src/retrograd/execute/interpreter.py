@@ -9,12 +9,13 @@ their last use.
 from __future__ import annotations
 
 import functools
-import sys
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from .. import dispatch, errors
+from ..gradients import Bundle
 from ..ops.op import REGISTRY, Array
 from ..trace import (
     Arg,
@@ -27,12 +28,11 @@ from ..trace import (
     kept_by,
     memory_of,
     meta_of,
-    own,
 )
 
 _probe = [object()]
 #: the reference count of an object that only the pending list holds
-_UNHELD = next(map(sys.getrefcount, _probe))
+_UNHELD = next(map(getrefcount, _probe))
 
 
 def view_path(key: Any, stop: Any) -> tuple[tuple[str, Any], ...]:
@@ -77,12 +77,18 @@ class Plan:
 
     def __init__(self, rec: dispatch.Recorder, live: list[int]) -> None:
         path = rec.state.path()
+        pending = rec.pending
         self.outputs = [
-            (i, rec.pending[i]._key) for i in live if type(rec.pending[i]._key) is State
+            (i, pending[i]._key) for i in live if type(pending[i]._key) is State
+        ]
+        self.bundles = [
+            (i, tuple(s for _, s in pending[i]._key.leaves))
+            for i in live
+            if type(pending[i]) is Bundle
         ]
         # Of several writes to one memory the last counts.
         last = {s.inputs[0]: s for s in path if s.kind == "write"}
-        self.writes = list(last.values())
+        self.writes = [s.inputs for s in last.values()]
         self.freed: set[State] = set()
         self.overwritten: dict[Any, str] = {}
         for s in path:
@@ -91,11 +97,14 @@ class Plan:
             elif s.kind in ("write", "inplace"):
                 self.overwritten[s.inputs[0]] = s.line
         grads = [k for _, k in self.outputs if k.grad]
-        grads += [s.inputs[1] for s in self.writes if getattr(s.inputs[1], "grad", 0)]
+        grads += [value for _, value in self.writes if getattr(value, "grad", 0)]
         self.kept = kept_values([k for k in grads if type(k) is State], self.freed)
+        # A long-lived leaf is found again by its key.
+        self.saved = [k for k, uses in self.kept.items() if uses or type(k) is Arg]
         self.records = bool(grads)
         wanted: set[Any] = {k for _, k in self.outputs}
-        wanted |= {s.inputs[1] for s in self.writes} | set(self.kept)
+        wanted.update(*(states for _, states in self.bundles))
+        wanted |= {value for _, value in self.writes} | set(self.saved)
         self._compile(path, wanted)
 
     def _compile(self, path: list[State], wanted: set[Any]) -> None:
@@ -134,18 +143,11 @@ class Plan:
             ins = tuple(self.slot[k] for k in state.inputs)
             self.calls.append((call or op.forward, ins, self.slot[state], drop))
 
+    # -- computing ------------------------------------------------------------------
+
     def run(self, rec: dispatch.Recorder) -> None:
         """Compute, give every live tensor its array, write memory, keep a segment."""
-        values = self.template.copy()
-        args, snapshots = rec.args, rec.snapshots
-        for n, i in self.args:
-            values[n] = args[i]._array
-        if snapshots:
-            for n, i in self.args:
-                if i in snapshots:
-                    values[n] = snapshots[i]
-        for n, key in self.bound:
-            values[n] = key.ref()._array
+        values = self._leaves(rec)
         failures: dict[int, BaseException] = {}
         with np.errstate(all="ignore"):
             try:
@@ -164,16 +166,26 @@ class Plan:
         if failures:
             raise next(iter(failures.values()))
 
+    def _leaves(self, rec: dispatch.Recorder) -> list[Any]:
+        """The values before anything is computed: those of the leaves."""
+        values = self.template.copy()
+        args, snapshots = rec.args, rec.snapshots
+        for n, i in self.args:
+            values[n] = args[i]._array
+        if snapshots:
+            for n, i in self.args:
+                if i in snapshots:
+                    values[n] = snapshots[i]
+        for n, key in self.bound:
+            values[n] = key.ref()._array
+        return values
+
     def _run_what_can(
         self, rec: dispatch.Recorder, values: list[Any]
     ) -> dict[int, BaseException]:
         """After an error: compute what does not depend on the failing operation."""
         failures: dict[int, BaseException] = {}
-        values[:] = self.template
-        for n, i in self.args:
-            values[n] = rec.snapshots.get(i, rec.args[i]._array)
-        for n, key in self.bound:
-            values[n] = key.ref()._array
+        values[:] = self._leaves(rec)
         for (call, ins, out, _), state in zip(self.calls, self.nodes, strict=True):
             broken = [failures[i] for i in ins if i in failures]
             if broken:
@@ -187,16 +199,14 @@ class Plan:
                 failures[out] = errors.at(error, what)
         return failures
 
+    # -- giving the values to those who hold promises of them ------------------------
+
     def _deliver(
         self, rec: dispatch.Recorder, values: list[Any], failures: dict[int, Any]
     ) -> None:
         pending, slot = rec.pending, self.slot
-        segment = self._segment(rec, values, failures) if self.records else None
-        taken: set[int] = set()
-        leaves = {id(t._array) for t in rec.args} if self.outputs else taken
         aliases: list[tuple[Handle, Any]] = []
         made: list[tuple[Handle, Any, Any]] = []
-        delivered = {id(pending[i]) for i, _ in self.outputs}
         for i, key in self.outputs:
             tensor = pending[i]
             n = slot[key]
@@ -205,30 +215,33 @@ class Plan:
                 continue
             meta = tensor._meta
             if meta is not None and meta.base is not None:
-                if meta.base._array is not None or id(meta.base) in delivered:
+                if meta.base._array is not None or self._delivers(pending, meta.base):
                     aliases.append((tensor, key))
                     continue
                 meta.base = None  # the whole is nobody's: the part stands alone
             if tensor._array is not None:
                 continue  # its memory is written below
             array = values[n]
-            if type(array) is not np.ndarray or array.base is not None:
-                array = own(array, key.spec)
-            elif (
-                id(array) in taken
-                or id(array) in leaves
-                or _is_bound(array, self, values)
-            ):
-                array = array.copy()
-            taken.add(id(array))
+            if not fresh(array):
+                array = np.array(array, dtype=key.spec.dtype.np, order="C")
+                values[n] = array  # what is saved is what the user holds
             made.append((tensor, key, array))
-        for state in () if failures else self.writes:
-            target, value = state.inputs
-            owner: Any = (
-                target.ref() if type(target) is Bound else rec.args[target.index]
-            )
-            np.copyto(owner._array, values[slot[value]], casting="unsafe")
-            memory_of(owner)[0] += 1
+        segment = self._segment(rec, values, failures) if self.records else None
+        for i, states in self.bundles:
+            arrays = []
+            for state in states:
+                n = slot[state]
+                if n in failures:
+                    failed = Failed(state.spec, failures[n])
+                    arrays.append(dispatch.stand_in(failed))
+                    continue
+                array = values[n]
+                if not fresh(array):
+                    array = np.array(array, dtype=state.spec.dtype.np, order="C")
+                arrays.append(array)
+            pending[i]._array = arrays
+        if not failures:
+            self._write(rec, values)
         paths = [
             (t, k, view_path(k, t._meta.base._key))  # type: ignore[union-attr]
             for t, k in aliases
@@ -256,6 +269,32 @@ class Plan:
             if key.grad:
                 meta.history = (segment, key)  # type: ignore[assignment]
 
+    def _delivers(self, pending: list[Handle], tensor: Any) -> bool:
+        return any(pending[i] is tensor for i, _ in self.outputs)
+
+    def _write(self, rec: dispatch.Recorder, values: list[Any]) -> None:
+        """Memory that was written to takes its new value: by taking over the array
+        itself where nobody else holds either."""
+        slot = self.slot
+        for target, key in self.writes:
+            owner: Any = (
+                target.ref() if type(target) is Bound else rec.args[target.index]
+            )
+            if target in slot:
+                values[slot[target]] = None
+            value = values[slot[key]]
+            # the slot of the tensor, and the argument of getrefcount
+            if (
+                fresh(value)
+                and getrefcount(owner._array) <= 2
+                and owner._array.base is None
+                and value.dtype is owner._array.dtype
+            ):
+                owner._array = value
+            else:
+                np.copyto(owner._array, value, casting="unsafe")
+            memory_of(owner)[0] += 1
+
     def _settle(self, tensor: Handle, segment: Any, failures: dict[int, Any]) -> None:
         """A tensor whose memory was written is a leaf again, or has a history."""
         key = tensor._key
@@ -273,8 +312,7 @@ class Plan:
         segment.overwritten = self.overwritten
         segment.hooks = rec.hooks
         segment.uses = dict(self.kept)
-        kept: list[Any] = list(self.kept)
-        for key in kept:
+        for key in self.saved:
             if type(key) is Arg or type(key) is Bound:
                 leaf: Any = key
                 tensor = rec.args[leaf.index] if type(key) is Arg else leaf.ref()
@@ -288,8 +326,15 @@ class Plan:
         return segment
 
 
-def _is_bound(array: Any, plan: Plan, values: list[Any]) -> bool:
-    return any(values[n] is array for n, _ in plan.bound)
+def fresh(array: Any) -> bool:
+    """Whether *array*, a value of the run, is an array that nobody else holds."""
+    # the list of values, the name in the caller, the one here, and getrefcount's
+    return (
+        type(array) is np.ndarray
+        and getrefcount(array) <= 4
+        and array.base is None
+        and array.flags.c_contiguous
+    )
 
 
 def _order(key: Any) -> tuple[int, int]:
@@ -309,7 +354,7 @@ def run_pending(rec: dispatch.Recorder) -> None:
         return
     rec.running = True
     try:
-        counts = tuple(map(sys.getrefcount, pending))
+        counts = tuple(map(getrefcount, pending))
         if state.plans is None:
             state.plans = {}
         plan = state.plans.get(counts)

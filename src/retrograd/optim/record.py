@@ -7,13 +7,16 @@ corrections) are arguments, so that a schedule never records anew.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, MutableMapping
+from operator import is_
 from typing import Any
 
 import numpy as np
 
 from .. import dispatch, mutate
 from ..dispatch import constant
+from ..gradients import Bundle, Gradients, Share
 from ..ops.core import Clone
 from ..trace import Handle, State, meta_of
 
@@ -80,6 +83,102 @@ def bind(tensor: Any) -> None:
         mutate.rebind(tensor)
 
 
+_writes = itertools.count(1)
+
+
+class Entry(dict[str, Any]):
+    """The state of one parameter; its version tells that others than the optimizer
+    wrote to it."""
+
+    def __init__(self, *items: Any) -> None:
+        super().__init__(*items)
+        self.version = next(_writes)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.version = next(_writes)
+        super().__setitem__(key, value)
+
+    # A dict's own would write past __setitem__.
+    update = MutableMapping.update
+
+
+class Swift:
+    """A step that came back, with all that must be as it was for it to come again:
+    gradients promised by one backward, the same groups, parameters and state."""
+
+    def __init__(self, optimizer: Any, common: Gradients, work: list[Any]) -> None:
+        self.common = common
+        self.state = optimizer.state
+        self.groups = [
+            (g, g.version, list(g["params"])) for g in optimizer.param_groups
+        ]
+        self.entries = [(e, e.version) for _, _, _, e, _, _ in work if e]
+        places: dict[int, Any] = {}
+        for group, param, _, entry, place, _ in work:
+            known = places.setdefault(place, (group, param._array.dtype, []))
+            known[2].append(entry)
+        self.places = [places[i] for i in range(len(places))]
+        self.last: list[Any] = [None] * len(places)
+        self.numbers: list[list[Handle]] = [[]] * len(places)
+
+    def covers(self, optimizer: Any) -> bool:
+        """Whether the gradients are still those of all the parameters."""
+        groups = optimizer.param_groups
+        if not self.common.alive or len(groups) != len(self.groups):
+            return False
+        for group, (known, version, params) in zip(groups, self.groups, strict=True):
+            if group is not known or group.version != version:
+                return False
+            now = group["params"]
+            if len(now) != len(params) or not all(map(is_, now, params)):
+                return False
+        return True
+
+    def step(self, rec: dispatch.Recorder, optimizer: Any) -> bool:
+        """Go where the step led before; False if something has changed."""
+        promise = self.common.value
+        if (
+            type(promise) is not Bundle
+            or promise._array is not None
+            or optimizer.state is not self.state
+            or not self.covers(optimizer)
+        ):
+            return False
+        for entry, version in self.entries:
+            if entry.version != version:
+                return False
+        counts = []
+        for i, (group, dtype, entries) in enumerate(self.places):
+            count = 1
+            if optimizer.counts_steps:
+                before = entries[0]["step"]
+                for entry in entries:
+                    if entry["step"] != before:
+                        return False
+                count = before + 1
+            counts.append(count)
+            values = optimizer.scalars(group, count)
+            if values != self.last[i]:
+                self.last[i] = values
+                self.numbers[i] = [constant(np.array(v, dtype)) for v in values]
+        edges = optimizer._edges
+        edge = rec.state.next.get((edges.token, edges.created, promise._key))
+        # A learning rate that was a promise may have made everything run.
+        if edge is None or promise._array is not None:
+            return False
+        for numbers in self.numbers:
+            rec.args.extend(numbers)
+        if edge in edges.constants:
+            rec.args.extend(edges.constants[edge])
+        rec.state = edge
+        if optimizer.counts_steps:
+            write = dict.__setitem__
+            for count, (_, _, entries) in zip(counts, self.places, strict=True):
+                for entry in entries:
+                    write(entry, "step", count)
+        return True
+
+
 class StepEdges:
     """Remembers where the steps of one optimizer lead; forgotten with it."""
 
@@ -88,19 +187,56 @@ class StepEdges:
         self.created = 0  # state entries made so far: they change the program
         # Arguments of a recorded step beyond the host numbers: constants of the rule.
         self.constants: dict[Any, list[Handle]] = {}
+        self.swift: Swift | None = None
+
+    def zero_grad(self, optimizer: Any) -> bool:
+        """Forget all gradients at once, if they move together."""
+        swift = self.swift
+        if swift is None or not swift.covers(optimizer):
+            return False
+        swift.common.value = None
+        return True
 
     def step(self, optimizer: Any) -> None:
         """Update every parameter that has a gradient, and run what is pending."""
         rec = dispatch.recorder()
-        before = rec.grad_mode
-        dispatch.set_mode(False)
-        try:
-            self._step(rec, optimizer)
-        finally:
-            dispatch.set_mode(before)
+        swift = self.swift
+        if swift is None or not swift.step(rec, optimizer):
+            start, epoch = rec.state, rec.epoch
+            share = optimizer.param_groups[0]["params"][0]._grad
+            promise = share.gradients.value if type(share) is Share else None
+            before = rec.grad_mode
+            dispatch.set_mode(False)
+            try:
+                work = self._step(rec, optimizer)
+            finally:
+                dispatch.set_mode(before)
+            if type(promise) is Bundle and rec.epoch == epoch and not rec.eager:
+                self._learn(optimizer, share.gradients, promise, work, start, rec.state)
         rec.flush()
 
-    def _step(self, rec: dispatch.Recorder, optimizer: Any) -> None:
+    def _learn(
+        self,
+        optimizer: Any,
+        common: Gradients,
+        promise: Bundle,
+        work: list[Any],
+        start: State,
+        end: State,
+    ) -> None:
+        """Remember a step whose gradients one backward promised together."""
+        count = sum(len(group["params"]) for group in optimizer.param_groups)
+        shares = [param._grad for _, param, _, _, _, _ in work]
+        if (
+            len(work) == count == common.size
+            and common.alive
+            and promise._array is None
+            and all(type(s) is Share and s.gradients is common for s in shares)
+        ):
+            self.swift = Swift(optimizer, common, work)
+            start.next[self.token, self.created, promise._key] = end
+
+    def _step(self, rec: dispatch.Recorder, optimizer: Any) -> list[Any]:
         signature: list[Any] = []
         numbers: list[Any] = []
         work = []
@@ -108,13 +244,15 @@ class StepEdges:
             signature.append(getattr(group, "version", 0))
             known: dict[Any, int] = {}
             for param in group["params"]:
-                grad = param._grad
+                grad = param.grad
                 if grad is None:
                     signature.append(None)
                     continue
                 state = optimizer.state.get(param)
                 if not state:
                     state = self._begin(optimizer, group, param)
+                elif type(state) is not Entry:
+                    state = optimizer.state[param] = Entry(state)
                 count = state.get("step", 0) + 1
                 dtype = param._array.dtype
                 place = known.get((count, dtype))
@@ -122,10 +260,10 @@ class StepEdges:
                     place = known[count, dtype] = len(numbers)
                     values = optimizer.scalars(group, count)
                     numbers.append([np.array(v, dtype) for v in values])
-                signature += (place, param._meta.home)
+                signature += (place, param._meta.home, state.version if state else 0)
                 work.append((group, param, grad, state, place, count))
         if not work:
-            return
+            return work
         # From here on nothing runs (a learning rate may be a promise): keys stay valid.
         for _, _, grad, _, _, _ in work:
             key = grad._key
@@ -146,12 +284,13 @@ class StepEdges:
                 rec.writes.append(work[0][1])  # or nothing would seem to be pending
         if optimizer.counts_steps:
             for _, _, _, state, _, count in work:
-                state["step"] = count
+                dict.__setitem__(state, "step", count)
+        return work
 
     def _begin(self, optimizer: Any, group: Any, param: Any) -> Any:
         """The state of a parameter that was never updated, or that has none."""
         bind(param)
-        state = {"step": 0} if optimizer.counts_steps else {}
+        state = Entry({"step": 0} if optimizer.counts_steps else {})
         state.update(optimizer.init_state(param, group))
         if state:
             self.created += 1
