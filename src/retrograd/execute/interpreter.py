@@ -9,12 +9,14 @@ their last use.
 from __future__ import annotations
 
 import functools
+from contextlib import nullcontext
 from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from .. import dispatch, errors
+from . import cache
 from ..gradients import Bundle
 from ..ops.op import REGISTRY, Array
 from ..trace import (
@@ -30,6 +32,7 @@ from ..trace import (
     meta_of,
 )
 
+_NOTHING = nullcontext()
 _probe = [object()]
 #: the reference count of an object that only the pending list holds
 _UNHELD = next(map(getrefcount, _probe))
@@ -105,6 +108,10 @@ class Plan:
         wanted: set[Any] = {k for _, k in self.outputs}
         wanted.update(*(states for _, states in self.bundles))
         wanted |= {value for _, value in self.writes} | set(self.saved)
+        self.wanted = wanted
+        self.runs = 0
+        self.native: Any = None  # the machine code, once there is some; False: never
+        self.pooled = 0  # how often the executor itself holds what it delivers
         self._compile(path, wanted)
 
     def _compile(self, path: list[State], wanted: set[Any]) -> None:
@@ -147,6 +154,10 @@ class Plan:
 
     def run(self, rec: dispatch.Recorder) -> None:
         """Compute, give every live tensor its array, write memory, keep a segment."""
+        if self.native is None:
+            self._consider_native()
+        if self.native and self._run_native(rec):
+            return
         values = self._leaves(rec)
         failures: dict[int, BaseException] = {}
         with np.errstate(all="ignore"):
@@ -162,9 +173,40 @@ class Plan:
                         values[i] = None
             except Exception:
                 failures = self._run_what_can(rec, values)
-        self._deliver(rec, values, failures)
+        self.pooled = 0
+        self._deliver(rec, values, failures, self.writes)
         if failures:
             raise next(iter(failures.values()))
+
+    def _consider_native(self) -> None:
+        """Compile what has come back often enough."""
+        self.runs += 1
+        if cache.wants_native(self.runs):
+            self.native = cache.native(self)
+
+    def _run_native(self, rec: dispatch.Recorder) -> bool:
+        """Run the machine code; False if this time the interpreter has to."""
+        native = self.native
+        values = self._leaves(rec)
+        if native.direct_slots:
+            # Memory that is written at once must not be what another leaf shows.
+            bases = [values[n].base for n, _ in self.args]
+            owners = None
+            for base in bases:
+                if base is not None:
+                    if owners is None:
+                        owners = {id(values[n]) for n in native.direct_slots}
+                    if id(base) in owners:
+                        return False
+        with np.errstate(all="ignore") if native.calls else _NOTHING:
+            if not native.run(values):
+                return False
+        self.pooled = 1
+        self._deliver(rec, values, {}, native.left)
+        for leaf in native.direct:
+            owner: Any = leaf.ref() if type(leaf) is Bound else rec.args[leaf.index]
+            memory_of(owner)[0] += 1
+        return True
 
     def _leaves(self, rec: dispatch.Recorder) -> list[Any]:
         """The values before anything is computed: those of the leaves."""
@@ -202,7 +244,11 @@ class Plan:
     # -- giving the values to those who hold promises of them ------------------------
 
     def _deliver(
-        self, rec: dispatch.Recorder, values: list[Any], failures: dict[int, Any]
+        self,
+        rec: dispatch.Recorder,
+        values: list[Any],
+        failures: dict[int, Any],
+        writes: list[Any],
     ) -> None:
         pending, slot = rec.pending, self.slot
         aliases: list[tuple[Handle, Any]] = []
@@ -222,7 +268,7 @@ class Plan:
             if tensor._array is not None:
                 continue  # its memory is written below
             array = values[n]
-            if not fresh(array):
+            if not fresh(array, self.pooled):
                 array = np.array(array, dtype=key.spec.dtype.np, order="C")
                 values[n] = array  # what is saved is what the user holds
             made.append((tensor, key, array))
@@ -236,12 +282,12 @@ class Plan:
                     arrays.append(dispatch.stand_in(failed))
                     continue
                 array = values[n]
-                if not fresh(array):
+                if not fresh(array, self.pooled):
                     array = np.array(array, dtype=state.spec.dtype.np, order="C")
                 arrays.append(array)
             pending[i]._array = arrays
         if not failures:
-            self._write(rec, values)
+            self._write(rec, values, writes)
         paths = [
             (t, k, view_path(k, t._meta.base._key))  # type: ignore[union-attr]
             for t, k in aliases
@@ -272,11 +318,13 @@ class Plan:
     def _delivers(self, pending: list[Handle], tensor: Any) -> bool:
         return any(pending[i] is tensor for i, _ in self.outputs)
 
-    def _write(self, rec: dispatch.Recorder, values: list[Any]) -> None:
+    def _write(
+        self, rec: dispatch.Recorder, values: list[Any], writes: list[Any]
+    ) -> None:
         """Memory that was written to takes its new value: by taking over the array
         itself where nobody else holds either."""
         slot = self.slot
-        for target, key in self.writes:
+        for target, key in writes:
             owner: Any = (
                 target.ref() if type(target) is Bound else rec.args[target.index]
             )
@@ -285,7 +333,7 @@ class Plan:
             value = values[slot[key]]
             # the slot of the tensor, and the argument of getrefcount
             if (
-                fresh(value)
+                fresh(value, self.pooled)
                 and getrefcount(owner._array) <= 2
                 and owner._array.base is None
                 and value.dtype is owner._array.dtype
@@ -326,12 +374,13 @@ class Plan:
         return segment
 
 
-def fresh(array: Any) -> bool:
-    """Whether *array*, a value of the run, is an array that nobody else holds."""
+def fresh(array: Any, pooled: int) -> bool:
+    """Whether *array*, a value of the run, is an array that nobody else holds (but
+    for the executor's *pooled* references)."""
     # the list of values, the name in the caller, the one here, and getrefcount's
     return (
         type(array) is np.ndarray
-        and getrefcount(array) <= 4
+        and getrefcount(array) <= 4 + pooled
         and array.base is None
         and array.flags.c_contiguous
     )

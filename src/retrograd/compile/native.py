@@ -1,0 +1,451 @@
+"""A plan whose operations run as machine code, with NumPy calls between where an
+operation has no kernel.
+
+The native code reads the data pointers out of the array objects that it is called with,
+so that a call costs no more than a few hundred nanoseconds. Parameters that nobody reads
+afterwards are written in place.
+"""
+
+from __future__ import annotations
+
+import functools
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from ..ops.op import Array
+from ..trace import Arg, Bound, Const, State
+from . import jit
+from .fuse import Call, Columns, Fusion, Kernel, Loop, Product
+from .ir import SIZES, Function, Module, Value
+from .loops import ColumnsCode, LoopCode
+from .lower import element_of
+from .memory import Life, arrange
+from .products import ProductCode
+from .program import Node, from_trace, optimized
+from .views import whole
+
+#: work below this many operations keeps the interpreter's lock
+_RELEASE = 200_000
+
+_libraries: dict[str, jit.Library] = {}
+
+
+class Segment:
+    """Kernels in a row as one function of arrays."""
+
+    def __init__(self) -> None:
+        self.kernels: list[int] = []
+        self.inputs: list[Any] = []
+        self.outputs: list[Any] = []
+        self.function: Any = None
+        self.arena: Array | None = None
+
+
+class Native:
+    """How a plan's values are computed; ``steps`` are segments and NumPy calls."""
+
+    def __init__(self, plan: Any) -> None:
+        if not jit.layout_known():
+            raise NotImplementedError("arrays look different in memory here")
+        wanted = [k for k in plan.wanted if type(k) is State]
+        program = optimized(from_trace(plan.nodes, wanted))
+        self.fusion = fusion = Fusion(program)
+        #: the buffer in which each wanted state arrives
+        self.results: dict[Any, Any] = {}
+        for state, key in program.wanted.items():
+            if type(key) is not Node or fusion.view(key) != whole(key):
+                key = fusion.copy(key)
+            self.results[state] = key
+        self._outside()
+        self._in_place(plan)
+        self._cut()
+        self._emit()
+        self._prepare(plan)
+        self.direct_slots = [plan.slot[leaf] for leaf in self.direct]
+        self.calls = any(type(step) is Call for step in self.steps)
+
+    # -- what lies where ------------------------------------------------------------
+
+    def _reads(self, kernel: Kernel) -> set[Any]:
+        buffers = set()
+        for node in kernel.nodes:
+            for key in node.inputs:
+                buffers.add(self.fusion.view(key).buffer)
+        return buffers
+
+    def _outside(self) -> None:
+        """Nodes whose values other kernels or the user want in memory."""
+        fusion = self.fusion
+        self.readers: dict[Any, list[int]] = {}
+        for i, kernel in enumerate(fusion.kernels):
+            for buffer in self._reads(kernel):
+                self.readers.setdefault(buffer, []).append(i)
+        self.outside = set(self.results.values())
+        for buffer, readers in self.readers.items():
+            if type(buffer) is Node and any(i != fusion.home[buffer] for i in readers):
+                self.outside.add(buffer)
+        for kernel in fusion.kernels:
+            if type(kernel) is not Loop:
+                self.outside.update(kernel.nodes)
+
+    def _in_place(self, plan: Any) -> None:
+        """Writes whose value can go straight into the memory of the leaf."""
+        fusion = self.fusion
+        self.target: dict[Node, Any] = {}
+        checks = [
+            i
+            for i, kernel in enumerate(fusion.kernels)
+            if any(n.op.name in ("gather", "pick_class", "scatter") for n in kernel.nodes)
+        ]
+        given = [k for _, k in plan.outputs]
+        given += [s for _, states in plan.bundles for s in states] + list(plan.saved)
+        shown = {id(self.results[s]) for s in given if s in self.results}
+        last = len(fusion.kernels) - 1
+        calls = [i for i, k in enumerate(fusion.kernels) if type(k) is Call]
+        taken: set[int] = set()
+        for leaf, state in plan.writes:
+            node = self.results.get(state)
+            if node is None or id(node) in shown or id(node) in taken:
+                continue
+            home = fusion.home[node]
+            kernel = fusion.kernels[home]
+            safe = (
+                leaf in plan.slot
+                and type(kernel) is Loop
+                and node.spec is leaf.spec
+                and all(i <= home for i in self.readers.get(leaf, ()))
+                and all(i <= home for i in checks)
+                and all(i <= home for i in calls)
+                and max(kernel.phase.values()) == 0
+                and home <= last
+            )
+            if safe and home in self.readers.get(leaf, ()):
+                safe = self._same_place(kernel, leaf, node)  # type: ignore[arg-type]
+            if safe:
+                self.target[node] = leaf
+                taken.add(id(node))
+        self.direct = [
+            leaf
+            for leaf, state in plan.writes
+            if self.results.get(state) in self.target
+        ]
+        self.left = [
+            (leaf, state)
+            for leaf, state in plan.writes
+            if self.results.get(state) not in self.target
+        ]
+
+    def _same_place(self, kernel: Loop, leaf: Any, node: Node) -> bool:
+        """Whether the kernel reads the leaf just where it writes the node."""
+        from .views import broadcast
+
+        own = kernel.own_place(node)
+        for user in kernel.nodes:
+            for key in user.inputs:
+                view = self.fusion.view(key)
+                if view.buffer is leaf:
+                    if kernel.level[user] != kernel.level[node] or view.offset:
+                        return False
+                    stretched = broadcast(view, user.spec.shape)
+                    if kernel.place(stretched, kernel.level[user]) != own:
+                        return False
+        return True
+
+    def _cut(self) -> None:
+        """Segments between NumPy calls."""
+        self.steps: list[Any] = []
+        fusion = self.fusion
+        for i, kernel in enumerate(fusion.kernels):
+            if type(kernel) is Call:
+                self.steps.append(kernel)
+            else:
+                if not self.steps or type(self.steps[-1]) is not Segment:
+                    self.steps.append(Segment())
+                self.steps[-1].kernels.append(i)
+        where: dict[Any, int] = {}
+        for n, step in enumerate(self.steps):
+            if type(step) is Segment:
+                for i in step.kernels:
+                    for node in fusion.kernels[i].nodes:
+                        where[node] = n
+            else:
+                where[step.nodes[0]] = n
+        self.arrays: set[Any] = {
+            b for b in self.results.values() if b not in self.target
+        }
+        for n, step in enumerate(self.steps):
+            kernels = (
+                [fusion.kernels[i] for i in step.kernels]
+                if type(step) is Segment
+                else [step]
+            )
+            for kernel in kernels:
+                for buffer in self._reads(kernel):
+                    if type(buffer) is Node and where[buffer] != n:
+                        self.arrays.add(buffer)
+
+    # -- code -----------------------------------------------------------------------
+
+    def _emit(self) -> None:
+        width = jit.vector_bytes()
+        for step in self.steps:
+            if type(step) is not Segment:
+                continue
+            module = Module()
+            bodies: dict[str, str] = {}
+            calls = []
+            for i in step.kernels:
+                calls.append((i, *self._kernel(module, bodies, i, width)))
+            self._entry(module, step, calls)
+            text = module.text()
+            name = jit.key(text)
+            library = _libraries.get(name)
+            if library is None:
+                library = _libraries[name] = jit.compile_text(text)
+            step.function, keep = jit.python_function(library.address("step"))
+            step.keep = (library, keep)  # type: ignore[attr-defined]
+
+    def _kernel(
+        self, module: Module, bodies: dict[str, str], i: int, width: int
+    ) -> tuple[str, Any]:
+        """The function of one kernel; equal ones are the same function."""
+        kernel = self.fusion.kernels[i]
+        name = f"k{i}"
+        code: Any
+        if type(kernel) is Loop:
+            code = LoopCode(module, name, kernel, self.fusion, self.outside, width)
+        elif type(kernel) is Columns:
+            code = ColumnsCode(module, name, kernel, self.fusion, width)
+        else:
+            code = ProductCode(module, name, kernel, self.fusion, width)  # type: ignore[arg-type]
+        body = module.functions[name].text().replace(f"@{name}(", "@(", 1)
+        known = bodies.setdefault(body, name)
+        if known != name:
+            del module.functions[name]
+        return known, code
+
+    def _entry(self, module: Module, step: Segment, calls: list[Any]) -> None:
+        """The function that Python calls: pointers out of the objects, then kernels."""
+        fusion = self.fusion
+        made = {n for i, _, _ in calls for n in fusion.kernels[i].nodes}
+        lives: dict[Any, list[int]] = {}
+        scratch = []
+        work = 0
+        for n, (_, _, code) in enumerate(calls):
+            for buffer in code.parameters:
+                lives.setdefault(buffer, [n, n])[1] = n
+            if getattr(code, "scratch", 0):
+                scratch.append((n, code.scratch))
+            work += getattr(code, "flops", 0)
+            work += sum(b.spec.size for b in code.parameters)
+        inputs, outputs, inner = [], [], []
+        for buffer in lives:
+            if buffer in self.target:
+                continue
+            if buffer not in made:
+                inputs.append(buffer)
+            elif buffer in self.arrays:
+                outputs.append(buffer)
+            else:
+                inner.append(buffer)
+        for node, leaf in self.target.items():
+            if node in made and leaf not in inputs:
+                inputs.append(leaf)
+        spaces = [Life(b.spec.nbytes, *lives[b]) for b in inner]
+        spaces += [Life(size, n, n) for n, size in scratch]
+        offsets, size = arrange(spaces)
+        step.inputs, step.outputs = inputs, outputs
+        step.arena = _aligned(size + 64)
+        f = Function(
+            module, "step", [("ptr", "self"), ("ptr", "args"), ("i64", "n")], "ptr", False
+        )
+        pointers = self._unpack(f, [*inputs, *outputs])
+        arena = self._data(f, len(inputs) + len(outputs))
+        for buffer, offset in zip(inner, offsets, strict=False):
+            pointers[buffer] = f.at(arena, offset + 64, "i8")
+        space = {}
+        for (n, _), offset in zip(scratch, offsets[len(inner) :], strict=True):
+            space[n] = f.at(arena, offset + 64, "i8")
+        for node, leaf in self.target.items():
+            if node in made:
+                pointers[node] = pointers[leaf]
+        self._prologue(f, work)
+        f.emit(f"store i32 0, ptr {arena.name}, align 4")
+        last = max((n for n, c in enumerate(calls) if getattr(c[2], "checks", 0)), default=-1)
+        for n, (_, name, code) in enumerate(calls):
+            given = [pointers[b] for b in code.parameters]
+            if type(code) is ProductCode:
+                given.append(space.get(n, arena))
+            elif getattr(code, "checks", False):
+                given.append(arena)
+            f.call(name, *given)
+            if n == last:
+                wrong = f.load(arena, "i32")
+                bad = f.op(f"icmp ne i32 {wrong.name}, 0")
+                f.emit(f"br i1 {bad}, label %wrong, label %right")
+                f.start("wrong")
+                self._epilogue(f, 2)
+                f.start("right")
+        self._epilogue(f, 0)
+        f.start("layout")
+        self._return(f, 1)
+
+    def _data(self, f: Function, i: int) -> Value:
+        place = f.at(f.parameters[1], i, "i64")
+        return f.load(f.at(f.load(place, "ptr_"), jit.DATA, "i8"), "ptr_")
+
+    def _unpack(self, f: Function, buffers: list[Any]) -> dict[Any, Value]:
+        """Data pointers of the arrays; out if one does not lie row by row."""
+        pointers: dict[Any, Value] = {}
+        fine = Value("true", "i1")
+        for i, buffer in enumerate(buffers):
+            place = f.at(f.parameters[1], i, "i64")
+            array = f.load(place, "ptr_")
+            pointers[buffer] = f.load(f.at(array, jit.DATA, "i8"), "ptr_")
+            flags = f.load(f.at(array, jit.FLAGS, "i8"), "i32")
+            both = f.value(f"and i32 {flags.name}, 257", "i32")  # contiguous, aligned
+            good = Value(f.op(f"icmp eq i32 {both.name}, 257"), "i1")
+            fine = f.logic("and", fine, good)
+        f.emit(f"br i1 {fine.name}, label %start, label %layout")
+        f.start("start")
+        return pointers
+
+    def _prologue(self, f: Function, work: int) -> None:
+        """Denormal numbers count as zero (they cost a hundredfold), and other Python
+        threads may run meanwhile, if the work is worth it."""
+        declare = f.module.declare
+        self.released = work > _RELEASE
+        if self.released:
+            declare("PyEval_SaveThread", "ptr ()")
+            declare("PyEval_RestoreThread", "void (ptr)")
+            self.thread = f.value("call ptr @PyEval_SaveThread()", "ptr")
+        self.flags = f.value("alloca i32, align 4", "ptr")
+        self.other = f.value("alloca i32, align 4", "ptr")
+        if _X86:
+            declare("llvm.x86.sse.stmxcsr", "void (ptr)")
+            declare("llvm.x86.sse.ldmxcsr", "void (ptr)")
+            f.emit(f"call void @llvm.x86.sse.stmxcsr(ptr {self.flags.name})")
+            now = f.load(self.flags, "i32")
+            quick = f.value(f"or i32 {now.name}, {0x8040}", "i32")
+            f.store(quick, self.other)
+            f.emit(f"call void @llvm.x86.sse.ldmxcsr(ptr {self.other.name})")
+
+    def _epilogue(self, f: Function, status: int) -> None:
+        if _X86:
+            f.emit(f"call void @llvm.x86.sse.ldmxcsr(ptr {self.flags.name})")
+        if self.released:
+            f.emit(f"call void @PyEval_RestoreThread(ptr {self.thread.name})")
+        self._return(f, status)
+
+    def _return(self, f: Function, status: int) -> None:
+        f.module.declare("PyLong_FromLong", "ptr (i64)")
+        number = f.op(f"call ptr @PyLong_FromLong(i64 {status})")
+        f.emit(f"ret ptr {number}")
+
+    # -- running --------------------------------------------------------------------
+
+    def _prepare(self, plan: Any) -> None:
+        """Slots for everything that steps hand on."""
+        count = len(plan.template)
+        self.place: dict[Any, int] = {}
+        for key, n in plan.slot.items():
+            if type(key) in (Arg, Bound):
+                self.place[key] = n
+        states = {id(b): s for s, b in self.results.items()}
+        for step in self.steps:
+            nodes = step.outputs if type(step) is Segment else step.nodes
+            for node in nodes:
+                state = states.get(id(node))
+                if state is not None:
+                    self.place[node] = plan.slot[state]
+                else:
+                    self.place[node] = count
+                    count += 1
+        self.extra = count - len(plan.template)
+        #: wanted states that arrive in the buffer of another one
+        self.same = [
+            (plan.slot[s], self.place[b])
+            for s, b in self.results.items()
+            if b in self.place and self.place[b] != plan.slot[s]
+        ]
+        for n, step in enumerate(self.steps):
+            if type(step) is Segment:
+                step.ins = [self._source(k) for k in step.inputs]  # type: ignore[attr-defined]
+                step.outs = [  # type: ignore[attr-defined]
+                    (self.place[k], k.spec.shape, k.spec.dtype.np) for k in step.outputs
+                ]
+                step.pool = [np.empty(s, d) for _, s, d in step.outs]  # type: ignore[attr-defined]
+                step.clean = n == 0 or all(  # type: ignore[attr-defined]
+                    type(k) in (Arg, Bound) for k in step.inputs
+                )
+            else:
+                node = step.nodes[0]
+                op = node.op.forward
+                call = functools.partial(op, **node.attrs) if node.attrs else op
+                ins = []
+                for key in node.inputs:
+                    view = self.fusion.view(key)
+                    ins.append(view.buffer.value if type(view.buffer) is Const
+                               else self._source(view.buffer))  # fmt: skip
+                consts = [type(self.fusion.view(k).buffer) is Const for k in node.inputs]
+                step.run = (call, tuple(zip(ins, consts, strict=True)),  # type: ignore[attr-defined]
+                            self.place[node], node.spec.dtype.np)  # fmt: skip
+
+    def _source(self, buffer: Any) -> int:
+        return self.place[buffer]
+
+    def run(self, values: list[Any]) -> bool:
+        """Compute into *values*; False if the interpreter should do it instead."""
+        if self.extra:
+            values.extend([None] * self.extra)
+        for step in self.steps:
+            if type(step) is Segment:
+                if not self._call(step, values):
+                    return False
+            else:
+                call, ins, out, dtype = step.run
+                result = call(*[x if const else values[x] for x, const in ins])
+                if type(result) is not np.ndarray:
+                    result = np.asarray(result, dtype)
+                values[out] = result
+        for n, other in self.same:
+            values[n] = values[other].copy()
+        return True
+
+    def _call(self, step: Any, values: list[Any]) -> bool:
+        arrays = [values[n] for n in step.ins]
+        if not step.clean:
+            arrays = [np.ascontiguousarray(a) if a.ndim else a for a in arrays]
+        pool = step.pool
+        for i, (n, shape, dtype) in enumerate(step.outs):
+            array = pool[i]
+            if getrefcount(array) > 3:  # somebody still holds what it showed before
+                array = pool[i] = np.empty(shape, dtype)
+            values[n] = array
+            arrays.append(array)
+        arrays.append(step.arena)
+        status = step.function(*arrays)
+        if status == 1 and not self.direct:
+            last = len(step.ins)
+            again = [np.ascontiguousarray(a) for a in arrays[:last]]
+            status = step.function(*again, *arrays[last:])
+        return bool(status == 0)
+
+
+def _aligned(size: int) -> Array:
+    """Bytes that begin at a multiple of 64."""
+    raw = np.empty(size + 64, np.uint8)
+    start = -int(raw.__array_interface__["data"][0]) % 64
+    return raw[start : start + size]
+
+
+def _is_x86() -> bool:
+    import platform
+
+    return platform.machine().lower() in ("x86_64", "amd64", "i686")
+
+
+_X86 = _is_x86()
+__all__ = ["Native", "SIZES", "element_of"]
