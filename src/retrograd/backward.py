@@ -388,8 +388,10 @@ def backward(
             for k, s in jump.leaves
         ]
         rec.state = jump.final
-        for leaf, state in leaves:
-            _accumulate(rec, leaf, rec.handle(state), create_graph)
+        # all are promised before any is added: hooks may run what is pending
+        promised = [(leaf, rec.handle(state)) for leaf, state in leaves]
+        for leaf, g in promised:
+            _accumulate(rec, leaf, g, create_graph)
         return
     arguments, pending, epoch = len(rec.args), len(rec.pending), rec.epoch
     run = reverse([tensor], [gradient], retain, create_graph)
@@ -406,9 +408,11 @@ def backward(
     if simple:
         found = [(k, run.waiting[id(t)]._key) for k, t in run.leaves.values()]
         start.next[key] = LeafPath(rec.state, found)
-    for _, leaf in run.leaves.values():
-        g = run.waiting[id(leaf)]
-        g = deliver(rec, g)
+    # all are promised before any is added: hooks may run what is pending
+    given = [
+        (leaf, deliver(rec, run.waiting[id(leaf)])) for _, leaf in run.leaves.values()
+    ]
+    for leaf, g in given:
         _accumulate(rec, leaf, g, create_graph)
     if rec.eager:
         rec.flush()

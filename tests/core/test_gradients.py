@@ -104,6 +104,17 @@ def test_hooks_see_each_backward() -> None:
     assert seen == [[5.0, 7.0], [5.0, 7.0]]
 
 
+def test_a_hook_that_reads_a_value_spoils_no_other_gradient() -> None:
+    a = rg.tensor([1.0, 2.0], requires_grad=True)
+    b = rg.tensor([3.0], requires_grad=True)
+    seen: list[Any] = []
+    a.register_hook(lambda g: seen.append(g.tolist()))
+    for _ in range(3):
+        a.grad = b.grad = None
+        loss_of(a, b).backward()
+        assert a.grad.tolist() == [5.0, 7.0] and b.grad.tolist() == [3.0]
+
+
 def test_another_thread_reads_them() -> None:
     a, b, _ = repeated()
     found: list[Any] = []
@@ -129,7 +140,7 @@ def test_a_state_changed_by_hand_is_used() -> None:
 
 
 def test_memory_given_away_sees_the_step() -> None:
-    a, b, optimizer = repeated()
+    a, _, optimizer = repeated()
     array, view = a.detach().numpy(), a.data[0]
     optimizer.step()
     np.testing.assert_array_equal(array, [-0.25, 0.25])

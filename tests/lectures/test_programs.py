@@ -54,8 +54,10 @@ def test_slides_training_learns(run_program: Any) -> None:
 
 @both_types
 def test_reading_gradients_at_every_step_changes_nothing(
-    run_program: Any, dtype: str
+    run_program: Any, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Two executors round differently: one of them from the first step on.
+    monkeypatch.setattr("retrograd.execute.cache.EXECUTOR", "interpreter")
     plain = run_program("retrograd", "slides_training", dtype)
     watched = run_program("retrograd", "slides_training", dtype, watch=True)
     assert plain.names["history"] == watched.names["history"]

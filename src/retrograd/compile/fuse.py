@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops.op import Shape
+from ..ops.op import Shape, Spec
 from ..trace import Const
 from .ir import FLOATS
 from .lower import element_of, lowering
@@ -28,6 +28,8 @@ from .views import (
 REDUCTIONS = {"sum": "add", "prod": "mul", "amax": "maximum", "amin": "minimum",
               "all": "and", "any": "or"}  # fmt: skip
 SCALAR, ROW, FULL = 0, 1, 2
+#: nodes in one kernel: code grows with them, and so does what must stay in registers
+MOST = 96
 
 
 class Kernel:
@@ -37,8 +39,20 @@ class Kernel:
         self.nodes: list[Node] = []
 
 
+class Seen:
+    """A value as it is seen now; later its name may stand for a copy."""
+
+    __slots__ = ("spec",)
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+
+
 class Call(Kernel):
-    """An operation that has no kernel: its NumPy ``forward``."""
+    """An operation that has no kernel: its NumPy ``forward``; ``run`` is what is
+    called, on what, and where the result goes."""
+
+    run: Any = None
 
 
 class Product(Kernel):
@@ -122,27 +136,28 @@ class Fusion:
         if self._loops(node) or self._special(node):
             return
         call = Call()
-        for key in node.inputs:
-            self._lying(key)
+        node.inputs = tuple(self._lying(key) for key in node.inputs)
         self._append(call, node)
 
     def copy(self, key: Any) -> Node:
         """The values of *key* in a buffer of their own."""
         from ..ops.op import REGISTRY
 
+        seen = Seen(key.spec)
+        self.views[seen] = self.view(key)
         state = getattr(key, "state", None)
-        node = Node(REGISTRY["clone"], (key,), {}, key.spec, state)  # type: ignore[arg-type]
+        node = Node(REGISTRY["clone"], (seen,), {}, key.spec, state)  # type: ignore[arg-type]
         if not self._loops(node):
             raise NotImplementedError(f"no kernel copies {key.spec!r}")
         return node
 
-    def _lying(self, key: Any) -> None:
-        """Give a value that is used as a whole array a buffer in which it lies so."""
+    def _lying(self, key: Any) -> Any:
+        """A value that is used as a whole array: itself, or a copy that lies so."""
         if type(key) is Const or self.view(key) == whole(key):
-            return
+            return key  # a number, or an array as it is
         if element_of(key.spec) is None:
             raise NotImplementedError(f"no kernel copies {key.spec!r}")
-        self.views[key] = whole(self.copy(key))
+        return self.copy(key)
 
     def _append(self, kernel: Kernel, node: Node) -> None:
         kernel.nodes.append(node)
@@ -155,6 +170,8 @@ class Fusion:
             return self._product(node)
         if name in REDUCTIONS and element_of(node.spec) and node.attrs["dim"]:
             if element_of(node.inputs[0].spec) and 0 not in node.inputs[0].spec.shape:
+                if type(self.view(node.inputs[0]).buffer) is Const:
+                    node.inputs = (self._lying(node.inputs[0]),)
                 self._append(Columns(), node)
                 return True
         return False
@@ -165,11 +182,13 @@ class Fusion:
             return False
         if len(a.shape) < 2 or len(b.shape) < 2:
             return False
+        operands = []
         for key, v in zip(node.inputs, (a, b), strict=True):
             # one of the two dimensions of a matrix must lie in steps of one
-            unit = [s for n, s in zip(v.shape, v.strides, strict=True)][-2:]
-            if 1 not in unit and any(n != 1 for n in v.shape[-2:]):
-                self._lying(key)
+            flat = 1 not in v.strides[-2:] and any(n != 1 for n in v.shape[-2:])
+            lies = not flat and type(v.buffer) is not Const
+            operands.append(key if lies else self._lying(key))
+        node.inputs = tuple(operands)
         self._append(Product(), node)
         return True
 
@@ -234,6 +253,8 @@ class Fusion:
 
     def _join(self, kernel: Loop, node: Node, kind: str) -> bool:
         """Add *node* to a kernel, if its shape and the places of its operands fit."""
+        if len(kernel.nodes) >= MOST:
+            return False
         before = (kernel.order, kernel.outer, kernel.decided)
         if self._fits(kernel, node, kind):
             kernel.nodes.append(node)

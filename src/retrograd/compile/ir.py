@@ -44,7 +44,16 @@ def literal(number: Any, element: str) -> str:
 
 
 FLOATS = ("float", "double")
-SIZES = {"ptr_": 8, "float": 4, "double": 8, "i1": 1, "i8": 1, "i16": 2, "i32": 4, "i64": 8}
+SIZES = {
+    "ptr_": 8,
+    "float": 4,
+    "double": 8,
+    "i1": 1,
+    "i8": 1,
+    "i16": 2,
+    "i32": 4,
+    "i64": 8,
+}
 BITS = {"float": "i32", "double": "i64"}
 
 

@@ -1,9 +1,9 @@
 """The code of a :class:`~retrograd.compile.fuse.Loop`, and of a sum over rows.
 
-    once    what depends on no index
-    row     for each row: what depends on the row alone
-      phase   for each phase: a loop along the row in vectors, the last one masked;
-              then the reductions it gathered, and what follows from them
+once    what depends on no index
+row     for each row: what depends on the row alone
+  phase   for each phase: a loop along the row in vectors, the last one masked;
+          then the reductions it gathered, and what follows from them
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from .ir import FLOATS, SIZES, Function, Module, Value, literal
 from .lower import EXPENSIVE, element_of, lowering
 from .program import Node
 from .views import broadcast, squeezed_strides, whole
+
+#: so many vectors, or rows, are added up before the sum joins the others
+BLOCK = 128
 
 
 class Place(NamedTuple):
@@ -69,6 +72,25 @@ def merge(sizes: Shape, places: list[Shape]) -> tuple[list[int], list[list[int]]
             for s, p in zip(strides, places, strict=True):
                 s.append(p[d])
     return out, strides
+
+
+def blocked(
+    f: Function, begin: Any, end: Any, step: int, count: int, carried: list[Value],
+    starts: list[Value], join: Any, body: Any,
+) -> list[Value]:  # fmt: skip
+    """A loop of at most *count* rounds that adds up in blocks, and blocks of blocks."""
+    span = 1
+    while count > BLOCK * span:
+        span *= BLOCK
+    loop = f.loop(begin, end, span * step, *carried)
+    if span == 1:
+        return loop.end(*body(loop.index, loop.values))
+    last = f.value(f"add nsw i64 {loop.index.name}, {span * step}", "i64")
+    limit = end if isinstance(end, Value) else Value(str(end), "i64")
+    near = Value(f.op(f"icmp slt i64 {last.name}, {limit.name}"), "i1")
+    last = f.select(near, last, limit)
+    inside = blocked(f, loop.index, last, step, span, starts, starts, join, body)
+    return loop.end(*join(loop.values, inside))
 
 
 class LoopCode:
@@ -160,9 +182,7 @@ class LoopCode:
         given = list(places)
         self.rows, rows = merge(self.kernel.rows, [p.rows for p in given])
         self.inner, inner = merge(self.kernel.inner, [p.inner for p in given])
-        self.strides = {
-            p: (r, n) for p, r, n in zip(given, rows, inner, strict=True)
-        }
+        self.strides = {p: (r, n) for p, r, n in zip(given, rows, inner, strict=True)}
         self.parameters = list(dict.fromkeys(p.buffer for p in given))
 
     # -- emission -------------------------------------------------------------------
@@ -243,7 +263,9 @@ class LoopCode:
                     )
                 )
             value, width = combine(f, word, *parts), half
-        return f.value(f"extractelement {value.type} {value.name}, i64 0", value.element)
+        return f.value(
+            f"extractelement {value.type} {value.name}, i64 0", value.element
+        )
 
     def _along(
         self,
@@ -256,13 +278,19 @@ class LoopCode:
         """The loops along a row; the gathered values after them."""
         f, width = self.f, self.width
         if not sizes:
-            return self._step(outer, Value("0", "i64"), 0, 0, gathered, written, carried)
+            return self._step(
+                outer, Value("0", "i64"), 0, 0, gathered, written, carried
+            )
+        starts = [
+            f.splat(identity(self._word(n), str(element_of(n.spec))), width)
+            for n in gathered
+        ]
         if len(sizes) > 1:
             loop = f.loop(0, sizes[0], 1, *carried)
             inside = self._along(
-                [*outer, loop.index], sizes[1:], gathered, written, loop.values
+                [*outer, loop.index], sizes[1:], gathered, written, starts
             )
-            return loop.end(*inside)
+            return loop.end(*self._combined(gathered, loop.values, inside))
         n = sizes[0]
         full = n - n % width
         values = carried
@@ -270,15 +298,23 @@ class LoopCode:
             zero = Value("0", "i64")
             values = self._step(outer, zero, width, 0, gathered, written, values)
         elif full:
-            loop = f.loop(0, full, width, *values)
-            after = self._step(
-                outer, loop.index, width, 0, gathered, written, loop.values
-            )
-            values = loop.end(*after)
+            values = blocked(
+                f, 0, full, width, full // width if gathered else 1, values, starts,
+                lambda a, b: self._combined(gathered, a, b),
+                lambda i, v: self._step(outer, i, width, 0, gathered, written, v),
+            )  # fmt: skip
         if n > full:
             rest = Value(str(full), "i64")
             values = self._step(outer, rest, width, n - full, gathered, written, values)
         return values
+
+    def _combined(
+        self, gathered: list[Node], before: list[Value], inside: list[Value]
+    ) -> list[Value]:
+        return [
+            combine(self.f, self._word(node), a, b)
+            for node, a, b in zip(gathered, before, inside, strict=True)
+        ]
 
     def _step(
         self,
@@ -346,7 +382,9 @@ class LoopCode:
         f, width = self.f, self.here[2]
         name = node.op.name
         if name == "zeros":
-            zero = Value(literal(0, str(element_of(node.spec))), str(element_of(node.spec)))
+            zero = Value(
+                literal(0, str(element_of(node.spec))), str(element_of(node.spec))
+            )
             found = f.splat(zero, width)
         elif name == "scatter":
             base, chosen, src = (self._operand(node, i) for i in range(3))
@@ -487,7 +525,12 @@ class ColumnsCode:
     """A reduction that keeps the last dimension: vectors of columns, down the rows."""
 
     def __init__(
-        self, module: Module, name: str, kernel: Columns, fusion: Fusion, vector_bytes: int
+        self,
+        module: Module,
+        name: str,
+        kernel: Columns,
+        fusion: Fusion,
+        vector_bytes: int,
     ) -> None:
         (node,) = kernel.nodes
         view = fusion.view(node.inputs[0])
@@ -524,29 +567,43 @@ class ColumnsCode:
             """Columns from *start*: so many vectors, the last one of *count* lanes."""
             first = f.at(a, f.value(f"mul i64 {start}, {stride or 1}", "i64"), given)
             values = [f.splat(identity(word, wanted), width)] * vectors
-            inner = []
-            pointer = first
-            for size, step in zip(depth, down, strict=True):
-                loop = f.loop(0, size, 1, *values)
-                values = loop.values
-                inner.append(loop)
-                by = f.value(f"mul i64 {loop.index.name}, {step}", "i64")
-                pointer = f.at(pointer, by, given)
-            after = []
-            for k, v in enumerate(values):
-                here = f.at(pointer, k * width * stride, given)
-                lanes = count if k == vectors - 1 else 0
-                if stride == 1:
-                    x = f.load(here, given, width, lanes)
-                else:
-                    x = f.gather(here, stride, given, width, lanes)
-                after.append(combine(f, word, v, f.convert(x, wanted)))
-            for loop in reversed(inner):
-                after = loop.end(*after)
+            after = down_rows(f, first, depth, down, values, vectors, count)
             place = f.at(result, start, wanted)
             for k, v in enumerate(after):
                 lanes = count if k == vectors - 1 else 0
                 f.store(v, f.at(place, k * width, wanted), lanes)
+
+        def down_rows(
+            f: Function, pointer: Value, sizes: list[int], steps: list[int],
+            values: list[Value], vectors: int, count: int,
+        ) -> list[Value]:  # fmt: skip
+            if not sizes:
+                after = []
+                for k, v in enumerate(values):
+                    here = f.at(pointer, k * width * stride, given)
+                    lanes = count if k == vectors - 1 else 0
+                    if stride == 1:
+                        x = f.load(here, given, width, lanes)
+                    else:
+                        x = f.gather(here, stride, given, width, lanes)
+                    after.append(combine(f, word, v, f.convert(x, wanted)))
+                return after
+            starts = [f.splat(identity(word, wanted), width)] * vectors
+
+            def joined(before: list[Value], inside: list[Value]) -> list[Value]:
+                return [
+                    combine(f, word, a, b) for a, b in zip(before, inside, strict=True)
+                ]
+
+            def row(i: Value, now: list[Value]) -> list[Value]:
+                by = f.value(f"mul i64 {i.name}, {steps[0]}", "i64")
+                here = f.at(pointer, by, given)
+                if len(sizes) == 1:
+                    return down_rows(f, here, [], [], now, vectors, count)
+                rest = (sizes[1:], steps[1:])
+                return joined(now, down_rows(f, here, *rest, starts, vectors, count))
+
+            return blocked(f, 0, sizes[0], 1, sizes[0], values, starts, joined, row)
 
         many = n - n % (4 * width)
         if many:

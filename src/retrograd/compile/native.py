@@ -17,7 +17,7 @@ import numpy as np
 from ..ops.op import Array
 from ..trace import Arg, Bound, Const, State
 from . import jit
-from .fuse import Call, Columns, Fusion, Kernel, Loop, Product
+from .fuse import Call, Columns, Fusion, Kernel, Loop
 from .ir import SIZES, Function, Module, Value
 from .loops import ColumnsCode, LoopCode
 from .lower import element_of
@@ -37,10 +37,15 @@ class Segment:
 
     def __init__(self) -> None:
         self.kernels: list[int] = []
-        self.inputs: list[Any] = []
-        self.outputs: list[Any] = []
+        self.inputs: list[Any] = []  # buffers that come from outside
+        self.outputs: list[Any] = []  # … and that others want
         self.function: Any = None
         self.arena: Array | None = None
+        self.keep: Any = None  # what must live as long as the function
+        self.ins: list[int] = []  # slots of the inputs
+        self.outs: list[Any] = []  # slot, shape and type of each output
+        self.pool: list[Any] = []
+        self.clean = True  # the inputs are sure to lie row by row
 
 
 class Native:
@@ -97,7 +102,9 @@ class Native:
         checks = [
             i
             for i, kernel in enumerate(fusion.kernels)
-            if any(n.op.name in ("gather", "pick_class", "scatter") for n in kernel.nodes)
+            if any(
+                n.op.name in ("gather", "pick_class", "scatter") for n in kernel.nodes
+            )
         ]
         given = [k for _, k in plan.outputs]
         given += [s for _, states in plan.bundles for s in states] + list(plan.saved)
@@ -205,7 +212,7 @@ class Native:
             if library is None:
                 library = _libraries[name] = jit.compile_text(text)
             step.function, keep = jit.python_function(library.address("step"))
-            step.keep = (library, keep)  # type: ignore[attr-defined]
+            step.keep = (library, keep)
 
     def _kernel(
         self, module: Module, bodies: dict[str, str], i: int, width: int
@@ -259,7 +266,11 @@ class Native:
         step.inputs, step.outputs = inputs, outputs
         step.arena = _aligned(size + 64)
         f = Function(
-            module, "step", [("ptr", "self"), ("ptr", "args"), ("i64", "n")], "ptr", False
+            module,
+            "step",
+            [("ptr", "self"), ("ptr", "args"), ("i64", "n")],
+            "ptr",
+            False,
         )
         pointers = self._unpack(f, [*inputs, *outputs])
         arena = self._data(f, len(inputs) + len(outputs))
@@ -273,7 +284,9 @@ class Native:
                 pointers[node] = pointers[leaf]
         self._prologue(f, work)
         f.emit(f"store i32 0, ptr {arena.name}, align 4")
-        last = max((n for n, c in enumerate(calls) if getattr(c[2], "checks", 0)), default=-1)
+        last = max(
+            (n for n, c in enumerate(calls) if getattr(c[2], "checks", 0)), default=-1
+        )
         for n, (_, name, code) in enumerate(calls):
             given = [pointers[b] for b in code.parameters]
             if type(code) is ProductCode:
@@ -354,6 +367,7 @@ class Native:
             if type(key) in (Arg, Bound):
                 self.place[key] = n
         states = {id(b): s for s, b in self.results.items()}
+        pooled = {plan.slot[s] for _, bundle in plan.bundles for s in bundle}
         for step in self.steps:
             nodes = step.outputs if type(step) is Segment else step.nodes
             for node in nodes:
@@ -372,14 +386,15 @@ class Native:
         ]
         for n, step in enumerate(self.steps):
             if type(step) is Segment:
-                step.ins = [self._source(k) for k in step.inputs]  # type: ignore[attr-defined]
-                step.outs = [  # type: ignore[attr-defined]
+                step.ins = [self._source(k) for k in step.inputs]
+                step.outs = [
                     (self.place[k], k.spec.shape, k.spec.dtype.np) for k in step.outputs
                 ]
-                step.pool = [np.empty(s, d) for _, s, d in step.outs]  # type: ignore[attr-defined]
-                step.clean = n == 0 or all(  # type: ignore[attr-defined]
-                    type(k) in (Arg, Bound) for k in step.inputs
-                )
+                # Gradients that nobody asked for leave their memory to the next step.
+                step.pool = [
+                    np.empty(s, d) if n in pooled else None for n, s, d in step.outs
+                ]
+                step.clean = n == 0 or all(type(k) in (Arg, Bound) for k in step.inputs)
             else:
                 node = step.nodes[0]
                 op = node.op.forward
@@ -389,8 +404,10 @@ class Native:
                     view = self.fusion.view(key)
                     ins.append(view.buffer.value if type(view.buffer) is Const
                                else self._source(view.buffer))  # fmt: skip
-                consts = [type(self.fusion.view(k).buffer) is Const for k in node.inputs]
-                step.run = (call, tuple(zip(ins, consts, strict=True)),  # type: ignore[attr-defined]
+                consts = [
+                    type(self.fusion.view(k).buffer) is Const for k in node.inputs
+                ]
+                step.run = (call, tuple(zip(ins, consts, strict=True)),
                             self.place[node], node.spec.dtype.np)  # fmt: skip
 
     def _source(self, buffer: Any) -> int:
@@ -421,7 +438,9 @@ class Native:
         pool = step.pool
         for i, (n, shape, dtype) in enumerate(step.outs):
             array = pool[i]
-            if getrefcount(array) > 3:  # somebody still holds what it showed before
+            if array is None:
+                array = np.empty(shape, dtype)
+            elif getrefcount(array) > 3:  # somebody holds what it showed before
                 array = pool[i] = np.empty(shape, dtype)
             values[n] = array
             arrays.append(array)

@@ -34,7 +34,12 @@ class ProductCode:
     memory it wants as its last parameter."""
 
     def __init__(
-        self, module: Module, name: str, kernel: Product, fusion: Fusion, vector_bytes: int
+        self,
+        module: Module,
+        name: str,
+        kernel: Product,
+        fusion: Fusion,
+        vector_bytes: int,
     ) -> None:
         (node,) = kernel.nodes
         self.module = module
@@ -172,7 +177,9 @@ class ProductCode:
             loop = f.loop(first, first + columns, w)
             block = f.value(f"sdiv i64 {loop.index.name}, {panel}", "i64")
             lane = f.value(f"srem i64 {loop.index.name}, {panel}", "i64")
-            target = f.at(self.ps, f.value(f"mul i64 {block.name}, {panel * k}", "i64"), e)
+            target = f.at(
+                self.ps, f.value(f"mul i64 {block.name}, {panel * k}", "i64"), e
+            )
             target = f.at(target, lane, e)
             source = f.at(pb, f.value(f"mul i64 {loop.index.name}, {b_col}", "i64"), e)
             for start, depth in ((0, k - k % w), (k - k % w, k % w)):

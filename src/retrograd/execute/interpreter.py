@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from .. import dispatch, errors
-from . import cache
 from ..gradients import Bundle
 from ..ops.op import REGISTRY, Array
 from ..trace import (
@@ -31,6 +30,7 @@ from ..trace import (
     memory_of,
     meta_of,
 )
+from . import cache
 
 _NOTHING = nullcontext()
 _probe = [object()]
@@ -199,8 +199,11 @@ class Plan:
                     if id(base) in owners:
                         return False
         with np.errstate(all="ignore") if native.calls else _NOTHING:
-            if not native.run(values):
-                return False
+            try:
+                if not native.run(values):
+                    return False
+            except Exception:
+                return False  # the interpreter says which operation failed, and where
         self.pooled = 1
         self._deliver(rec, values, {}, native.left)
         for leaf in native.direct:
@@ -268,7 +271,7 @@ class Plan:
             if tensor._array is not None:
                 continue  # its memory is written below
             array = values[n]
-            if not fresh(array, self.pooled):
+            if not fresh(array, 0):
                 array = np.array(array, dtype=key.spec.dtype.np, order="C")
                 values[n] = array  # what is saved is what the user holds
             made.append((tensor, key, array))
@@ -333,7 +336,7 @@ class Plan:
             value = values[slot[key]]
             # the slot of the tensor, and the argument of getrefcount
             if (
-                fresh(value, self.pooled)
+                fresh(value, 0)
                 and getrefcount(owner._array) <= 2
                 and owner._array.base is None
                 and value.dtype is owner._array.dtype
