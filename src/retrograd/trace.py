@@ -217,7 +217,8 @@ def kept_by(state: State) -> set[Any]:
         if rule.keeps_out:
             kept.add(state)
         for j in rule.keeps:
-            kept.update(state.inputs if j < 0 else (state.inputs[j],))
+            first = len(op.inputs) - 1
+            kept.update(state.inputs[first:] if j < 0 else (state.inputs[j],))
     return {k for k in kept if type(k) is not Const}
 
 

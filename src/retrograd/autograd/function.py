@@ -154,7 +154,7 @@ def _attach(call: _Call, position: int, value: Any, tensors: list[Any]) -> Any:
     def vjp(g: Any, index: int) -> Any:
         return call.gradient(position, g, index)
 
-    rule = Rule(vjp, ())
+    rule = Rule(vjp, (), False)
     op: Any = type(
         call.cls.__name__,
         (_Result,),

@@ -26,9 +26,9 @@ def _check(index: Array, size: int, dim: int) -> Array:
     return index
 
 
-def _check_integers(spec: Spec) -> None:
+def _check_integers(spec: Spec, error: type[Exception] = IndexError) -> None:
     if spec.dtype.category != dtypes.INTEGRAL:
-        raise IndexError(
+        raise error(
             "tensors used as indices must be long, int, byte or bool tensors, not "
             f"{spec.dtype.name}"
         )
@@ -41,7 +41,7 @@ class _AlongDim(Op):
     def normalize(*specs: Spec, **attrs: Any) -> dict[str, Any]:
         dim = normalize_dim(attrs["dim"], len(specs[0].shape))
         a, index = specs[0], specs[1]
-        _check_integers(index)
+        _check_integers(index, RuntimeError)
         if len(index.shape) != len(a.shape):
             raise RuntimeError(
                 "Index tensor must have the same number of dimensions as input tensor: "

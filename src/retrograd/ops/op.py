@@ -106,13 +106,16 @@ class Rule:
 
     __slots__ = ("function", "asks", "keeps_out", "keeps")
 
-    def __init__(self, function: Callable[..., Any], inputs: tuple[str, ...]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], inputs: tuple[str, ...], variadic: bool
+    ) -> None:
         self.function = function
         self.asks = tuple(inspect.signature(function).parameters)
         self.keeps_out = "out" in self.asks
-        # positions of the inputs whose values it needs (-1: all, a variadic op)
+        # positions of the inputs whose values it needs (-1: all of the variadic ones)
+        last = inputs[-1] if variadic else None
         self.keeps = tuple(
-            -1 if name == "inputs" else inputs.index(name)
+            -1 if name == last else inputs.index(name)
             for name in self.asks
             if name in inputs
         )
@@ -147,7 +150,7 @@ class Op:
         cls.inputs = tuple(p.name for p in positional)
         cls.variadic = any(p.kind is p.VAR_POSITIONAL for p in positional)
         cls.rules = {
-            name: Rule(getattr(cls, f"vjp_{name}"), cls.inputs)
+            name: Rule(getattr(cls, f"vjp_{name}"), cls.inputs, cls.variadic)
             for name in cls.inputs
             if hasattr(cls, f"vjp_{name}")
         }
