@@ -476,29 +476,26 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
         rec = _local.rec
         try:
             if kwargs:
-                raise AttributeError
-            key: Any = (call, *[x._key or rec.leaf(x) for x in args])
+                key: Any = _composite_key(rec, call, args, kwargs)
+            elif len(args) == 3:
+                a, b, c = args
+                key = (call, a._key or rec.leaf(a), b._key or rec.leaf(b),
+                       c._key or rec.leaf(c))  # fmt: skip
+            else:
+                key = (call, *[x._key or rec.leaf(x) for x in args])
         except AttributeError:
             key = _composite_key(rec, call, args, kwargs)
         try:
             edge = rec.state.next.get(key)
         except TypeError:  # an argument that cannot be hashed: just compose
             return _plainly(name, function, args, kwargs)
-        if edge is None:
-            if rec.full():
-                rec.flush()
-                return call(*args, **kwargs)
-            edge = rec.enter(key)
-            if edge is None:
-                return _compose(rec, key, name, function, args, kwargs)
-        if type(edge) is Jump:
-            rec.state = edge.final
-            return tuple([rec.handle(s) for s in edge.outs])
-        rec.state = edge
-        out = _new(_tensor_type)
-        out._key, out._array, out._grad, out._meta = edge, None, None, None
-        rec.pending.append(out)
-        return out
+        if type(edge) is State:
+            rec.state = edge
+            out = _new(_tensor_type)
+            out._key, out._array, out._grad, out._meta = edge, None, None, None
+            rec.pending.append(out)
+            return out
+        return _follow(rec, edge, key, name, function, args, kwargs)
 
     return call
 
@@ -524,6 +521,44 @@ def _composite_key(
         else:
             parts.append(scalar_key(x) if type(x) is float else (type(x), x))
     return tuple(parts)
+
+
+def _follow(
+    rec: Recorder,
+    edge: Any,
+    key: Any,
+    name: str,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Where a composition leads: along a known edge, or by recording it in full."""
+    if edge is None:
+        if rec.full():
+            rec.flush()
+            return function(*args, **kwargs)
+        edge = rec.enter(key)
+        if edge is None:
+            return _compose(rec, key, name, function, args, kwargs)
+    if type(edge) is Jump:
+        rec.state = edge.final
+        return tuple([rec.handle(s) for s in edge.outs])
+    rec.state = edge
+    return rec.handle(edge)
+
+
+def stacked(token: Any, function: Callable[[Any], Any], x: Handle) -> Any:
+    """``function(x)``, a pure composition that *token* stands for, as one event."""
+    rec = _local.rec
+    key = (token, x._key or rec.leaf(x))
+    edge = rec.state.next.get(key)
+    if type(edge) is State:
+        rec.state = edge
+        out = _new(_tensor_type)
+        out._key, out._array, out._grad, out._meta = edge, None, None, None
+        rec.pending.append(out)
+        return out
+    return _follow(rec, edge, key, "", function, (x,), {})
 
 
 def _plainly(
@@ -562,13 +597,16 @@ def _compose(
     start, epoch = rec.state, rec.epoch
     pending, arguments = len(rec.pending), len(rec.args)
     outer = rec.group
-    rec.group = (*outer, name)
+    if name:
+        rec.group = (*outer, name)
     try:
         result = _plainly(name, function, args, kwargs)
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
         if rec.epoch == epoch:
             rec.state = start
             del rec.pending[pending:]
+        if not name:
+            raise
         what = f"in {name}({_shown(args)}) at {errors.user_line()}"
         raise errors.at(error, what) from None
     finally:

@@ -17,6 +17,9 @@ import numpy as np
 from . import dtypes
 from .ops.op import Array, Op, Spec
 
+#: counts what may change the meaning of a module: writes to attributes, hooks, new keys
+changes = [0]
+
 
 class Handle:
     """The slots of a Tensor.
@@ -36,26 +39,22 @@ class Handle:
 class Meta:
     """What few tensors have: history, aliases, hooks, a requires_grad flag."""
 
-    __slots__ = ("requires_grad", "history", "base", "path", "memory", "exposed",
-                 "hooks", "post_hooks", "retains_grad", "home", "inference",
-                 "seen")  # fmt: skip
-
-    def __init__(self) -> None:
-        self.requires_grad = False
-        #: (segment, state): the run that computed this tensor with gradients on
-        self.history: tuple[Segment, State] | None = None
-        #: the tensor whose memory this one shares, and the views that lead there
-        self.base: Handle | None = None
-        self.path: tuple[Any, ...] = ()
-        #: counts the writes to this memory; one list for all aliases
-        self.memory: list[int] | None = None
-        self.exposed = False  # NumPy code may hold the memory
-        self.hooks: list[Any] | None = None
-        self.post_hooks: list[Any] | None = None
-        self.retains_grad = False
-        self.home: Bound | None = None
-        self.inference = False
-        self.seen = 0  # of a view: the writes to its memory when it got its history
+    # Defaults are the class's, so that making one costs nothing.
+    requires_grad = False
+    #: (segment, state): the run that computed this tensor with gradients on
+    history: tuple[Segment, State] | None = None
+    #: the tensor whose memory this one shares, and the views that lead there
+    base: Handle | None = None
+    path: tuple[Any, ...] = ()
+    #: counts the writes to this memory; one list for all aliases
+    memory: list[int] | None = None
+    exposed = False  # NumPy code may hold the memory
+    hooks: list[Any] | None = None
+    post_hooks: list[Any] | None = None
+    retains_grad = False
+    home: Bound | None = None
+    inference = False
+    seen = 0  # of a view: the writes to its memory when it got its history
 
 
 class Arg:
@@ -182,22 +181,30 @@ class Segment:
     """
 
     __slots__ = ("sequence", "saved", "versions", "freed", "overwritten", "hooks",
-                 "uses", "histories")  # fmt: skip
+                 "uses", "histories", "shared")  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        freed: set[State],
+        uses: dict[Any, int],
+        overwritten: dict[Any, str],
+        hooks: dict[State, Any],
+    ) -> None:
         self.sequence = next(_sequence)
         self.saved: dict[Any, Any] = {}
         self.versions: dict[Any, int] = {}
         self.histories: dict[Any, tuple[Segment, State]] = {}
-        self.freed: set[State] = set()
-        self.overwritten: dict[Any, str] = {}
-        self.hooks: dict[State, Any] = {}
-        self.uses: dict[Any, int] = {}
+        # Those of the plan, until something is freed.
+        self.freed, self.uses, self.shared = freed, uses, True
+        self.overwritten, self.hooks = overwritten, hooks
 
     def free(self, state: State) -> None:
         """Give up what the rules of *state* kept, unless others need it too."""
         if state in self.freed:
             return
+        if self.shared:
+            self.freed, self.uses = set(self.freed), dict(self.uses)
+            self.shared = False
         self.freed.add(state)
         for key in kept_by(state):
             left = self.uses.get(key, 0) - 1

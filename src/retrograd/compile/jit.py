@@ -112,8 +112,8 @@ def python_function(address: int) -> tuple[Any, Any]:
     return _new_function(ctypes.addressof(definition), None, None), definition
 
 
-#: where NumPy's array object keeps its data pointer and its flags
-DATA, FLAGS = 16, 64
+#: where NumPy's array object keeps its data pointer, its base and its flags
+DATA, BASE, FLAGS = 16, 48, 64
 
 
 @functools.cache
@@ -123,4 +123,8 @@ def layout_known() -> bool:
     data = ctypes.c_void_p.from_address(id(a) + DATA).value
     contiguous = ctypes.c_int.from_address(id(a) + FLAGS).value
     strided = ctypes.c_int.from_address(id(a.T) + FLAGS).value
+    part = a[1:]
+    base = ctypes.c_void_p.from_address(id(part) + BASE).value
+    if base != id(part.base):
+        return False
     return data == a.ctypes.data and contiguous & 1 == 1 and strided & 1 == 0

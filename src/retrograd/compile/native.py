@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..ops.op import Array
-from ..trace import Arg, Bound, Const, State
+from ..trace import Arg, Bound, Const, State, memory_of
 from . import jit
 from .fuse import Call, Columns, Fusion, Kernel, Loop
 from .ir import SIZES, Function, Module, Value
@@ -68,8 +68,8 @@ class Native:
         self._cut()
         self._emit()
         self._prepare(plan)
-        self.direct_slots = [plan.slot[leaf] for leaf in self.direct]
         self.calls = any(type(step) is Call for step in self.steps)
+        self._usual(plan)
 
     # -- what lies where ------------------------------------------------------------
 
@@ -263,6 +263,7 @@ class Native:
         spaces = [Life(b.spec.nbytes, *lives[b]) for b in inner]
         spaces += [Life(size, n, n) for n, size in scratch]
         offsets, size = arrange(spaces)
+        inputs.sort(key=lambda b: (type(b) is not Arg, type(b) is not Bound))
         step.inputs, step.outputs = inputs, outputs
         step.arena = _aligned(size + 64)
         f = Function(
@@ -282,6 +283,7 @@ class Native:
         for node, leaf in self.target.items():
             if node in made:
                 pointers[node] = pointers[leaf]
+        self._unaliased(f, made, inputs)
         self._prologue(f, work)
         f.emit(f"store i32 0, ptr {arena.name}, align 4")
         last = max(
@@ -324,6 +326,28 @@ class Native:
         f.emit(f"br i1 {fine.name}, label %start, label %layout")
         f.start("start")
         return pointers
+
+    def _unaliased(self, f: Function, made: set[Node], inputs: list[Any]) -> None:
+        """Out if an argument is a view of memory that is written in place."""
+        written = [b for n, b in self.target.items() if n in made]
+        views = [b for b in inputs if type(b) is Arg and b not in written]
+        if not written or not views:
+            return
+        owners = [self._object(f, inputs.index(b)) for b in written]
+        bad = Value("false", "i1")
+        for view in views:
+            array = self._object(f, inputs.index(view))
+            base = f.load(f.at(array, jit.BASE, "i8"), "ptr_")
+            for owner in owners:
+                same = Value(f.op(f"icmp eq ptr {base.name}, {owner.name}"), "i1")
+                bad = f.logic("or", bad, same)
+        f.emit(f"br i1 {bad.name}, label %alias, label %apart")
+        f.start("alias")
+        self._return(f, 3)
+        f.start("apart")
+
+    def _object(self, f: Function, i: int) -> Value:
+        return f.load(f.at(f.parameters[1], i, "i64"), "ptr_")
 
     def _prologue(self, f: Function, work: int) -> None:
         """Denormal numbers count as zero (they cost a hundredfold), and other Python
@@ -409,6 +433,47 @@ class Native:
                 ]
                 step.run = (call, tuple(zip(ins, consts, strict=True)),
                             self.place[node], node.spec.dtype.np)  # fmt: skip
+
+    def _usual(self, plan: Any) -> None:
+        """Prepare for :meth:`call`, where the plan is one native call that makes all."""
+        self.whole = False
+        bound = all(type(leaf) is Bound for leaf in self.direct)
+        if len(self.steps) != 1 or self.calls or self.left or self.same or not bound:
+            return
+        (step,) = self.steps
+        place = {node: n for n, node in enumerate(step.outputs)}
+        wanted = {s: place.get(b) for s, b in self.results.items()}
+        if any(type(k) not in (Arg, Bound) for k in step.inputs):
+            return
+        given = [s for _, s in plan.outputs]
+        given += [s for _, states in plan.bundles for s in states]
+        if len(set(given)) != len(given) or any(wanted[s] is None for s in given):
+            return
+        self.kept = {s: wanted[s] for s in plan.saved if type(s) is State}
+        if any(n is None for n in self.kept.values()):
+            return
+        self.shown = [(i, s, wanted[s]) for i, s in plan.outputs]
+        self.bundles = [(i, [wanted[s] for s in states]) for i, states in plan.bundles]
+        self.arguments = [k.index for k in step.inputs if type(k) is Arg]
+        self.parameters = [k.ref for k in step.inputs if type(k) is Bound]
+        self.counters = [memory_of(leaf.ref()) for leaf in self.direct]
+        self.whole = True
+
+    def call(self, arrays: list[Any]) -> list[Any] | None:
+        """The outputs of the one native call; None where the slow way is to be gone."""
+        step = self.steps[0]
+        outs = []
+        pool = step.pool
+        for i, (_, shape, dtype) in enumerate(step.outs):
+            array = pool[i]
+            if array is None:
+                array = np.empty(shape, dtype)
+            elif getrefcount(array) > 3:  # somebody holds what it showed before
+                array = pool[i] = np.empty(shape, dtype)
+            outs.append(array)
+        if step.function(*arrays, *outs, step.arena):
+            return None
+        return outs
 
     def _source(self, buffer: Any) -> int:
         return self.place[buffer]

@@ -24,6 +24,7 @@ from ..trace import (
     Const,
     Failed,
     Handle,
+    Meta,
     Segment,
     State,
     kept_by,
@@ -187,17 +188,10 @@ class Plan:
     def _run_native(self, rec: dispatch.Recorder) -> bool:
         """Run the machine code; False if this time the interpreter has to."""
         native = self.native
+        if native.whole and not rec.writes and not rec.snapshots:
+            if self._run_whole(rec, native):
+                return True
         values = self._leaves(rec)
-        if native.direct_slots:
-            # Memory that is written at once must not be what another leaf shows.
-            bases = [values[n].base for n, _ in self.args]
-            owners = None
-            for base in bases:
-                if base is not None:
-                    if owners is None:
-                        owners = {id(values[n]) for n in native.direct_slots}
-                    if id(base) in owners:
-                        return False
         with np.errstate(all="ignore") if native.calls else _NOTHING:
             try:
                 if not native.run(values):
@@ -209,6 +203,36 @@ class Plan:
         for leaf in native.direct:
             owner: Any = leaf.ref() if type(leaf) is Bound else rec.args[leaf.index]
             memory_of(owner)[0] += 1
+        return True
+
+    def _run_whole(self, rec: dispatch.Recorder, native: Any) -> bool:
+        """The usual step: one native call, and nobody holds views of what it makes."""
+        pending, args = rec.pending, rec.args
+        for i, _, _ in native.shown:
+            if pending[i]._meta is not None or pending[i]._array is not None:
+                return False
+        arrays = [args[i]._array for i in native.arguments]
+        arrays += [ref()._array for ref in native.parameters]
+        outs = native.call(arrays)
+        if outs is None:
+            return False
+        if native.shown:
+            segment = None
+            if self.records:
+                segment = Segment(self.freed, self.kept, self.overwritten, rec.hooks)
+                for key in self.saved:
+                    self._save(segment, rec, key, outs[native.kept[key]]
+                               if type(key) is State else None)  # fmt: skip
+            for i, key, n in native.shown:
+                tensor = pending[i]
+                tensor._key, tensor._array = None, outs[n]
+                if key.grad:
+                    meta = tensor._meta = Meta()
+                    meta.history = (segment, key)  # type: ignore[assignment]
+        for i, places in native.bundles:
+            pending[i]._array = [outs[n] for n in places]
+        for counter in native.counters:
+            counter[0] += 1
         return True
 
     def _leaves(self, rec: dispatch.Recorder) -> list[Any]:
@@ -358,23 +382,26 @@ class Plan:
     def _segment(
         self, rec: dispatch.Recorder, values: list[Any], failures: dict[int, Any]
     ) -> Segment:
-        segment = Segment()
-        segment.freed = set(self.freed)
-        segment.overwritten = self.overwritten
-        segment.hooks = rec.hooks
-        segment.uses = dict(self.kept)
+        segment = Segment(self.freed, self.kept, dict(self.overwritten), rec.hooks)
         for key in self.saved:
-            if type(key) is Arg or type(key) is Bound:
-                leaf: Any = key
-                tensor = rec.args[leaf.index] if type(key) is Arg else leaf.ref()
-                segment.saved[key] = tensor
-                segment.versions[key] = memory_of(tensor)[0]
-                meta = tensor._meta
-                if meta is not None and meta.history is not None:
-                    segment.histories[key] = meta.history
-            elif self.slot[key] not in failures:
-                segment.saved[key] = values[self.slot[key]]
+            if type(key) is State and self.slot[key] in failures:
+                continue
+            self._save(segment, rec, key, values[self.slot[key]])
         return segment
+
+    def _save(
+        self, segment: Segment, rec: dispatch.Recorder, key: Any, value: Any
+    ) -> None:
+        """Keep a value of the forward pass, or a leaf, for a later backward."""
+        if type(key) is State:
+            segment.saved[key] = value
+            return
+        tensor = rec.args[key.index] if type(key) is Arg else key.ref()
+        segment.saved[key] = tensor
+        segment.versions[key] = memory_of(tensor)[0]
+        meta = tensor._meta
+        if meta is not None and meta.history is not None:
+            segment.histories[key] = meta.history
 
 
 def fresh(array: Any, pooled: int) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..autograd import is_grad_enabled
 from ..tensor import Tensor
+from ..trace import changes
 from ..utils.hooks import RemovableHandle
 
 Hook = Callable[..., Any]
@@ -42,6 +43,7 @@ class ModuleType(ABCMeta):
 
     def __setattr__(cls, name: str, value: Any) -> None:
         relink = name == "forward" and _links(_provider(cls, "__call__"))
+        changes[0] += 1
         super().__setattr__(name, value)
         if relink and cls.__dict__.get("__call__") is not call_with_hooks:
             super().__setattr__("__call__", value)
@@ -278,6 +280,7 @@ class Called:
         )
 
     def _hooks_of(self, kind: str) -> Hooks:
+        changes[0] += 1
         every: dict[str, Hooks] = self.__dict__.setdefault("_hooks", {})
         return every.setdefault(kind, {})
 

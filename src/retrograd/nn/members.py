@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import mutate
 from ..tensor import Buffer, Parameter, Tensor
+from ..trace import changes
 from .calling import look_for_hooks
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Holder:
 
     def _put(self, name: str, value: Any, role: str) -> None:
         """Make *value* the member *name*; a new one comes last."""
+        changes[0] += 1
         if self._roles.get(name) != role:
             self._roles.pop(name, None)
             self._roles[name] = role
@@ -102,6 +104,7 @@ class Holder:
             self._structure_changed()
 
     def _drop(self, name: str) -> None:
+        changes[0] += 1
         role = self._roles.pop(name)
         del self.__dict__[name]
         if role == MODULE:
@@ -115,6 +118,7 @@ class Holder:
         def __getattr__(self, name: str) -> Any: ...
 
     def __setattr__(self, name: str, value: Any) -> None:
+        changes[0] += 1
         state = self.__dict__
         roles = state.get("_roles")
         role = None
@@ -155,6 +159,7 @@ class Holder:
             look_for_hooks(type(self))
 
     def __delattr__(self, name: str) -> None:
+        changes[0] += 1
         if name in self.__dict__.get("_roles", ()):
             self._drop(name)
         else:

@@ -31,6 +31,7 @@ from .activation import (
     Threshold,
 )
 from .container import (
+    PURE,
     ModuleDict,
     ModuleList,
     Sequential,
@@ -137,6 +138,13 @@ from .pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+
+PURE.update((
+    CELU, ELU, GELU, SELU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU,
+    LogSigmoid, LogSoftmax, Mish, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Softmin,
+    Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Linear, Identity, Flatten,
+    Conv1d, Conv2d, MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d, LayerNorm,
+))  # fmt: skip
 
 __all__ = [
     # linear

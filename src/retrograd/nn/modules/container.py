@@ -5,8 +5,11 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from operator import is_
 from typing import Any, TypeVar
 
+from ...dispatch import stacked
+from ...trace import changes
 from ..members import MODULE
 from ..module import Module, indented
 
@@ -77,6 +80,63 @@ class _Row(Module):
         return [name for name in super().__dir__() if not name.isdigit()]
 
 
+class Stack:
+    """A chain of modules that, while nothing about them changes, is one event.
+
+    Only for the library's own modules that compute and do nothing else, without hooks.
+    """
+
+    def __init__(self, chain: tuple[Any, ...]) -> None:
+        self.chain = chain
+        self.seen = -1  # changes so far when the chain was looked at
+        self.known: list[dict[str, Any]] = []
+        self.keys: list[tuple[Any, Any]] = []
+        self.pure = False
+
+    def run(self, x: Any) -> Any:
+        for module in self.chain:
+            x = module(x)
+        return x
+
+    def stands(self) -> bool:
+        """Whether the chain is as it was when it was recorded."""
+        if changes[0] != self.seen:
+            self._look()
+        if not self.pure:
+            return False
+        # a parameter that waits for a value is not what was recorded
+        return all([p._key is key for p, key in self.keys])  # noqa: C419 (a list is quicker)
+
+    def _look(self) -> None:
+        self.seen = changes[0]
+        self.pure = all(map(_is_pure, self.chain))
+        if not self.pure:
+            return
+        modules = [m for part in self.chain for m in part.modules()]
+        now = [dict(m.__dict__) for m in modules]
+        params = [p for m in self.chain for p in m.parameters()]
+        keys = [(p, None if p._meta is None else p._meta.home) for p in params]
+        same = len(now) == len(self.known) and all(
+            a.keys() == b.keys() and all(map(is_, a.values(), b.values()))
+            for a, b in zip(now, self.known, strict=True)
+        )
+        if not same or [k for _, k in keys] != [k for _, k in self.keys]:
+            self.known, self.keys = now, keys
+            self.token = object()
+
+
+def _is_pure(module: Any) -> bool:
+    if module.__dict__.get("_hooks") or module.__dict__.get("inplace"):
+        return False
+    if type(module) is Sequential:
+        return all(map(_is_pure, module._chain))
+    return type(module) in PURE
+
+
+#: the library's modules that compute and do nothing else; filled in by the package
+PURE: set[type[Module]] = set()
+
+
 class Sequential(_Row):
     """y = fₙ(… f₂(f₁(x))): modules one after another.
 
@@ -108,18 +168,25 @@ class Sequential(_Row):
     def _chain(self) -> tuple[Any, ...]:
         return tuple(self._row())
 
+    @cached_property
+    def _stack(self) -> Stack:
+        return Stack(self._chain)
+
     def _structure_changed(self) -> None:
         self.__dict__.pop("_chain", None)
+        self.__dict__.pop("_stack", None)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         state.pop("_chain", None)
+        state.pop("_stack", None)
         return state
 
     def forward(self, input: Any) -> Any:
-        for module in self._chain:
-            input = module(input)
-        return input
+        stack = self._stack
+        if stack.stands():
+            return stacked(stack.token, stack.run, input)
+        return stack.run(input)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
