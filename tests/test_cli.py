@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import retrograd as rg
+
 COMMAND = [sys.executable, "-m", "retrograd"]
 
 
@@ -38,9 +40,28 @@ def test_train_alone_learns_the_digits(digits):
     rows = [
         json.loads(line) for line in (left / "metrics.jsonl").read_text().splitlines()
     ]
-    best = min(rows, key=lambda r: r["held_loss"])
-    assert best["held_accuracy"] >= 0.97
+    *epochs, judged = rows
+    assert judged["held_accuracy"] >= 0.97
+    best = min(epochs, key=lambda r: r["valid_loss"])
+    assert judged["best_epoch"] == best["epoch"]
+    # what judges was not looked at before the end
+    assert not any(key.startswith("held") for row in epochs for key in row)
     assert "epoch 1/" in done.stderr and str(Path("runs", "digits-1")) in done.stdout
+
+
+def test_the_rows_that_judge_train_and_stop_are_three_sets():
+    from retrograd.train import data, fit
+
+    table = data.read(None, None, None)
+    rows = np.arange(len(table.inputs))
+    generator = rg.Generator().manual_seed(3)
+    rest, held = fit.split(table, rows, generator, fit.HELD)
+    train, watched = fit.split(table, rest, generator, fit.WATCHED)
+    assert sorted([*train, *watched, *held]) == rows.tolist()
+    assert abs(len(held) / len(rows) - 0.2) < 0.01
+    for part in (train, watched, held):
+        share = np.bincount(table.targets[part]) / len(part)
+        assert np.abs(share - np.bincount(table.targets) / len(rows)).max() < 0.01
 
 
 def test_the_report_needs_nothing_else(digits):
@@ -91,7 +112,7 @@ def test_regression_is_told_from_the_target(tmp_path):
     done = run("train", "r.npz", "--epochs", 60, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     rows = (tmp_path / "runs" / "r-1" / "metrics.jsonl").read_text().splitlines()
-    assert max(json.loads(line)["held_r2"] for line in rows) > 0.95
+    assert json.loads(rows[-1])["held_r2"] > 0.95
 
 
 def test_images_in_folders(tmp_path):

@@ -57,7 +57,7 @@ def _layers(
 @click.option(
     "--weight-decay", type=click.FloatRange(0), default=1e-4, show_default=True
 )
-@click.option("--patience", type=click.IntRange(1), default=15, show_default=True, help="Epochs without a better held-out loss before stopping.")  # fmt: skip
+@click.option("--patience", type=click.IntRange(1), default=15, show_default=True, help="Epochs without a better validation loss before stopping.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--out", default="runs", show_default=True, help="Folder for the run folders."
@@ -95,7 +95,7 @@ def train(data: str | None, **options: Any) -> None:
             f"Interrupted: the best model so far (epoch {run.best['epoch']}) is kept."
         )
     click.echo(
-        f"{_score(run.best)} on {len(run.held_rows)} held-out rows, {run.seconds:.1f} s"
+        f"{_score(run.judged, 'held')} on {len(run.held_rows)} held-out rows, {run.seconds:.1f} s"
     )
     click.echo(f"Model   {folder / 'model.safetensors'}")
     click.echo(f"Report  {folder / 'report.html'}")
@@ -103,10 +103,10 @@ def train(data: str | None, **options: Any) -> None:
         raise SystemExit(130)
 
 
-def _score(row: dict[str, Any]) -> str:
-    if "held_accuracy" in row:
-        return f"accuracy {row['held_accuracy']:.2%}"
-    return f"R² {row['held_r2']:.4f}, RMSE {row['held_rmse']:.4g}"
+def _score(row: dict[str, Any], prefix: str) -> str:
+    if f"{prefix}_accuracy" in row:
+        return f"accuracy {row[f'{prefix}_accuracy']:.2%}"
+    return f"R² {row[f'{prefix}_r2']:.4f}, RMSE {row[f'{prefix}_rmse']:.4g}"
 
 
 class _Progress:
@@ -136,7 +136,10 @@ class _Progress:
         return self
 
     def show(self, row: dict[str, Any]) -> None:
-        text = f"loss {row['loss']:.4f}, held-out loss {row['held_loss']:.4f}, {_score(row)}"
+        text = (
+            f"loss {row['loss']:.4f}, validation loss {row['valid_loss']:.4f}, "
+            f"{_score(row, 'valid')}"
+        )
         if self.live is not None:
             self.live.update(self.task, completed=row["epoch"], description=text)
             return

@@ -23,22 +23,23 @@ OPTIMIZERS = {"adam": rg.optim.Adam, "adamw": rg.optim.AdamW, "sgd": rg.optim.SG
               "rmsprop": rg.optim.RMSprop}  # fmt: skip
 
 
-def split(table: Table, seed: int, fraction: float = 0.2) -> tuple[Any, Any]:
-    """Training and held-out row numbers: a random fifth, of each class alike."""
-    n = len(table.inputs)
-    generator = rg.Generator().manual_seed(seed)
-    order = rg.randperm(n, generator=generator).numpy()
+def split(table: Table, rows: Any, generator: Any, fraction: float) -> tuple[Any, Any]:
+    """*rows* in two random parts, the second a *fraction*: of each class alike."""
+    order = rows[rg.randperm(len(rows), generator=generator).numpy()]
     if table.task == "regression":
-        k = max(1, round(n * fraction))
+        k = max(1, round(len(rows) * fraction))
         return order[k:], order[:k]
-    held: list[int] = []
+    taken: list[int] = []
     for c in range(len(table.classes)):
-        rows = order[table.targets[order] == c]
-        held.extend(
-            rows[: max(int(len(rows) > 1), round(len(rows) * fraction))].tolist()
-        )
-    chosen = np.isin(order, held)
+        of_class = order[table.targets[order] == c]
+        k = max(int(len(of_class) > 1), round(len(of_class) * fraction))
+        taken.extend(of_class[:k].tolist())
+    chosen = np.isin(order, taken)
     return order[~chosen], order[chosen]
+
+
+#: the part of all rows that judges, and the part of the others that says when to stop
+HELD, WATCHED = 0.2, 0.15
 
 
 class Run:
@@ -57,7 +58,12 @@ class Run:
             raise DataError(
                 f"{table.name}: {len(table.inputs)} rows are too few to train on"
             )
-        self.train_rows, self.held_rows = split(table, options["seed"])
+        # A fifth judges the result and is looked at once, when training is over; a part
+        # of the rest says when to stop.
+        generator = rg.Generator().manual_seed(options["seed"])
+        rows = np.arange(len(table.inputs))
+        rest, self.held_rows = split(table, rows, generator, HELD)
+        self.train_rows, self.watched_rows = split(table, rest, generator, WATCHED)
         rg.manual_seed(options["seed"])
         shape = list(table.inputs.shape[1:])
         outputs = len(table.classes) if table.task == "classification" else 1
@@ -73,6 +79,7 @@ class Run:
         self.targets = targets
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {}
+        self.judged: dict[str, float] = {}
         self.best_state: dict[str, Any] = {}
         self.interrupted = False
         self.seconds = 0.0
@@ -94,22 +101,22 @@ class Run:
         self.model.train()
         return np.concatenate(parts)
 
-    def evaluate(self) -> dict[str, float]:
-        """Loss and score on the held-out fifth."""
-        out = self.outputs(self.held_rows)
-        y = self.targets[self.held_rows]
+    def evaluate(self, rows: Any, prefix: str) -> dict[str, float]:
+        """Loss and score on some rows."""
+        out = self.outputs(rows)
+        y = self.targets[rows]
         loss = self.criterion(rg.tensor(out), rg.tensor(y)).item()
         if self.table.task == "classification":
             return {
-                "held_loss": loss,
-                "held_accuracy": float((out.argmax(1) == y).mean()),
+                f"{prefix}_loss": loss,
+                f"{prefix}_accuracy": float((out.argmax(1) == y).mean()),
             }
         error = (out[:, 0] - y) * self.scale
-        spread = float(np.var(self.table.targets[self.held_rows]))
+        spread = float(np.var(self.table.targets[rows]))
         return {
-            "held_loss": loss,
-            "held_rmse": float(np.sqrt((error**2).mean())),
-            "held_r2": 1 - float((error**2).mean()) / max(spread, 1e-12),
+            f"{prefix}_loss": loss,
+            f"{prefix}_rmse": float(np.sqrt((error**2).mean())),
+            f"{prefix}_r2": 1 - float((error**2).mean()) / max(spread, 1e-12),
         }
 
     def loader(self) -> Any:
@@ -159,7 +166,7 @@ class Run:
                     "epoch": epoch,
                     "loss": total / max(count, 1),
                     "lr": rate,
-                    **self.evaluate(),
+                    **self.evaluate(self.watched_rows, "valid"),
                 }
                 row["seconds"] = round(time.perf_counter() - began, 3)
                 if not np.isfinite(row["loss"]):
@@ -169,7 +176,7 @@ class Run:
                     )
                 self.history.append(row)
                 since_best += 1
-                if not self.best or row["held_loss"] < self.best["held_loss"]:
+                if not self.best or row["valid_loss"] < self.best["valid_loss"]:
                     self.best, since_best = row, 0
                     self.best_state = {
                         k: v.clone() for k, v in self.model.state_dict().items()
@@ -185,6 +192,9 @@ class Run:
         self.seconds = time.perf_counter() - began
         if self.best_state:
             self.model.load_state_dict(self.best_state)
+            self.judged = self.evaluate(self.held_rows, "held")
+            self._log({"best_epoch": self.best["epoch"], **self.judged})
+            self.save()
 
     def _log(self, row: dict[str, Any]) -> None:
         with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as f:
@@ -197,7 +207,7 @@ class Run:
             "architecture": self.architecture, "task": t.task, "classes": t.classes,
             "columns": t.columns, "target": t.target_name, "image": t.image,
             "offset": self.offset, "scale": self.scale, "data": t.name,
-            "metrics": self.best,
+            "metrics": {**self.best, **self.judged},
         }  # fmt: skip
         save_safetensors(self.best_state, self.folder / "model.safetensors",
                          {"retrograd.model": json.dumps(about)})  # fmt: skip
@@ -207,7 +217,7 @@ class Run:
         weights = sum(p.numel() for p in self.model.parameters())
         return {
             "Data": f"{self.table.name}: {len(self.table.inputs)} rows, {len(self.train_rows)} "
-            f"for training and {len(self.held_rows)} held out",
+            f"for training, {len(self.watched_rows)} to stop by and {len(self.held_rows)} held out",
             "Network": f"{weights} parameters: "
             + " → ".join(str(m) for m in list(self.model)[1:]),
             "Best epoch": f"{self.best.get('epoch')} of {len(self.history)}, in {self.seconds:.1f} s",

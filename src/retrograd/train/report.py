@@ -56,17 +56,17 @@ def _curves(run: Run) -> str:
     left.plot(
         epochs, [r["loss"] for r in run.history], label="training", color="#2f6f9f"
     )
-    left.plot(
-        epochs, [r["held_loss"] for r in run.history], label="held out", color="#c4572e"
-    )
+    valid = [r["valid_loss"] for r in run.history]
+    left.plot(epochs, valid, label="validation", color="#c4572e")
     left.axvline(run.best["epoch"], color="#888", lw=0.8, ls=":")
     left.set(xlabel="epoch", title="loss", yscale="log")
     left.legend(frameon=False)
-    key = "held_accuracy" if run.table.task == "classification" else "held_rmse"
+    key = "valid_accuracy" if run.table.task == "classification" else "valid_rmse"
     right.plot(epochs, [r[key] for r in run.history], color="#c4572e")
     right.axvline(run.best["epoch"], color="#888", lw=0.8, ls=":")
     right.set(
-        xlabel="epoch", title=key.replace("held_", "held-out ").replace("rmse", "RMSE")
+        xlabel="epoch",
+        title=key.replace("valid_", "validation ").replace("rmse", "RMSE"),
     )
     return _svg(figure)
 
@@ -165,20 +165,20 @@ def _regression(run: Run, out: Any) -> str:
 def write(run: Run) -> None:
     """Write report.html of a finished run."""
     out = run.outputs(run.held_rows)
-    best = run.best
+    judged = run.judged
     if run.table.task == "classification":
         shifted = np.exp(out - out.max(1, keepdims=True))
         probabilities = shifted / shifted.sum(1, keepdims=True)
         predicted, truth = out.argmax(1), run.table.targets[run.held_rows]
         counts = confusion(run, predicted, truth)
-        score = f"{best['held_accuracy']:.2%}</span> right on the held-out fifth"
+        score = f"{judged['held_accuracy']:.2%}</span> right on the held-out fifth"
         body = (
             f"<h2>Confusion matrix</h2>{_confusion(run, counts)}"
             f"<h2>Classes</h2>{_classes(run, counts)}"
             f"<h2>Worst mistakes</h2>{_mistakes(run, probabilities, predicted, truth)}"
         )
     else:
-        score = f"R² {best['held_r2']:.3f}</span> on the held-out fifth, RMSE {best['held_rmse']:.4g}"
+        score = f"R² {judged['held_r2']:.3f}</span> on the held-out fifth, RMSE {judged['held_rmse']:.4g}"
         body = _regression(run, out)
     rows = "".join(
         f"<tr><th>{html.escape(k)}</th><td><code>{html.escape(str(v))}</code></td></tr>"
