@@ -93,10 +93,20 @@ class ProductCode:
         panel = 4 * w
         wide = n * SIZES[self.element] * 2 >= 4096 and m >= 24
         packed = (not across) or wide
+        size = SIZES[self.element]
         if packed:
             columns = -(-n // panel) * panel
-            self.scratch = max(self.scratch, columns * k * SIZES[self.element])
+            self.scratch = columns * k * size
             self._pack(pb, b_row, b_col, across)
+        rows = tile_rows(m, -(-min(n, panel) // w))
+        stride = a_row if a_col == 1 else a_col
+        self.tiled = stride * size >= 2048 and n >= 4 * panel and m >= 2 * rows
+        if self.tiled:
+            start = self.scratch
+            self.scratch += m * k * size
+            tiles = f.at(self.ps, start, "i8")
+            self._tile(pa, a_row, a_col, tiles, rows)
+            pa = tiles
         blocks = [(j, min(panel, n - j)) for j in range(0, n, panel)]
         depth = -(-k // -(-k // DEPTH))
         cuts = [(p, min(depth, k - p)) for p in range(0, k, depth)]
@@ -131,21 +141,26 @@ class ProductCode:
             step_b = b_row
         c = f.at(pc, j, e)
         vectors, tail = -(-size // w), size % w
-        a = f.at(pa, p * a_col, e) if p else pa
+        a = f.at(pa, p * a_col, e) if p and not self.tiled else pa
         kind = "n" if a_col == 1 or deep == 1 else "t"
-        rows = tile_rows(self.m, vectors)
+        rows = tile_rows(self.m, 4 if self.tiled else vectors)
         many = self.m - self.m % rows
         accumulate = p > 0
         ld = a_row if kind == "n" else a_col
 
         def tile(i: Value, r: int) -> None:
-            kernel = micro(self.module, e, w, kind, r, vectors, tail, accumulate)
-            here = a
-            if a_row:
+            layout = "t" if self.tiled else kind
+            kernel = micro(self.module, e, w, layout, r, vectors, tail, accumulate)
+            here, lead = a, ld
+            if self.tiled:  # the tile of all k, from k = p on
+                lead = r
+                here = f.at(a, f.value(f"mul i64 {i.name}, {self.k}", "i64"), e)
+                here = f.at(here, p * r, e)
+            elif a_row:
                 by = f.value(f"mul i64 {i.name}, {a_row}", "i64")
                 here = f.at(a, by, e)
             there = f.at(c, f.value(f"mul i64 {i.name}, {self.n}", "i64"), e)
-            sizes = (Value(str(x), "i64") for x in (ld, step_b, self.n, deep))
+            sizes = (Value(str(x), "i64") for x in (lead, step_b, self.n, deep))
             f.call(kernel, here, b, there, *sizes)
 
         if many > rows:
@@ -157,7 +172,37 @@ class ProductCode:
         if self.m > many:
             tile(Value(str(many), "i64"), self.m - many)
 
-    # -- copying B into panels ------------------------------------------------------
+    # -- copying A into tiles, and B into panels --------------------------------------
+
+    def _tile(self, pa: Value, a_row: int, a_col: int, tiles: Value, rows: int) -> None:
+        """tiles[block][k][row of the block] = A."""
+        f, e, w, k = self.f, self.element, self.lanes, self.k
+        many = self.m - self.m % rows
+
+        def block(i: Value, r: int) -> None:
+            source = f.at(pa, f.value(f"mul i64 {i.name}, {a_row}", "i64"), e)
+            target = f.at(tiles, f.value(f"mul i64 {i.name}, {k}", "i64"), e)
+            if a_col != 1:
+                loop = f.loop(0, k)
+                here = f.at(source, f.value(f"mul i64 {loop.index.name}, {a_col}", "i64"), e)
+                there = f.at(target, f.value(f"mul i64 {loop.index.name}, {r}", "i64"), e)
+                f.store(f.load(here, e, w, r % w), there, r % w)
+                loop.end()
+                return
+            for start, depth in ((0, k - k % w), (k - k % w, k % w)):
+                if depth:
+                    turn = transposer(self.module, e, w, r, min(depth, w))
+                    loop = f.loop(start, start + depth, w)
+                    by = f.value(f"mul i64 {loop.index.name}, {r}", "i64")
+                    f.call(turn, f.at(source, loop.index, e), f.at(target, by, e),
+                           Value(str(a_row), "i64"), Value(str(r), "i64"))  # fmt: skip
+                    loop.end()
+
+        loop = f.loop(0, many, rows)
+        block(loop.index, rows)
+        loop.end()
+        if self.m > many:
+            block(Value(str(many), "i64"), self.m - many)
 
     def _pack(self, pb: Value, b_row: int, b_col: int, across: bool) -> None:
         """scratch[panel][k][4 vectors] = B, transposed in registers where need be."""

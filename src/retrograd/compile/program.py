@@ -161,8 +161,16 @@ def common(program: Program) -> Program:
 
 
 def laws(program: Program) -> Program:
-    """Laws that hold to the last bit: 1·a = a, a/1 = a, (AB)ᵀ = BᵀAᵀ."""
+    """Laws that hold to the last bit: 1·a = a, a/1 = a, (AB)ᵀ = BᵀAᵀ, (Aᵀ)ᵀ = A."""
     uses = program.uses()
+
+    def permuted(a: Any, dims: tuple[int, ...], like: Node, add: Any) -> Any:
+        while type(a) is Node and a.op.name == "permute":
+            dims = tuple(a.attrs["dims"][d] for d in dims)
+            a = a.inputs[0]
+        if dims == tuple(range(len(dims))):
+            return a
+        return add("permute", (a,), like, dims=dims)
 
     def rule(node: Node, old: Node, add: Any) -> Any:
         name = node.op.name
@@ -183,9 +191,11 @@ def laws(program: Program) -> Program:
                 and all(len(k.spec.shape) == n for k in a.inputs)
             ):
                 left, right = a.inputs
-                first = add("permute", (right,), node, dims=swap)
-                second = add("permute", (left,), node, dims=swap)
+                first = permuted(right, swap, node, add)
+                second = permuted(left, swap, node, add)
                 return add("matmul", (first, second), node)
+            if type(a) is Node and a.op.name == "permute":
+                return permuted(a, node.attrs["dims"], node, add)
         return None
 
     return rewrite(program, rule)

@@ -1,0 +1,65 @@
+"""Generated matrix products against NumPy, in every layout, size class and type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+
+pytest.importorskip("llvmlite", reason="without llvmlite everything is interpreted")
+
+SIZES = [(1, 1, 1), (1, 7, 3), (5, 1, 9), (3, 4, 1), (10, 40, 10), (6, 64, 16),
+         (7, 65, 17), (13, 70, 33), (32, 128, 64), (50, 129, 31), (64, 64, 64),
+         (33, 300, 70), (100, 260, 530), (70, 515, 600)]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _native(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrograd.execute.cache.EXECUTOR", "native")
+
+
+def made(*shape: int, dtype: Any, seed: int) -> Any:
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layout", ["nn", "nt", "tn", "tt"])
+@pytest.mark.parametrize("size", SIZES)
+def test_products(size: tuple[int, int, int], layout: str, dtype: str) -> None:
+    m, n, k = size
+    a = made(*((m, k) if layout[0] == "n" else (k, m)), dtype=dtype, seed=1)
+    b = made(*((k, n) if layout[1] == "n" else (n, k)), dtype=dtype, seed=2)
+    ta, tb = rg.tensor(a), rg.tensor(b)
+    ta = ta if layout[0] == "n" else ta.t()
+    tb = tb if layout[1] == "n" else tb.t()
+    got = (ta @ tb).numpy()
+    left = (a if layout[0] == "n" else a.T).astype(np.float64)
+    right = (b if layout[1] == "n" else b.T).astype(np.float64)
+    # |error| ≤ k ε Σ|a||b| (Higham, Accuracy and Stability, 3.13)
+    bound = k * np.finfo(dtype).eps * (np.abs(left) @ np.abs(right))
+    assert got.dtype == dtype and (np.abs(got - left @ right) <= bound).all()
+
+
+def test_columns_of_wide_matrices_and_views() -> None:
+    a, b = made(40, 2000, dtype="float32", seed=1), made(90, 700, dtype="float32", seed=2)
+    ta, tb = rg.tensor(a), rg.tensor(b)
+    got = (ta[::2, 100:800] @ tb.t()[:, 5:70]).numpy()
+    np.testing.assert_allclose(got, a[::2, 100:800] @ b.T[:, 5:70], rtol=2e-4, atol=2e-4)
+
+
+def test_batches_that_broadcast() -> None:
+    a, b = made(5, 1, 6, 7, dtype="float64", seed=1), made(4, 7, 9, dtype="float64", seed=2)
+    np.testing.assert_allclose((rg.tensor(a) @ rg.tensor(b)).numpy(), a @ b, rtol=1e-12)
+
+
+def test_nan_and_infinity_stay_in_their_row_and_column() -> None:
+    a, b = made(9, 20, dtype="float32", seed=1), made(20, 33, dtype="float32", seed=2)
+    a[3, 5], b[7, 32] = np.nan, np.inf
+    with np.errstate(invalid="ignore"):
+        want = a @ b
+    got = (rg.tensor(a) @ rg.tensor(b)).numpy()
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+    np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
