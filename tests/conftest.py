@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 
-import retrograd as rg
+# The user's own store of compiled code is left alone.
+_store = tempfile.TemporaryDirectory(prefix="retrograd-")
+os.environ["RETROGRAD_CACHE"] = _store.name
+
+import retrograd as rg  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

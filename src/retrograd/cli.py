@@ -174,6 +174,23 @@ def predict(run: str, data: str, out: str | None) -> None:
         write_atomically(out, buffer.getvalue().encode())
 
 
+@app.command()
+@click.option("--clear", is_flag=True, help="Delete all of it.")
+def cache(clear: bool) -> None:
+    """What is stored of compiled code: where, how many files, how large."""
+    from .compile import store
+
+    place = store.folder()
+    if place is None:
+        click.echo("No compiled code is stored: RETROGRAD_CACHE is empty.")
+    elif clear:
+        click.echo(f"{store.clear()} files deleted from {place}")
+    else:
+        known = store.files(place) if place.is_dir() else []
+        size = sum(size for _, size, _ in known) / 2**20
+        click.echo(f"{place}: {len(known)} files, {size:.1f} MiB")
+
+
 def main() -> None:
     """Run the command; an error is one line and a non-zero code, never a traceback."""
     try:

@@ -44,14 +44,22 @@ def test_products(size: tuple[int, int, int], layout: str, dtype: str) -> None:
 
 
 def test_columns_of_wide_matrices_and_views() -> None:
-    a, b = made(40, 2000, dtype="float32", seed=1), made(90, 700, dtype="float32", seed=2)
+    a, b = (
+        made(40, 2000, dtype="float32", seed=1),
+        made(90, 700, dtype="float32", seed=2),
+    )
     ta, tb = rg.tensor(a), rg.tensor(b)
     got = (ta[::2, 100:800] @ tb.t()[:, 5:70]).numpy()
-    np.testing.assert_allclose(got, a[::2, 100:800] @ b.T[:, 5:70], rtol=2e-4, atol=2e-4)
+    np.testing.assert_allclose(
+        got, a[::2, 100:800] @ b.T[:, 5:70], rtol=2e-4, atol=2e-4
+    )
 
 
 def test_batches_that_broadcast() -> None:
-    a, b = made(5, 1, 6, 7, dtype="float64", seed=1), made(4, 7, 9, dtype="float64", seed=2)
+    a, b = (
+        made(5, 1, 6, 7, dtype="float64", seed=1),
+        made(4, 7, 9, dtype="float64", seed=2),
+    )
     np.testing.assert_allclose((rg.tensor(a) @ rg.tensor(b)).numpy(), a @ b, rtol=1e-12)
 
 

@@ -60,9 +60,7 @@ def test_every_stage_of_a_small_program() -> None:
         "%12: f32[2,4] = matmul %11 <f32[3,4]>",
         "→ %6 %12 %10",
     ]
-    kernels = [
-        (type(k), [n.op.name for n in k.nodes]) for k in Fusion(program).kernels
-    ]
+    kernels = [(type(k), [n.op.name for n in k.nodes]) for k in Fusion(program).kernels]
     assert kernels == [
         (Product, ["matmul"]),
         (Loop, ["add", "sub", "mul", "sum", "div", "mul", "add"]),

@@ -59,7 +59,9 @@ def test_erf_in_single_precision() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", [*CASES, "abs", "sqrt", "floor", "sign", "relu", "round"])
+@pytest.mark.parametrize(
+    "name", [*CASES, "abs", "sqrt", "floor", "sign", "relu", "round"]
+)
 def test_edges_are_those_of_the_interpreter(
     name: str, dtype: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,7 +72,9 @@ def test_edges_are_those_of_the_interpreter(
         found.append(getattr(rg, name)(rg.tensor(x)).numpy())
     np.testing.assert_allclose(*found, rtol=1e-6)
     zeros = found[0] == 0
-    np.testing.assert_array_equal(np.signbit(found[0][zeros]), np.signbit(found[1][zeros]))
+    np.testing.assert_array_equal(
+        np.signbit(found[0][zeros]), np.signbit(found[1][zeros])
+    )
 
 
 @pytest.mark.parametrize("name", ["maximum", "minimum"])

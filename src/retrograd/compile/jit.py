@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from . import store
+
 
 class Library:
     """Compiled code: addresses by name; the code lives as long as this object."""
@@ -56,6 +58,24 @@ def _identity() -> str:
     parts = (llvm.llvm_version_info, llvm.get_host_cpu_name(),
              llvm.get_host_cpu_features().flatten())  # fmt: skip
     return repr(parts)
+
+
+_libraries: dict[str, Library] = {}
+
+
+def library(text: str) -> Library:
+    """The machine code of a module: from memory, from disk, or compiled now."""
+    name = key(text)
+    found = _libraries.get(name)
+    if found is None:
+        code = store.read(name)
+        if code is None:
+            found = compile_text(text)
+            store.write(name, found.code)
+        else:
+            found = load(code)
+        _libraries[name] = found
+    return found
 
 
 def key(text: str) -> str:

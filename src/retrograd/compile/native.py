@@ -29,8 +29,6 @@ from .views import whole
 #: work below this many operations keeps the interpreter's lock
 _RELEASE = 200_000
 
-_libraries: dict[str, jit.Library] = {}
-
 
 class Segment:
     """Kernels in a row as one function of arrays."""
@@ -207,10 +205,7 @@ class Native:
                 calls.append((i, *self._kernel(module, bodies, i, width)))
             self._entry(module, step, calls)
             text = module.text()
-            name = jit.key(text)
-            library = _libraries.get(name)
-            if library is None:
-                library = _libraries[name] = jit.compile_text(text)
+            library = jit.library(text)
             step.function, keep = jit.python_function(library.address("step"))
             step.keep = (library, keep)
 

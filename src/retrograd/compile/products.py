@@ -184,8 +184,12 @@ class ProductCode:
             target = f.at(tiles, f.value(f"mul i64 {i.name}, {k}", "i64"), e)
             if a_col != 1:
                 loop = f.loop(0, k)
-                here = f.at(source, f.value(f"mul i64 {loop.index.name}, {a_col}", "i64"), e)
-                there = f.at(target, f.value(f"mul i64 {loop.index.name}, {r}", "i64"), e)
+                here = f.at(
+                    source, f.value(f"mul i64 {loop.index.name}, {a_col}", "i64"), e
+                )
+                there = f.at(
+                    target, f.value(f"mul i64 {loop.index.name}, {r}", "i64"), e
+                )
                 f.store(f.load(here, e, w, r % w), there, r % w)
                 loop.end()
                 return
