@@ -228,7 +228,7 @@ def recording_cost(run: Block, pairs: int, steps: int) -> float:
     is replaced by a function that does nothing."""
     from unittest import mock
 
-    from retrograd.compile.native import Native
+    from retrograd.compiler.native import Native
 
     call, found = Native.call, {}
 

@@ -70,7 +70,8 @@ __version__ = "0.1.0"
 
 #: parts that are imported when they are first used, so that importing costs little
 _LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg"}
-_LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random"}
+_LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
+               "compile": "compiler.step"}  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import dispatch, errors
 from .dispatch import apply, constant, stand_in
-from .gradients import Bundle, Gradients, gradient_of, set_gradient
+from .gradients import Bundle, Gradients, gradient_of, set_gradient, shared
 from .ops.op import REGISTRY
 from .trace import (
     Arg,
@@ -61,7 +61,7 @@ class LeafPath:
                 if t._meta.hooks or t._meta.post_hooks:
                     return False
                 tensors.append(t)
-            common = self.gradients = Gradients(tensors)
+            common = self.gradients = shared(tensors) or Gradients(tensors)
         elif common.value is not None:
             return False
         if self.bundled is None:

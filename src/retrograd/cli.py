@@ -178,7 +178,7 @@ def predict(run: str, data: str, out: str | None) -> None:
 @click.option("--clear", is_flag=True, help="Delete all of it.")
 def cache(clear: bool) -> None:
     """What is stored of compiled code: where, how many files, how large."""
-    from .compile import store
+    from .compiler import store
 
     place = store.folder()
     if place is None:

@@ -56,7 +56,7 @@ class Recorder:
     __slots__ = ("state", "pending", "args", "snapshots", "writes", "hooks", "roots",
                  "args_known", "group", "of", "epoch", "count", "eager", "grad_mode",
                  "inference", "running",
-                 "hold", "targets", "orphans")  # fmt: skip
+                 "hold", "targets", "orphans", "capture")  # fmt: skip
 
     def __init__(self) -> None:
         self.roots: dict[tuple[bool, bool], State] = {}
@@ -69,6 +69,7 @@ class Recorder:
         self.grad_mode, self.inference = True, False
         self.running = False  # a run is under way
         self.hold = False  # do not run for reasons of space
+        self.capture: Any = None  # notes the runs of a function that is compiled
         self.reset()
 
     def reset(self) -> None:

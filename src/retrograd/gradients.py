@@ -47,6 +47,13 @@ class Gradients:
             release(leaf)
             leaf._grad = Share(self, i)
 
+    def forget(self) -> None:
+        """No leaf has a gradient any more."""
+        self.value = None
+        capture = dispatch.recorder().capture
+        if capture is not None:
+            capture.cleared.append(self)
+
     def entries(self) -> list[Any]:
         """The gradients one by one."""
         value = self.value
@@ -71,6 +78,23 @@ def _promise(state: Any) -> Handle:
     else:
         rec.adopt(out, state)
     return out
+
+
+def shared(leaves: list[Any]) -> Gradients | None:
+    """The common gradients of just these leaves, if there are such."""
+    first = leaves[0]._grad
+    if type(first) is not Share or first.gradients.size != len(leaves):
+        return None
+    common = first.gradients
+    for i, leaf in enumerate(leaves):
+        share = leaf._grad
+        if (
+            type(share) is not Share
+            or share.gradients is not common
+            or share.index != i
+        ):
+            return None
+    return common if common.alive else None
 
 
 def gradient_of(leaf: Handle) -> Any:
@@ -101,7 +125,7 @@ def set_gradient(leaf: Handle, value: Any) -> None:
     entries = common.entries()
     entries[share.index] = value
     if value is None and not any(e is not None for e in entries):
-        common.value = None
+        common.forget()
 
 
 def release(leaf: Handle) -> None:

@@ -29,7 +29,7 @@ def wants_native(runs: int) -> bool:
 
 def native(plan: Any) -> Any:
     """The machine code of a plan; False where it cannot be had."""
-    from ..compile.native import Native
+    from ..compiler.native import Native
 
     try:
         return Native(plan)

@@ -443,6 +443,8 @@ def run_pending(rec: dispatch.Recorder) -> None:
             plan = Plan(rec, _live(pending, counts))
             if not rec.eager:
                 state.plans[counts] = plan
+        if rec.capture is not None:
+            rec.capture.runs.append((plan, rec.args[:], pending[:]))
         plan.run(rec)
     finally:
         _forget(rec)

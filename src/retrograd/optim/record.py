@@ -134,19 +134,17 @@ class Swift:
                 return False
         return True
 
-    def step(self, rec: dispatch.Recorder, optimizer: Any) -> bool:
-        """Go where the step led before; False if something has changed."""
-        promise = self.common.value
-        if (
-            type(promise) is not Bundle
-            or promise._array is not None
-            or optimizer.state is not self.state
-            or not self.covers(optimizer)
-        ):
-            return False
-        for entry, version in self.entries:
-            if entry.version != version:
-                return False
+    def same(self, optimizer: Any) -> bool:
+        """Whether the parameters, their groups and their state are as they were."""
+        return (
+            optimizer.state is self.state
+            and self.covers(optimizer)
+            and all([entry.version == version for entry, version in self.entries])  # noqa: C419 (a list is quicker)
+        )
+
+    def prepare(self, optimizer: Any) -> list[int] | None:
+        """Bring ``numbers`` up to the next step; the counts it would have, or None if
+        those of the parameters differ from before."""
         counts = []
         for i, (group, dtype, entries) in enumerate(self.places):
             count = 1
@@ -154,13 +152,33 @@ class Swift:
                 before = entries[0]["step"]
                 for entry in entries:
                     if entry["step"] != before:
-                        return False
+                        return None
                 count = before + 1
             counts.append(count)
             values = optimizer.scalars(group, count)
             if values != self.last[i]:
                 self.last[i] = values
                 self.numbers[i] = [constant(np.array(v, dtype)) for v in values]
+        return counts
+
+    def count(self, optimizer: Any, counts: list[int]) -> None:
+        """Note that the step was made."""
+        if optimizer.counts_steps:
+            write = dict.__setitem__
+            for count, (_, _, entries) in zip(counts, self.places, strict=True):
+                for entry in entries:
+                    write(entry, "step", count)
+
+    def step(self, rec: dispatch.Recorder, optimizer: Any) -> bool:
+        """Go where the step led before; False if something has changed."""
+        promise = self.common.value
+        if type(promise) is not Bundle or promise._array is not None:
+            return False
+        if not self.same(optimizer):
+            return False
+        counts = self.prepare(optimizer)
+        if counts is None:
+            return False
         edges = optimizer._edges
         edge = rec.state.next.get((edges.token, edges.created, promise._key))
         # A learning rate that was a promise may have made everything run.
@@ -171,11 +189,9 @@ class Swift:
         if edge in edges.constants:
             rec.args.extend(edges.constants[edge])
         rec.state = edge
-        if optimizer.counts_steps:
-            write = dict.__setitem__
-            for count, (_, _, entries) in zip(counts, self.places, strict=True):
-                for entry in entries:
-                    write(entry, "step", count)
+        self.count(optimizer, counts)
+        if rec.capture is not None:
+            rec.capture.steps.append((optimizer, self))
         return True
 
 
@@ -194,7 +210,7 @@ class StepEdges:
         swift = self.swift
         if swift is None or not swift.covers(optimizer):
             return False
-        swift.common.value = None
+        swift.common.forget()
         return True
 
     def step(self, optimizer: Any) -> None:

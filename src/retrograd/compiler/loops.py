@@ -1,4 +1,4 @@
-"""The code of a :class:`~retrograd.compile.fuse.Loop`, and of a sum over rows.
+"""The code of a :class:`~retrograd.compiler.fuse.Loop`, and of a sum over rows.
 
 once    what depends on no index
 row     for each row: what depends on the row alone
@@ -220,6 +220,11 @@ class LoopCode:
                 if not self._gathers(node):
                     with f.into(self.now):
                         self._small(node)
+        for node in nodes:
+            picks = node.op.name in ("gather", "pick_class", "scatter")
+            if picks and self.phase[node] == p:
+                with f.into(self.now):
+                    self._check(node)
         gathered = [n for n in nodes if self._gathers(n) and self.phase[n] == p]
         written = [
             n
@@ -240,6 +245,22 @@ class LoopCode:
                 value = self._all_lanes(word, value)
             self.known[node] = value
             self._store_small(node, value)
+
+    def _check(self, node: Node) -> None:
+        """Note an index that lies outside the row: the interpreter will say so."""
+        f = self.f
+        buffer = self._buffer(node.inputs[1])
+        if type(buffer) is Const:
+            number = Value(str(int(buffer.value)), "i64")
+        elif buffer in self.level:
+            number = self.known[buffer]
+        else:
+            number = self._small_read(self.reads[node, 1])
+        number = f.convert(number, "i64")
+        size = node.inputs[0].spec.shape[-1]
+        bad = Value(f.op(f"icmp uge i64 {number.name}, {size}"), "i1")
+        error = f.parameters[-1]
+        f.store(f.logic("or", f.load(error, "i32"), f.convert(bad, "i32")), error)
 
     def _gathers(self, node: Node) -> bool:
         return node.op.name in (*REDUCTIONS, "gather", "pick_class")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import retrograd as rg
-from retrograd.compile import program as P
-from retrograd.compile.fuse import Columns, Fusion, Loop, Product
-from retrograd.compile.memory import ALIGN, Life, arrange
+from retrograd.compiler import program as P
+from retrograd.compiler.fuse import Columns, Fusion, Loop, Product
+from retrograd.compiler.memory import ALIGN, Life, arrange
 from retrograd.trace import Const, State
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.compile.native import Native
+from retrograd.compiler.native import Native
 
 pytest.importorskip("llvmlite", reason="without llvmlite everything is interpreted")
 nn = rg.nn
@@ -136,6 +136,18 @@ def test_a_label_out_of_range_changes_nothing() -> None:
     for p, old in zip(model.parameters(), before, strict=True):
         np.testing.assert_array_equal(p.detach().numpy(), old)
     assert all(np.isfinite(train(model, optimizer, 5)))
+
+
+@pytest.mark.parametrize("index", [-5, 4, 1 << 40])
+@pytest.mark.parametrize("name", ["gather", "scatter_add"])
+def test_an_index_out_of_range_is_an_error(
+    name: str, index: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrograd.execute.cache.EXECUTOR", "native")
+    x, where = rg.ones(2, 4), rg.tensor([[1], [index]])
+    more = (rg.ones(2, 1),) if name == "scatter_add" else ()
+    with pytest.raises((IndexError, RuntimeError), match=r"test_native\.py"):
+        getattr(x, name)(1, where, *more).tolist()
 
 
 def test_an_argument_that_shows_a_parameters_memory(

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from retrograd.compile import store
+from retrograd.compiler import store
 
 pytest.importorskip("llvmlite", reason="without llvmlite everything is interpreted")
 
 PROGRAM = """
 import retrograd as rg
-from retrograd.compile import jit
+from retrograd.compiler import jit
 made = []
 real = jit.compile_text
 jit.compile_text = lambda text: (made.append(1), real(text))[1]
