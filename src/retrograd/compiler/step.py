@@ -50,7 +50,10 @@ class Variant:
             raise Refused("it draws random numbers")
         if len(capture.steps) > 1:
             raise Refused("it steps more than one optimizer")
-        self.optimizer, self.swift = capture.steps[0] if capture.steps else (None, None)
+        self.optimizer: Any = None
+        self.swift: Any = None
+        if capture.steps:
+            self.optimizer, self.swift = capture.steps[0]
         # Where each argument of the plan comes from: an argument of the call, a number
         # of the optimizer, or a tensor that was made on the way and is a constant now.
         where: dict[int, tuple[str, Any]] = {}
@@ -217,7 +220,7 @@ class Compiled:
             rec.capture = None
         self.misses[key] = self.misses.get(key, 0) + 1
         try:
-            if any(isinstance(a, Handle) and a.requires_grad for a in args):
+            if any(getattr(a, "requires_grad", False) for a in args):
                 raise Refused("an argument requires gradients")
             if changes[0] != before:
                 raise Refused("it changes a module, or writes to an attribute of one")
