@@ -85,7 +85,8 @@ def _as_index(part: Any) -> Any:
         if array.size == 0:
             array = array.astype(np.int64)
         else:
-            raise IndexError(
+            kind = TypeError if array.dtype.kind in "US" else IndexError
+            raise kind(
                 "only integers, slices (`:`), ellipsis (`...`), None and long or byte "
                 f"Variables are valid indices (got {type(part).__name__})"
             )

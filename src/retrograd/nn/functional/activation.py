@@ -157,6 +157,8 @@ def tanhshrink(input: Any) -> Any:
 @composite
 def softshrink(input: Any, lambd: float = 0.5) -> Any:
     """x moved towards 0 by λ, not past it."""
+    if lambd < 0:
+        raise RuntimeError(f"lambda must be greater or equal to 0, but found {lambd}")
     return E.where(
         input > lambd, input - lambd, E.where(input < -lambd, input + lambd, input * 0)
     )

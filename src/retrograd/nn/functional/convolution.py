@@ -63,6 +63,10 @@ def _conv(
     single = input.ndim == n + 1
     x = input.unsqueeze(0) if single else input
     stride, dilation = _tuple(stride, n), _tuple(dilation, n)
+    _check_positive("stride", stride)
+    _check_positive("dilation", dilation)
+    if not isinstance(padding, str) and any(p < 0 for p in _tuple(padding, n)):
+        raise RuntimeError("negative padding is not supported")
     if padding == "valid":
         padding = 0
     if padding == "same":
@@ -79,6 +83,11 @@ def _conv(
     if bias is not None:
         out = out + bias.reshape((-1,) + (1,) * n)
     return out.squeeze(0) if single else out
+
+
+def _check_positive(what: str, sizes: tuple[int, ...]) -> None:
+    if any(s <= 0 for s in sizes):
+        raise RuntimeError(f"{what} must be greater than zero, but it is {sizes}")
 
 
 def _hashed(x: Any) -> Any:
@@ -110,6 +119,14 @@ def _conv_transpose(
     stride, padding, extra, dilation = (
         _tuple(v, n) for v in (stride, padding, extra, dilation)
     )
+    _check_positive("stride", stride)
+    _check_positive("dilation", dilation)
+    for i in range(n):
+        if extra[i] >= max(stride[i], dilation[i]):
+            raise RuntimeError(
+                "output padding must be smaller than either stride or dilation, but got "
+                f"output_padding {extra}, stride {stride}, dilation {dilation}"
+            )
     size = tuple(
         (x.shape[2 + i] - 1) * stride[i] - 2 * padding[i]
         + dilation[i] * (weight.shape[2 + i] - 1) + extra[i] + 1
@@ -172,6 +189,11 @@ def pad(
     input: Any, pad: Any, mode: str = "constant", value: float | None = None
 ) -> Any:
     """Elements added around, pairs for the last dimensions first; negative ones crop."""
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+        raise RuntimeError(
+            f"Padding length must be even and at most twice the {input.ndim} dimensions "
+            f"of the input, but it is {len(pad)}"
+        )
     pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
     n = input.ndim
     if mode == "constant":

@@ -10,6 +10,7 @@ from ... import dtypes, errors
 from ...dispatch import apply, composite
 from ...functions import elementwise as E
 from ...functions import probabilities as P
+from ...functions.sums import vector_norm
 from ...ops.index import Gather, Index
 from ...trace import spec_of
 
@@ -29,6 +30,15 @@ def _reduced(loss: Any, reduction: str) -> Any:
     if reduction != "none":
         raise ValueError(f"{reduction} is not a valid value for reduction")
     return loss
+
+
+def _way(size_average: Any, reduce: Any, reduction: str) -> str:
+    """The reduction that PyTorch's two older arguments ask for, where one is given."""
+    if size_average is None and reduce is None:
+        return reduction
+    if reduce is False:
+        return "none"
+    return "sum" if size_average is False else "mean"
 
 
 def _same_shape(name: str, input: Any, target: Any) -> None:
@@ -63,6 +73,8 @@ def mse_loss(
     reduction: str = "mean", weight: Any = None,
 ) -> Any:  # fmt: skip
     """(x − y)², averaged, summed, or for each element."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     if weight is not None:
         loss = _mse(input, target, "none") * weight
         return loss.sum() / weight.expand_as(loss).sum() if reduction == "mean" else _reduced(loss, reduction)  # fmt: skip
@@ -77,6 +89,8 @@ def _l1(input: Any, target: Any, reduction: str) -> Any:
 
 def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:  # fmt: skip
     """|x − y|."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     return _l1(input, target, reduction)
 
 
@@ -93,6 +107,8 @@ def smooth_l1_loss(
     reduction: str = "mean", beta: float = 1.0,
 ) -> Any:  # fmt: skip
     """½d²/β where |d| < β, |d| − ½β elsewhere."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
@@ -186,6 +202,8 @@ def nll_loss(
     ignore_index: int = -100, reduce: Any = None, reduction: str = "mean",
 ) -> Any:  # fmt: skip
     """−wᵧ·input[y]: the negative log-likelihood of the target classes."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     return _nll(input, target, weight, ignore_index, reduction, 0.0)
 
 
@@ -254,6 +272,8 @@ def binary_cross_entropy(
     reduction: str = "mean",
 ) -> Any:  # fmt: skip
     """−(y log p + (1 − y) log(1 − p)), the logarithms kept above −100."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     return _bce(input, target, weight, reduction)
 
 
@@ -275,6 +295,8 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean", pos_weight: Any = None,
 ) -> Any:  # fmt: skip
     """The same for p = σ(x), stable for x of any size."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     return _bce_logits(input, target, weight, pos_weight, reduction)
 
 
@@ -283,6 +305,8 @@ def kl_div(
     reduction: str = "mean", log_target: bool = False,
 ) -> Any:  # fmt: skip
     """y (log y − x) for log-probabilities x."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     loss = target.exp() * (target - input) if log_target else E.xlogy(target, target) - target * input  # fmt: skip
     if reduction == "batchmean":
         return loss.sum() / input.shape[0]
@@ -294,6 +318,8 @@ def poisson_nll_loss(
     eps: float = 1e-8, reduce: Any = None, reduction: str = "mean",
 ) -> Any:  # fmt: skip
     """eˣ − yx, or x − y log(x + ε); *full* adds Stirling's approximation of log y!."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     loss = (
         input.exp() - target * input
         if log_input
@@ -311,6 +337,19 @@ def gaussian_nll_loss(
     """½(log σ² + (x − y)²/σ²), σ² kept above ε."""
     if isinstance(var, float):
         var = input.detach() * 0 + var
+    shape = tuple(input.shape)
+    if tuple(var.shape) != shape:
+        if tuple(var.shape) == shape[:-1]:
+            var = var.unsqueeze(-1)
+        elif var.ndim and tuple(var.shape) != (*shape[:-1], 1):
+            raise ValueError(
+                f"gaussian_nll_loss: var has shape {list(var.shape)}; it takes that of "
+                f"the input, {list(shape)}, or {[*shape[:-1], 1]}"
+            )
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    if (var < 0).any():
+        raise ValueError("gaussian_nll_loss: var has a negative entry")
     var = var + (var.detach().clamp(min=eps) - var.detach())
     d = input - target
     loss = 0.5 * (var.log() + d * d / var)
@@ -322,6 +361,8 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> Any:  # fmt: skip
     """x where y = 1, max(0, margin − x) where y = −1."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     loss = E.where(target == 1, input, (margin - input).clamp(min=0))
     return _reduced(loss, reduction)
 
@@ -331,14 +372,17 @@ def margin_ranking_loss(
     reduce: Any = None, reduction: str = "mean",
 ) -> Any:  # fmt: skip
     """max(0, −y(x₁ − x₂) + margin)."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     return _reduced((-target * (input1 - input2) + margin).clamp(min=0), reduction)
 
 
 @composite
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """x₁·x₂ / (max(‖x₁‖, ε) max(‖x₂‖, ε))."""
-    a = (x1 * x1).sum(dim, keepdim=True).sqrt().clamp(min=eps)
-    b = (x2 * x2).sum(dim, keepdim=True).sqrt().clamp(min=eps)
+    # as in PyTorch the bound changes the norm's value and not its derivative
+    norms = [vector_norm(x, 2, dim, True) for x in (x1, x2)]
+    a, b = (n + (n.detach().clamp(min=eps) - n.detach()) for n in norms)
     return ((x1 / a) * (x2 / b)).sum(dim)
 
 
@@ -347,6 +391,8 @@ def cosine_embedding_loss(
     reduce: Any = None, reduction: str = "mean",
 ) -> Any:  # fmt: skip
     """1 − cos where y = 1, max(0, cos − margin) where y = −1."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     cos = cosine_similarity(input1, input2, -1, 1e-12)
     return _reduced(
         E.where(target == 1, 1 - cos, (cos - margin).clamp(min=0)), reduction
@@ -355,6 +401,8 @@ def cosine_embedding_loss(
 
 def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:  # fmt: skip
     """log(1 + e^{−yx})."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     z = -target * input
     return _reduced(E.logaddexp(z, z * 0.0), reduction)
 
@@ -364,8 +412,22 @@ def multi_margin_loss(
     size_average: Any = None, reduce: Any = None, reduction: str = "mean",
 ) -> Any:  # fmt: skip
     """Σ_{i≠y} max(0, margin − x[y] + x[i])ᵖ / C."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
+    if p not in (1, 2):
+        raise ValueError(
+            f"multi_margin_loss: only p == 1 and p == 2 supported, not {p}"
+        )
     x = input if input.ndim > 1 else input.unsqueeze(0)
     y = target.reshape(-1, 1)
+    if y.shape[0] != x.shape[0] or target.ndim > 1:
+        raise RuntimeError(
+            f"inconsistent target size, expected [{x.shape[0]}] but got "
+            f"{list(target.shape)}"
+        )
+    classes = target.detach().numpy()
+    if classes.size and not 0 <= classes.min() <= classes.max() < x.shape[1]:
+        raise RuntimeError(f"multi_margin_loss: a target is outside [0, {x.shape[1]})")
     gaps = (margin - x.gather(1, y) + x).clamp(min=0)
     gaps = gaps if p == 1 else gaps * gaps
     if weight is not None:
@@ -384,10 +446,7 @@ def _counted(x: Any) -> Any:
 @composite
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:  # fmt: skip
     """‖x₁ − x₂ + ε‖ₚ over the last dimension."""
-    d = x1 - x2 + eps
-    if p == 2:
-        return (d * d).sum(-1, keepdim=keepdim).sqrt()
-    return (d.abs() ** p).sum(-1, keepdim=keepdim) ** (1 / p)
+    return vector_norm(x1 - x2 + eps, p, -1, keepdim)
 
 
 def triplet_margin_loss(
@@ -395,6 +454,8 @@ def triplet_margin_loss(
     swap: bool = False, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
 ) -> Any:  # fmt: skip
     """max(0, d(a, p) − d(a, n) + margin)."""
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     near = pairwise_distance(anchor, positive, float(p), eps)
     far = pairwise_distance(anchor, negative, float(p), eps)
     if swap:

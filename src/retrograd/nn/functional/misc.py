@@ -12,6 +12,7 @@ from ...dispatch import apply, composite, constant
 from ...functions import elementwise as E
 from ...functions import probabilities as P
 from ...functions import random as R
+from ...functions.shape import repeat_interleave
 from ...ops.index import Index
 from ...ops.random import Uniform
 
@@ -80,17 +81,28 @@ def alpha_dropout(
     input: Any, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Any:
     """Dropout that keeps mean 0 and variance 1 (Klambauer et al. 2017)."""
+    return _alpha_dropout(input, p, training, inplace, tuple(input.shape))
+
+
+def _alpha_dropout(
+    input: Any, p: float, training: bool, inplace: bool, shape: tuple[int, ...]
+) -> Any:
     _check(p)
     if not training or p == 0:
         return input
     low = -1.7580993408473766
     a = (1 - p + low * low * p * (1 - p)) ** -0.5 if p < 1 else 0.0
-    keep = R.rand_like(input) >= p
+    keep = R.rand(shape, dtype=input.dtype) >= p
     out = E.where(keep, input, low) * a - low * p * a
     return input._assign(out) if inplace else out
 
 
-feature_alpha_dropout = alpha_dropout
+def feature_alpha_dropout(
+    input: Any, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Any:
+    """Alpha dropout of whole channels of [N, C, …]."""
+    shape = (*input.shape[:2], *[1] * (input.ndim - 2))
+    return _alpha_dropout(input, p, training, inplace, shape)
 
 
 @composite
@@ -107,6 +119,11 @@ def embedding(
         raise NotImplementedError(
             "embedding: max_norm and scale_grad_by_freq are not available"
         )
+    if input.dtype.category != dtypes.INTEGRAL:
+        raise RuntimeError(
+            "embedding: the indices must be integers, int32 or int64, not "
+            f"{input.dtype.name}"
+        )
     out = _embedding(input, weight)
     if padding_idx is not None and weight.requires_grad:
         pad = padding_idx % weight.shape[0]
@@ -121,6 +138,12 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
             "one_hot is only applicable to index tensor of type LongTensor."
         )
     if num_classes == -1:
+        if not tensor.numel():
+            raise RuntimeError(
+                "Can not infer total number of classes from empty tensor."
+            )
+        if int(tensor.min().item()) < 0:
+            raise RuntimeError("Class values must be non-negative.")
         num_classes = int(tensor.max().item()) + 1
     elif tensor.numel():
         low, high = int(tensor.min().item()), int(tensor.max().item())
@@ -137,6 +160,16 @@ def scaled_dot_product_attention(
 ) -> Any:  # fmt: skip
     """softmax(Q Kᵀ/√d + mask) V (Vaswani et al. 2017, equation 1)."""
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    if enable_gqa:  # each head of keys and values serves several of queries
+        heads, shared = query.shape[-3], key.shape[-3]
+        if heads % shared or value.shape[-3] != shared:
+            raise RuntimeError(
+                "scaled_dot_product_attention: with enable_gqa the number of heads of "
+                f"the query ({heads}) must be a multiple of that of key and value "
+                f"({shared}, {value.shape[-3]})"
+            )
+        key = repeat_interleave(key, heads // shared, -3)
+        value = repeat_interleave(value, heads // shared, -3)
     scores = (query * factor) @ key.transpose(-2, -1)
     if is_causal:
         n, m = scores.shape[-2:]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ...autograd.modes import no_grad
 from ...dispatch import composite
+from ...functions.sums import vector_norm
 
 __all__ = ["batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "normalize",
            "local_response_norm"]  # fmt: skip
@@ -66,15 +68,19 @@ def batch_norm(
     return _affine(out, weight, bias) if weight is not None or bias is not None else out
 
 
-@composite
-def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:  # fmt: skip
-    """Normalised over the last dimensions, each sample by itself."""
-    shape = tuple(normalized_shape)
+def _check_shape(shape: tuple[int, ...], input: Any) -> None:
     if tuple(input.shape[-len(shape) :]) != shape:
         raise RuntimeError(
             f"Given normalized_shape={list(shape)}, expected input with shape [*, "
             f"{', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
         )
+
+
+@composite
+def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:  # fmt: skip
+    """Normalised over the last dimensions, each sample by itself."""
+    shape = tuple(normalized_shape)
+    _check_shape(shape, input)
     out = _normalized(input, tuple(range(-len(shape), 0)), eps)[0]
     if weight is not None:
         out = out * weight
@@ -105,6 +111,11 @@ def instance_norm(
             input, running_mean, running_var, weight, bias, False, momentum, eps
         )
     dims = tuple(range(2, input.ndim))
+    if math.prod(input.shape[2:]) == 1:
+        raise ValueError(
+            "Expected more than 1 spatial element when training, got input size "
+            f"{list(input.shape)}"
+        )
     out, mean, var = _normalized(input, dims, eps)
     if running_mean is not None:
         n = input.numel() // (input.shape[0] * input.shape[1])
@@ -123,6 +134,7 @@ def rms_norm(
     """x/√(mean(x²) + ε) over the last dimensions."""
     from ...dtypes import finfo
 
+    _check_shape(tuple(normalized_shape), input)
     eps = finfo(input.dtype).eps if eps is None else eps
     dims = tuple(range(-len(tuple(normalized_shape)), 0))
     out = input / ((input * input).mean(dims, keepdim=True) + eps).sqrt()
@@ -132,11 +144,7 @@ def rms_norm(
 @composite
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Any:
     """x/max(‖x‖ₚ, ε)."""
-    if p == 2:
-        size = (input * input).sum(dim, keepdim=True).sqrt()
-    else:
-        size = (input.abs() ** p).sum(dim, keepdim=True) ** (1 / p)
-    return input / size.clamp(min=eps)
+    return input / vector_norm(input, p, dim, True).clamp(min=eps)
 
 
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:  # fmt: skip

@@ -243,6 +243,8 @@ def _adaptive(input: Any, output_size: Any, n: int, reduce: str) -> Any:
 
 def _tuple_or_none(size: Any, n: int, input: Any) -> tuple[int, ...]:
     sizes = size if isinstance(size, (tuple, list)) else (size,) * n
+    if len(sizes) != n:
+        raise RuntimeError(f"output_size must have {n} numbers, not {list(sizes)}")
     return tuple(
         int(input.shape[i - n]) if s is None else int(s) for i, s in enumerate(sizes)
     )
