@@ -59,7 +59,7 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     if n == 0:
         return apply1(Digamma, input)
     sign = 1.0 if n % 2 else -1.0
-    return apply(Zeta, float(n + 1), input) * (sign * math.factorial(n))
+    return apply(Zeta, float(n + 1), input, order=0) * (sign * math.factorial(n))
 
 
 @composite
@@ -75,9 +75,8 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
 
 
 def zeta(input: Operand, other: Operand) -> Tensor:
-    """Hurwitz's zeta function: Σ (other + k)^(−input) over k ≥ 0. It has a derivative
-    by *other*."""
-    return apply(Zeta, input, other)
+    """Hurwitz's zeta function: Σ (other + k)^(−input) over k ≥ 0."""
+    return apply(Zeta, input, other, order=0)
 
 
 def igamma(input: Tensor, other: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from .families import Binary, Unary
+from .families import Binary, Unary, unknown
 from .op import Array, Elementwise, Sample, Spec
 
 
@@ -70,7 +70,7 @@ class BitwiseRightShift(_Whole):
 class Nextafter(Binary):
     """The next number after a in the direction of b."""
 
-    formula = "nextafter(a, b)"
+    formula, adjoint = "nextafter(a, b)", ("not implemented", "not implemented")
     name = "nextafter"
 
     @staticmethod
@@ -84,6 +84,8 @@ class Nextafter(Binary):
     @staticmethod
     def forward(a: Array, b: Array) -> Any:
         return np.nextafter(a, b)
+
+    vjp_a = vjp_b = unknown("nextafter has no derivative: detach its operands")
 
 
 class Exponent(Unary):

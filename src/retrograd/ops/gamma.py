@@ -125,16 +125,17 @@ def digamma(x: Array) -> Array:
     return np.where(x == -np.inf, np.nan, out)
 
 
-def zeta(s: Array, q: Array) -> Array:
-    """Σ (q + k)^(−s) over k ≥ 0. ∞ at s = 1 and at the poles q = 0, −1, …; NaN for
-    s < 1, and for other negative q unless s is whole."""
+def zeta(s: Array, q: Array, order: int = 0) -> Array:
+    """Σ (q + k)^(−s) over k ≥ 0, or its derivative by s of some order. ∞ at s = 1 and
+    at the poles q = 0, −1, …; NaN for s < 1, and for other negative q unless s is
+    whole (which has no derivative by s)."""
     s, q = np.broadcast_arrays(np.asarray(s, np.float64), np.asarray(q, np.float64))
     whole = np.rint(s) == s
-    negative = (q < 0) & whole & (s > 1) & np.isfinite(q)
+    negative = (q < 0) & whole & (s > 1) & np.isfinite(q) & (order == 0)
     usable = (s > 1) & ((q > 0) | negative)
     inside = np.where(usable & np.isfinite(s), s, 2.0)
     at = np.where(usable & (q > 0), q, 1.0)
-    out = _zeta(inside, at)
+    out = _zeta(inside, at, order)
     if negative.any():
         # With q = f − m the m terms below f are those of 1 − f up to m + 1 − f.
         p = inside[negative]
@@ -144,34 +145,52 @@ def zeta(s: Array, q: Array) -> Array:
         pole = f == 0
         f = np.where(pole, 0.5, f)
         sign = np.where(p % 2 == 0, 1.0, -1.0)
-        mirrored = _zeta(p, 1 - f) - _zeta(p, m + 1 - f)
-        out[negative] = np.where(pole, np.inf, _zeta(p, f) + sign * mirrored)
-    out = np.where(np.isinf(s) & (s > 0), np.where(q == 1, 1.0, _limit(q)), out)
+        mirrored = _zeta(p, 1 - f, 0) - _zeta(p, m + 1 - f, 0)
+        out[negative] = np.where(pole, np.inf, _zeta(p, f, 0) + sign * mirrored)
+    limit = np.where(q > 1, 0.0, np.where(q == 1, 1.0, np.inf))
+    out = np.where(np.isinf(s) & (s > 0), limit, out)
     out = np.where(q == np.inf, 0.0, out)
     out = np.where((q <= 0) & ~negative, np.where(np.rint(q) == q, np.inf, np.nan), out)
-    out = np.where(s == 1, np.inf, np.where(s < 1, np.nan, out))
+    out = np.where(s == 1, (-1) ** order * np.inf, np.where(s < 1, np.nan, out))
     return np.where(np.isnan(s) | np.isnan(q), np.nan, out)
 
 
-def _limit(q: Array) -> Array:
-    """q^(−∞)."""
-    return np.where(q > 1, 0.0, np.inf)
-
-
-def _zeta(s: Array, q: Array) -> Array:
-    """Euler and Maclaurin's formula for s > 1 and q > 0."""
+def _zeta(s: Array, q: Array, order: int) -> Array:
+    """Euler and Maclaurin's formula for s > 1 and q > 0. A term of the sum and its
+    derivatives are t^(−s − j) times a polynomial in log t, here a list of coefficients:
+    the derivative by t turns P into P′ − (s + j) P."""
     n = 12
     total = np.zeros_like(q)
     for k in range(n - 1, -1, -1):
-        total += (q + k) ** -s
+        total += (q + k) ** -s * (-np.log(q + k)) ** order
     a = q + n
-    power = a**-s
-    total += power * (a / (s - 1) + 0.5)
-    factor = s * power / a
+    log, power = np.log(a), a**-s
+    p: list[Array] = [np.zeros_like(q) for _ in range(order)]
+    p.append(np.full_like(q, (-1.0) ** order))
+    tail = np.zeros_like(q)  # of the integral of t^(−s) P from a on, over a^(1 − s)
+    rest = np.zeros_like(q)
+    for k in range(order, -1, -1):
+        rest = (p[k] + (k + 1) * rest) / (s - 1)
+        tail = tail + rest * log**k
+    total += power * (a * tail + 0.5 * _at(p, log))
+    down = 0
     for j, b in enumerate(_BERNOULLI, 1):
-        total += factor * (b / math.factorial(2 * j))
-        factor = factor * (s + 2 * j - 1) * (s + 2 * j) / (a * a)
+        while down < 2 * j - 1:
+            p = [
+                ((k + 1) * p[k + 1] if k < order else 0) - (s + down) * p[k]
+                for k in range(order + 1)
+            ]
+            power = power / a
+            down += 1
+        total -= power * _at(p, log) * (b / math.factorial(2 * j))
     return total
+
+
+def _at(p: list[Array], x: Array) -> Array:
+    value = p[-1]
+    for c in p[-2::-1]:
+        value = value * x + c
+    return value
 
 
 def _density(a: Array, x: Array) -> Array:

@@ -12,18 +12,8 @@ import numpy as np
 from ..dispatch import apply
 from . import bessel, erf, gamma
 from .elementwise import Exp, Log, Sign
-from .families import Analytic, Binary, Tensor
+from .families import Analytic, Binary, Tensor, unknown
 from .op import Array, Sample, Spec
-
-
-def unknown(why: str) -> Any:
-    """A rule for a derivative that is not implemented: says so when it is asked for."""
-
-    def rule(g: Tensor) -> Tensor:
-        raise NotImplementedError(why)
-
-    rule.refuses = True  # type: ignore[attr-defined]
-    return staticmethod(rule)
 
 
 def _in_double(function: Any, *arrays: Array) -> Any:
@@ -59,7 +49,7 @@ class Digamma(Analytic):
 
     @staticmethod
     def vjp_a(g: Tensor, a: Tensor) -> Tensor:
-        return g * apply(Zeta, 2.0, a)
+        return g * apply(Zeta, 2.0, a, order=0)
 
     @classmethod
     def samples(cls) -> list[Sample]:
@@ -67,24 +57,38 @@ class Digamma(Analytic):
 
 
 class Zeta(Binary):
-    """Hurwitz's zeta function Σ (b + k)^(−a) over k ≥ 0."""
+    """Hurwitz's zeta function Σ (b + k)^(−a) over k ≥ 0; its derivatives by a where
+    ``order`` > 0."""
 
-    formula, adjoint = "zeta(a, b)", ("not implemented", "−ḡ · a · zeta(a + 1, b)")
+    formula = "zeta(a, b, order)"
+    adjoint = (
+        "ḡ · zeta(a, b, order + 1)",
+        "−ḡ · (a · zeta(a + 1, b, order)"
+        " + order · zeta(a + 1, b, maximum(order − 1, 0)))",
+    )
     promotion = "float"
     domain = ((1.5, 5.0), (0.3, 4.0))
 
     @staticmethod
-    def forward(a: Array, b: Array) -> Any:
-        return _in_double(gamma.zeta, a, b)
-
-    vjp_a = unknown(
-        "the derivative of zeta by its first argument is not implemented: detach it, "
-        "or take differences"
-    )
+    def forward(a: Array, b: Array, *, order: int) -> Any:
+        return _in_double(lambda s, q: gamma.zeta(s, q, order), a, b)
 
     @staticmethod
-    def vjp_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        return -g * (a * apply(Zeta, a + 1, b))
+    def vjp_a(g: Tensor, a: Tensor, b: Tensor, order: int) -> Tensor:
+        return g * apply(Zeta, a, b, order=order + 1)
+
+    @staticmethod
+    def vjp_b(g: Tensor, a: Tensor, b: Tensor, order: int) -> Tensor:
+        slope = a * apply(Zeta, a + 1, b, order=order)
+        if order:
+            slope = slope + order * apply(Zeta, a + 1, b, order=order - 1)
+        return -g * slope
+
+    @classmethod
+    def samples(cls) -> list[Sample]:
+        return [
+            Sample(*s.arrays, order=i % 3) for i, s in enumerate(super().samples())
+        ]
 
 
 def _gamma_density(a: Tensor, b: Tensor) -> Tensor:
