@@ -93,6 +93,10 @@ def flat(value: Any) -> list[Any]:
     return [value]
 
 
+#: what the digits of a type allow
+COARSE = {"float32": 1e-5, "float16": 3e-3, "bfloat16": 3e-2}
+
+
 def filled(b: Any) -> Any:
     """Without PyTorch's lazy zeros, which have no memory to show."""
     b = b.detach().resolve_neg().resolve_conj()
@@ -110,6 +114,9 @@ def same(a: Any, b: Any, rtol: float, atol: float, what: str) -> None:
     name = str(b.dtype).removeprefix("torch.")
     assert tuple(a.shape) == tuple(b.shape), f"{what}: shape {a.shape} and {b.shape}"
     assert a.dtype.name == name, f"{what}: {a.dtype} and {b.dtype}"
+    if name in COARSE:
+        rtol = max(rtol, COARSE[name])
+        atol = max(atol, rtol * min(1.0, scale(b)))
     b = b.double() if b.dtype is torch.bfloat16 else b
     a = a.detach()
     a = a.double() if a.dtype is rg.bfloat16 else a

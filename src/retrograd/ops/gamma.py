@@ -172,7 +172,7 @@ def _zeta(s: Array, q: Array, order: int) -> Array:
     for k in range(order, -1, -1):
         rest = (p[k] + (k + 1) * rest) / (s - 1)
         tail = tail + rest * log**k
-    total += power * (a * tail + 0.5 * _at(p, log))
+    total += np.where(power == 0, 0.0, power * (a * tail + 0.5 * _at(p, log)))
     down = 0
     for j, b in enumerate(_BERNOULLI, 1):
         while down < 2 * j - 1:
@@ -182,7 +182,8 @@ def _zeta(s: Array, q: Array, order: int) -> Array:
             ]
             power = power / a
             down += 1
-        total -= power * _at(p, log) * (b / math.factorial(2 * j))
+        part = power * _at(p, log) * (b / math.factorial(2 * j))
+        total -= np.where(power == 0, 0.0, part)  # not 0 · ∞ where s is huge
     return total
 
 
