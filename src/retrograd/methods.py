@@ -33,6 +33,7 @@ _NOT_METHODS = {
     "stack", "tensor", "tril_indices", "triu_indices", "vstack", "zeros", "where",
     "can_cast", "promote_types", "manual_seed", "seed", "initial_seed",
     "get_rng_state", "set_rng_state", "cast", "getitem", "normal", "row_stack",
+    "real", "imag", "polygamma",
 }  # fmt: skip
 
 #: functions with an in-place twin, name_ (those that keep the shape)
@@ -46,7 +47,10 @@ _IN_PLACE = (
     "multiply nan_to_num ne neg negative pow put rad2deg reciprocal relu remainder "
     "round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc sinh "
     "sqrt square sub subtract tan tanh tril triu true_divide trunc xlogy baddbmm "
-    "float_power threshold leaky_relu elu selu softplus"
+    "float_power threshold leaky_relu elu selu softplus arccos arccosh arcsin "
+    "arcsinh arctan arctan2 arctanh bitwise_left_shift bitwise_right_shift "
+    "conj_physical fix gcd greater greater_equal i0 igamma igammac lcm ldexp less "
+    "less_equal lgamma mvlgamma nextafter not_equal polygamma"
 ).split()
 #: functions whose in-place twin changes the shape (views made in place)
 _IN_PLACE_VIEWS = ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims")
@@ -110,6 +114,7 @@ def _bind() -> None:
         for name, function in _public(module).items():
             if name not in _NOT_METHODS and not hasattr(Tensor, name):
                 setattr(Tensor, name, function)
+    Tensor.polygamma = lambda self, n: F.polygamma(n, self)  # type: ignore[attr-defined]
     for name in _IN_PLACE:
         plain: Any = getattr(Tensor, name, None)
         if plain is not None and not hasattr(Tensor, name + "_"):
@@ -164,6 +169,7 @@ _BINARY = {
     "add": F.add, "sub": F.sub, "mul": F.mul, "truediv": F.div, "pow": F.pow,
     "floordiv": F.floor_divide, "mod": F.remainder, "and": F.bitwise_and,
     "or": F.bitwise_or, "xor": F.bitwise_xor, "matmul": matmul.matmul,
+    "lshift": F.bitwise_left_shift, "rshift": F.bitwise_right_shift,
 }  # fmt: skip
 _COMPARE = {"eq": F.eq, "ne": F.ne, "lt": F.lt, "le": F.le, "gt": F.gt, "ge": F.ge}
 
@@ -181,6 +187,8 @@ def _bind_operators() -> None:
         "__abs__": F.abs,
         "__invert__": F.bitwise_not,
         "__getitem__": index.getitem,
+        "real": property(F.real),
+        "imag": property(F.imag),
         "T": property(lambda self: self.permute(*range(self.ndim)[::-1])),
         "mT": property(lambda self: self.transpose(-2, -1)),
         "where": lambda self, condition, other: F.where(condition, self, other),

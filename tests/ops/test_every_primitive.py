@@ -29,7 +29,8 @@ def tensors(op: type[Op], sample: Sample) -> list[Any]:
     for i, array in enumerate(sample.arrays):
         t = rg.tensor(np.asarray(array))
         name = op.inputs[min(i, len(op.inputs) - 1)]
-        if name in op.rules and t.is_floating_point():
+        rule = op.rules.get(name)
+        if rule and not rule.refuses and t.is_floating_point():
             t.requires_grad_()
         result.append(t)
     return result

@@ -28,6 +28,7 @@ def element_of(spec: Any) -> str | None:
 def _sign(f: Function, a: Value) -> Value:
     zero, one = f.constant(0, a), f.constant(1, a)
     result = f.select(f.compare("gt", a, zero), one, zero)
+    # NaN compares as nothing: its sign is 0
     return f.select(f.compare("lt", a, zero), f.constant(-1, a), result)
 
 

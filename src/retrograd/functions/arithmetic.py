@@ -219,11 +219,22 @@ def signbit(input: Tensor) -> Tensor:
 
 def copysign(input: Tensor, other: Operand) -> Tensor:
     """|input| with the sign of other."""
-    if hasattr(other, "dtype"):
-        minus = apply(Where, signbit(other), -1.0, 1.0)
-    else:
-        minus = math.copysign(1.0, other)
-    return apply2(Mul, apply1(Abs, input), minus)
+    kind = _floating(input, other)
+    size = apply1(Abs, input.to(kind))
+    if not hasattr(other, "dtype"):
+        return apply1(Neg, size) if math.copysign(1.0, other) < 0 else size
+    return apply(Where, signbit(other), apply1(Neg, size), size)
+
+
+def _floating(*operands: Operand) -> dtypes.dtype:
+    """The type that a function of real numbers of these gives."""
+    kind = dtypes.result_type_of(
+        (x.dtype, 2 if x.ndim else 1)
+        if hasattr(x, "dtype")
+        else (dtypes.of_scalar(x), 0)
+        for x in operands
+    )
+    return kind if kind.is_floating_point else dtypes.get_default_dtype()
 
 
 def heaviside(input: Tensor, values: Tensor) -> Tensor:

@@ -158,6 +158,9 @@ def isclose(
             f"{input.dtype.name} did not match {other.dtype.name}: compare tensors of "
             "one type, e.g. input.to(other.dtype)"
         )
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        if tolerance < 0:
+            raise RuntimeError(f"{name} must be at least 0, but it is {tolerance}")
     close = apply2(Eq, input, other)
     if equal_nan:
         close = close | (isnan(input) & isnan(other))

@@ -66,3 +66,13 @@ def refuse_bool(spec: Spec, why: str) -> None:
     """RuntimeError where truth values meet an operation for numbers."""
     if spec.dtype is dtypes.bool_:
         raise RuntimeError(why)
+
+
+def unknown(why: str) -> Any:
+    """A rule for a derivative that is not implemented: says so when it is asked for."""
+
+    def rule(g: Tensor) -> Tensor:
+        raise NotImplementedError(why)
+
+    rule.refuses = True  # type: ignore[attr-defined]
+    return staticmethod(rule)

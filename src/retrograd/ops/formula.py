@@ -15,11 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from .erf import erf, erfc
+from . import bessel, erf, gamma
 
 _SIGNS = {"·": "*", "−": "-", "²": "**2", "³": "**3", "^": "**",
           "≤": "<=", "≥": ">=", "≠": "!="}  # fmt: skip
-_FUNCTIONS = {"erf": erf, "erfc": erfc, "π": np.pi}
+_FUNCTIONS = {
+    name: getattr(module, name)
+    for module, names in (
+        (erf, "erf erfc erfcx erfinv ndtri"),
+        (gamma, "lgamma digamma zeta gammainc gammaincc"),
+        (bessel, "bessel_i bessel_j bessel_k bessel_y"),
+    )
+    for name in names.split()
+} | {"π": np.pi}
 
 
 def to_python(text: str) -> str:
