@@ -54,7 +54,11 @@ def translated(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         if value.is_complex():
             pytest.skip("complex numbers")
-        array = value.detach().to(torch.float64) if value.dtype is torch.bfloat16 else value.detach()
+        array = (
+            value.detach().to(torch.float64)
+            if value.dtype is torch.bfloat16
+            else value.detach()
+        )
         out = rg.from_numpy(np.array(array.resolve_neg().resolve_conj().numpy()))
         if value.dtype is torch.bfloat16:
             out = out.to(rg.bfloat16)
@@ -120,9 +124,7 @@ def same(a: Any, b: Any, rtol: float, atol: float, what: str) -> None:
     b = b.double() if b.dtype is torch.bfloat16 else b
     a = a.detach()
     a = a.double() if a.dtype is rg.bfloat16 else a
-    np.testing.assert_allclose(
-        a.numpy(), b.numpy(), rtol=rtol, atol=atol, err_msg=what
-    )
+    np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=rtol, atol=atol, err_msg=what)
 
 
 def scale(b: Any) -> float:
@@ -152,15 +154,21 @@ def compare(
     a = [x for x in a if isinstance(x, rg.Tensor) and x.dtype.is_floating_point]
     b = [y for y in b if isinstance(y, torch.Tensor) and y.is_floating_point()]
     both = [(x, y) for x, y in zip(a, b, strict=True) if y.requires_grad]
-    for x, y in both:
+    for x, _ in both:
         assert x.requires_grad, "PyTorch's result has a gradient"
     rng = np.random.default_rng(0)
     for level in range(1, order + 1):
         if not both or not xs:
             return
         seeds = [rng.normal(size=tuple(y.shape)) for _, y in both]
-        one = [rg.from_numpy(np.asarray(s, x.dtype.np)) for s, (x, _) in zip(seeds, both, strict=True)]
-        two = [torch.from_numpy(np.asarray(s)).to(y.dtype) for s, (_, y) in zip(seeds, both, strict=True)]
+        one = [
+            rg.from_numpy(np.asarray(s, x.dtype.np))
+            for s, (x, _) in zip(seeds, both, strict=True)
+        ]
+        two = [
+            torch.from_numpy(np.asarray(s)).to(y.dtype)
+            for s, (_, y) in zip(seeds, both, strict=True)
+        ]
         try:
             theirs = torch.autograd.grad(
                 [y for _, y in both], ys, two, create_graph=level < order,

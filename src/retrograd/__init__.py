@@ -25,6 +25,7 @@ _dispatch.recorder().reset()
 
 from . import autograd as autograd  # noqa: E402
 from . import methods as _methods  # noqa: E402, F401
+from . import special as special  # noqa: E402  (and not functions.special)
 from .autograd import (  # noqa: E402
     eager,
     enable_grad,
@@ -69,8 +70,7 @@ strided = "strided"
 __version__ = "0.1.0"
 
 #: parts that are imported when they are first used, so that importing costs little
-_LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg",
-         "special"}  # fmt: skip
+_LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg"}
 _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "compile": "compiler.step"}  # fmt: skip
 

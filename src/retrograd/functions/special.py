@@ -8,8 +8,16 @@ from typing import Any
 
 from .. import dtypes
 from ..dispatch import apply, apply1, apply2, composite
-from ..ops.elementwise import Erfc, Exp, IsNan, Le, Log, Log1p, LogicalAnd, Lt, Where
-from ..ops.elementwise import Eq
+from ..ops.elementwise import (
+    Eq,
+    Erfc,
+    Le,
+    Log,
+    Log1p,
+    LogicalAnd,
+    Lt,
+    Where,
+)
 from ..ops.families import Tensor
 from ..ops.special import (
     BesselI,
@@ -214,4 +222,10 @@ def spherical_bessel_j0(input: Tensor) -> Tensor:
 
 
 modified_bessel_i0, modified_bessel_i1 = i0, i1
-gammaln, psi, multigammaln, gammainc, gammaincc = lgamma, digamma, mvlgamma, igamma, igammac
+gammaln, psi, multigammaln, gammainc, gammaincc = (
+    lgamma,
+    digamma,
+    mvlgamma,
+    igamma,
+    igammac,
+)

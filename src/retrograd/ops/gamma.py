@@ -64,9 +64,7 @@ def _polynomial(coefficients: tuple[float, ...], u: Array) -> Array:
 def _stirling(x: Array) -> Array:
     """log Γ(x) − (x − ½) log x + x − ½ log 2π = Σ B₂ₖ / (2k (2k − 1) x^(2k−1))."""
     n = 10
-    c = tuple(
-        _BERNOULLI[k - 1] / (2 * k * (2 * k - 1)) for k in range(n, 0, -1)
-    )
+    c = tuple(_BERNOULLI[k - 1] / (2 * k * (2 * k - 1)) for k in range(n, 0, -1))
     return _polynomial(c, 1 / (x * x)) / x
 
 
@@ -200,7 +198,9 @@ def _density(a: Array, x: Array) -> Array:
     small = x ** np.minimum(a, 10) * half * half / np.exp(lgamma(1 + np.minimum(a, 10)))
     b = np.maximum(a, 10)
     u = (x - b) / b
-    gap = np.where(np.abs(u) < 0.1, _log1p_gap(np.clip(u, -0.1, 0.1)), u - np.log(x / b))
+    gap = np.where(
+        np.abs(u) < 0.1, _log1p_gap(np.clip(u, -0.1, 0.1)), u - np.log(x / b)
+    )
     large = np.exp(-b * gap - _stirling(b)) / np.sqrt(2 * np.pi * b)
     return np.where(a < 10, small, large)
 
@@ -261,7 +261,8 @@ def _upper_series(a: Array, x: Array) -> Array:
         term = term * (-x / n)
         total += term / (a + n)
     exponent = a * np.log(x) - lgamma(1 + a)
-    return -np.expm1(exponent) - np.exp(exponent) * a * total
+    result: Array = -np.expm1(exponent) - np.exp(exponent) * a * total
+    return result
 
 
 def _fraction(a: Array, x: Array) -> Array:
