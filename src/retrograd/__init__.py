@@ -14,6 +14,7 @@ tensor([2., 4.])
 
 from __future__ import annotations
 
+import importlib as _importlib
 import os as _os
 from typing import Any as _Any
 
@@ -25,7 +26,9 @@ _dispatch.recorder().reset()
 
 from . import autograd as autograd  # noqa: E402
 from . import methods as _methods  # noqa: E402, F401
-from . import special as special  # noqa: E402  (and not functions.special)
+
+# The name special is the package's module, and not the one in functions/.
+special = _importlib.import_module("retrograd.special")
 from .autograd import (  # noqa: E402
     eager,
     enable_grad,
@@ -58,6 +61,9 @@ from .functions import *  # noqa: E402, F403
 from .graph import graph  # noqa: E402
 from .tensor import Size, Tensor, device  # noqa: E402
 
+# The name special is the package's module, and not the one in functions/.
+special = _importlib.import_module("retrograd.special")
+
 float, double, half = float32, float64, float16
 long, int, short = int64, int32, int16
 inf, nan, pi, e = (
@@ -76,12 +82,10 @@ _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
 
 
 def __getattr__(name: str) -> _Any:
-    import importlib
-
     if name in _LAZY:
-        return importlib.import_module(f"retrograd.{name}")
+        return _importlib.import_module(f"retrograd.{name}")
     if name in _LAZY_NAMES:
-        module = importlib.import_module(f"retrograd.{_LAZY_NAMES[name]}")
+        module = _importlib.import_module(f"retrograd.{_LAZY_NAMES[name]}")
         return getattr(module, name)
     raise AttributeError(f"module 'retrograd' has no attribute {name!r}")
 

@@ -432,8 +432,9 @@ class Native:
     def _usual(self, plan: Any) -> None:
         """Prepare for :meth:`call`, where the plan is one native call that makes all."""
         self.whole = False
-        bound = all(type(leaf) is Bound for leaf in self.direct)
-        if len(self.steps) != 1 or self.calls or self.left or self.same or not bound:
+        written = [*self.direct, *(leaf for leaf, _ in self.left)]
+        bound = all(type(leaf) is Bound for leaf in written)
+        if len(self.steps) != 1 or self.calls or self.same or not bound:
             return
         (step,) = self.steps
         place = {node: n for n, node in enumerate(step.outputs)}
@@ -451,7 +452,10 @@ class Native:
         self.bundles = [(i, [wanted[s] for s in states]) for i, states in plan.bundles]
         self.arguments = [k.index for k in step.inputs if type(k) is Arg]
         self.parameters = [k.ref for k in step.inputs if type(k) is Bound]
-        self.counters = [memory_of(leaf.ref()) for leaf in self.direct]
+        self.counters = [memory_of(leaf.ref()) for leaf in written]
+        self.copied = [(leaf.ref, wanted.get(s)) for leaf, s in self.left]
+        if any(n is None for _, n in self.copied):
+            return
         self.whole = True
 
     def call(self, arrays: list[Any]) -> list[Any] | None:
