@@ -54,6 +54,7 @@ from .dtypes import (  # noqa: E402
 from .dtypes import bool_ as bool  # noqa: E402
 from .execute import interpreter as _interpreter  # noqa: E402, F401
 from .functions import *  # noqa: E402, F403
+from .functions.create import tensor as tensor  # noqa: E402  (not the module)
 from .graph import graph  # noqa: E402
 from .tensor import Size, Tensor, device  # noqa: E402
 

@@ -117,5 +117,8 @@ def laguerre_polynomial_l(input: Operand, n: Operand) -> Tensor:
 def legendre_polynomial_p(input: Operand, n: Operand) -> Tensor:
     """Legendre's polynomial: 1/(2ⁿ n!) · (d/dx)ⁿ (x² − 1)ⁿ."""
     return _evaluated(
-        input, n, lambda x: x, lambda k, x, p, q: ((2 * k + 1) * x * p - k * q) / (k + 1)
+        input,
+        n,
+        lambda x: x,
+        lambda k, x, p, q: ((2 * k + 1) * x * p - k * q) / (k + 1),
     )

@@ -102,7 +102,7 @@ def _k_small(n: int, x: Array) -> Array:
 def bessel_j(n: int, x: Array) -> Array:
     """Jₙ(x)."""
     if n < 0:
-        return (-1) ** n * bessel_j(-n, x)
+        return np.asarray((-1) ** n * bessel_j(-n, x))
     x = np.asarray(x, np.float64)
     out = np.where(np.isinf(x), 0.0, _both(n, np.abs(x))[0])
     return np.where(x < 0, -out, out) if n % 2 else out
@@ -111,7 +111,7 @@ def bessel_j(n: int, x: Array) -> Array:
 def bessel_y(n: int, x: Array) -> Array:
     """Yₙ(x); −∞ at 0 and NaN below."""
     if n < 0:
-        return (-1) ** n * bessel_y(-n, x)
+        return np.asarray((-1) ** n * bessel_y(-n, x))
     x = np.asarray(x, np.float64)
     out = _both(n, np.where(x > 0, x, 1.0))[1]
     out = np.where(np.isinf(x), 0.0, out)
@@ -139,7 +139,9 @@ def _both(n: int, x: Array) -> tuple[Array, Array]:
         y0, y1 = y1, 2 * order / x * y1 - y0
         j0, j1 = j1, 2 * order / x * j1 - j0
     if n > 1:  # upwards J is stable only where x is large
-        direct = np.where(x < 1, _miller_j(tiny, 24 + n, n), _miller_j(small, 80 + n, n))
+        direct = np.where(
+            x < 1, _miller_j(tiny, 24 + n, n), _miller_j(small, 80 + n, n)
+        )
         scale = (np.where(dust, x, 1e-8) / 1e-8) ** n
         j1 = np.where(x < _FAR, direct * scale, j1)
     return j1, y1
@@ -179,7 +181,7 @@ def _miller_j(x: Array, top: int, n: int) -> Array:
             found = here
         if k % 2 and k > 1:
             total += here
-    return found / (here + 2 * total)
+    return np.asarray(found / (here + 2 * total))
 
 
 def _hankel(x: Array) -> tuple[Array, Array, Array, Array]:

@@ -86,9 +86,7 @@ class Zeta(Binary):
 
     @classmethod
     def samples(cls) -> list[Sample]:
-        return [
-            Sample(*s.arrays, order=i % 3) for i, s in enumerate(super().samples())
-        ]
+        return [Sample(*s.arrays, order=i % 3) for i, s in enumerate(super().samples())]
 
 
 def _gamma_density(a: Tensor, b: Tensor) -> Tensor:
