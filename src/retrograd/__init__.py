@@ -26,9 +26,6 @@ _dispatch.recorder().reset()
 
 from . import autograd as autograd  # noqa: E402
 from . import methods as _methods  # noqa: E402, F401
-
-# The name special is the package's module, and not the one in functions/.
-special = _importlib.import_module("retrograd.special")
 from .autograd import (  # noqa: E402
     eager,
     enable_grad,
@@ -58,11 +55,9 @@ from .dtypes import (  # noqa: E402
 from .dtypes import bool_ as bool  # noqa: E402
 from .execute import interpreter as _interpreter  # noqa: E402, F401
 from .functions import *  # noqa: E402, F403
+from .functions.create import tensor as tensor  # noqa: E402  (not the module)
 from .graph import graph  # noqa: E402
 from .tensor import Size, Tensor, device  # noqa: E402
-
-# The name special is the package's module, and not the one in functions/.
-special = _importlib.import_module("retrograd.special")
 
 float, double, half = float32, float64, float16
 long, int, short = int64, int32, int16
@@ -76,7 +71,8 @@ strided = "strided"
 __version__ = "0.1.0"
 
 #: parts that are imported when they are first used, so that importing costs little
-_LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg"}
+_LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg",
+         "special"}  # fmt: skip
 _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "compile": "compiler.step"}  # fmt: skip
 

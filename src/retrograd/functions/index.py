@@ -17,7 +17,7 @@ from ..trace import Handle, spec_of
 __all__ = ["getitem", "gather", "scatter", "scatter_add", "scatter_reduce", "index_select",
            "index_add", "index_copy", "index_fill", "index_put", "masked_fill",
            "masked_select", "take", "take_along_dim", "nonzero", "argwhere", "unique",
-           "searchsorted", "bucketize", "bincount", "histc"]  # fmt: skip
+           "searchsorted", "bucketize"]  # fmt: skip
 
 _ALL = ("s", None, None, None)
 
@@ -355,18 +355,3 @@ def bucketize(
 ) -> Any:
     """The number of the interval between boundaries that each value falls into."""
     return searchsorted(boundaries, input, right=right)
-
-
-def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
-    """How often each integer occurs."""
-    w = None if weights is None else weights.detach().numpy()
-    return constant(np.bincount(input.detach().numpy(), w, minlength))
-
-
-def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
-    """Counts in *bins* equal intervals from min to max."""
-    values = input.detach().numpy().reshape(-1)
-    if min == max:
-        min, max = float(values.min()), float(values.max())
-    counts, _ = np.histogram(values, bins, (min, max))
-    return constant(counts.astype(values.dtype))
