@@ -45,6 +45,19 @@ class Segment:
         self.pool: list[Any] = []
         self.clean = True  # the inputs are sure to lie row by row
 
+    def results(self) -> list[Array]:
+        """Arrays for the outputs: new ones, or of the pool if nobody holds them."""
+        made = []
+        pool = self.pool
+        for i, (_, shape, dtype) in enumerate(self.outs):
+            array = pool[i]
+            if array is None:
+                array = np.empty(shape, dtype)
+            elif getrefcount(array) > 3:  # somebody holds what it showed before
+                array = pool[i] = np.empty(shape, dtype)
+            made.append(array)
+        return made
+
 
 class Native:
     """How a plan's values are computed; ``steps`` are segments and NumPy calls."""
@@ -461,15 +474,7 @@ class Native:
     def call(self, arrays: list[Any]) -> list[Any] | None:
         """The outputs of the one native call; None where the slow way is to be gone."""
         step = self.steps[0]
-        outs = []
-        pool = step.pool
-        for i, (_, shape, dtype) in enumerate(step.outs):
-            array = pool[i]
-            if array is None:
-                array = np.empty(shape, dtype)
-            elif getrefcount(array) > 3:  # somebody holds what it showed before
-                array = pool[i] = np.empty(shape, dtype)
-            outs.append(array)
+        outs: list[Any] = step.results()
         if step.function(*arrays, *outs, step.arena):
             return None
         return outs
@@ -499,13 +504,7 @@ class Native:
         arrays = [values[n] for n in step.ins]
         if not step.clean:
             arrays = [np.ascontiguousarray(a) if a.ndim else a for a in arrays]
-        pool = step.pool
-        for i, (n, shape, dtype) in enumerate(step.outs):
-            array = pool[i]
-            if array is None:
-                array = np.empty(shape, dtype)
-            elif getrefcount(array) > 3:  # somebody holds what it showed before
-                array = pool[i] = np.empty(shape, dtype)
+        for (n, _, _), array in zip(step.outs, step.results(), strict=True):
             values[n] = array
             arrays.append(array)
         arrays.append(step.arena)
