@@ -37,6 +37,7 @@ from ..ops.elementwise import (
     Where,
 )
 from ..ops.families import Tensor
+from ..trace import spec_of
 
 __all__ = [
     "add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide",
@@ -151,7 +152,7 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     """
     kind = exponent.__class__
     if kind is int or kind is float:
-        if input.dtype.is_floating_point:
+        if spec_of(input).dtype.is_floating_point:
             if exponent == 2:
                 return apply2(Mul, input, input)
             if exponent == 0.5:
