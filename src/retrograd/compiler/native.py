@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import float64
 from ..ops.op import Array
 from ..trace import Arg, Bound, Const, State, memory_of
 from . import jit
@@ -292,7 +293,8 @@ class Native:
             if node in made:
                 pointers[node] = pointers[leaf]
         self._unaliased(f, made, inputs)
-        self._prologue(f, work)
+        doubles = any(b.spec.dtype is float64 for b in (*made, *lives))
+        self._prologue(f, work, _X86 and not doubles)
         f.emit(f"store i32 0, ptr {arena.name}, align 4")
         last = max(
             (n for n, c in enumerate(calls) if getattr(c[2], "checks", 0)), default=-1
@@ -357,18 +359,20 @@ class Native:
     def _object(self, f: Function, i: int) -> Value:
         return f.load(f.at(f.parameters[1], i, "i64"), "ptr_")
 
-    def _prologue(self, f: Function, work: int) -> None:
-        """Denormal numbers count as zero (they cost a hundredfold), and other Python
-        threads may run meanwhile, if the work is worth it."""
+    def _prologue(self, f: Function, work: int, flushes: bool) -> None:
+        """Denormal numbers of float32 count as zero (they cost a hundredfold; who
+        computes in float64 wants them), and other Python threads may run meanwhile,
+        if the work is worth it."""
         declare = f.module.declare
         self.released = work > _RELEASE
         if self.released:
             declare("PyEval_SaveThread", "ptr ()")
             declare("PyEval_RestoreThread", "void (ptr)")
             self.thread = f.value("call ptr @PyEval_SaveThread()", "ptr")
-        self.flags = f.value("alloca i32, align 4", "ptr")
-        self.other = f.value("alloca i32, align 4", "ptr")
-        if _X86:
+        self.flushes = flushes
+        if flushes:
+            self.flags = f.value("alloca i32, align 4", "ptr")
+            self.other = f.value("alloca i32, align 4", "ptr")
             declare("llvm.x86.sse.stmxcsr", "void (ptr)")
             declare("llvm.x86.sse.ldmxcsr", "void (ptr)")
             f.emit(f"call void @llvm.x86.sse.stmxcsr(ptr {self.flags.name})")
@@ -378,7 +382,7 @@ class Native:
             f.emit(f"call void @llvm.x86.sse.ldmxcsr(ptr {self.other.name})")
 
     def _epilogue(self, f: Function, status: int) -> None:
-        if _X86:
+        if self.flushes:
             f.emit(f"call void @llvm.x86.sse.ldmxcsr(ptr {self.flags.name})")
         if self.released:
             f.emit(f"call void @PyEval_RestoreThread(ptr {self.thread.name})")
