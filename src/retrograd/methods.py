@@ -15,13 +15,24 @@ from typing import Any
 
 from . import dispatch, dtypes
 from .dispatch import constant
-from .functions import create, elementwise, index, random, reduce, shape
+from .functions import (
+    create,
+    decompositions,
+    elementwise,
+    index,
+    norms,
+    random,
+    reduce,
+    shape,
+    systems,
+)
 from .functions import elementwise as F
 from .tensor import Tensor
 from .trace import Handle
 
-#: in the package this name is the function
+#: in the package these names are the functions
 matmul = importlib.import_module(".functions.matmul", __package__)
+products = importlib.import_module(".functions.einsum", __package__)
 
 #: functions that make tensors or take several first: no methods
 _NOT_METHODS = {
@@ -33,7 +44,9 @@ _NOT_METHODS = {
     "stack", "tensor", "tril_indices", "triu_indices", "vstack", "zeros", "where",
     "can_cast", "promote_types", "manual_seed", "seed", "initial_seed",
     "get_rng_state", "set_rng_state", "cast", "getitem", "normal", "row_stack",
-    "real", "imag", "polygamma",
+    "real", "imag", "polygamma", "vander", "lu_unpack", "cdist", "pdist",
+    "matrix_rank", "nuclear_norm", "frobenius_norm", "trapezoid", "trapz",
+    "cumulative_trapezoid", "gradient", "histogramdd", "tensordot",
 }  # fmt: skip
 
 #: functions with an in-place twin, name_ (those that keep the shape)
@@ -110,7 +123,9 @@ def _in_place_view(function: Callable[..., Any], name: str) -> Callable[..., Any
 
 
 def _bind() -> None:
-    for module in (elementwise, reduce, matmul, index, shape, random, create):
+    modules = (elementwise, reduce, matmul, index, shape, random, create,
+               decompositions, systems, norms, products)  # fmt: skip
+    for module in modules:
         for name, function in _public(module).items():
             if name not in _NOT_METHODS and not hasattr(Tensor, name):
                 setattr(Tensor, name, function)

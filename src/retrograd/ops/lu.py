@@ -7,6 +7,7 @@ tall matrix has a square part, and a rest that is its product with a triangle's 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class Lu(Op):
     def forward(a: Array) -> Any:
         *batch, m, n = a.shape
         k = min(m, n)
-        x = np.array(a, order="C").reshape(-1, m, n)
+        x = np.array(a, order="C").reshape(math.prod(batch), m, n)
         pivots = np.zeros((x.shape[0], k), a.dtype)
         each = np.arange(x.shape[0])
         for i in range(k):
@@ -53,7 +54,7 @@ class Lu(Op):
             pivot = x[:, i, i, None]
             x[:, i + 1 :, i] /= np.where(pivot == 0, 1, pivot)
             x[:, i + 1 :, i + 1 :] -= x[:, i + 1 :, i, None] * x[:, i, None, i + 1 :]
-        flat = np.concatenate([x.reshape(-1, m * n), pivots], 1)
+        flat = np.concatenate([x.reshape(len(x), m * n), pivots], 1)
         return flat.reshape((*batch, m * n + k))
 
     @staticmethod
@@ -125,7 +126,8 @@ class Permutation(Op):
 
     @staticmethod
     def forward(pivots: Array, *, rows: int) -> Any:
-        flat = pivots.reshape(-1, pivots.shape[-1]).astype(np.int64) - 1
+        *batch, k = pivots.shape
+        flat = pivots.reshape(math.prod(batch), k).astype(np.int64) - 1
         if flat.size and not (0 <= flat.min() and flat.max() < rows):
             raise RuntimeError("lu_solve: pivots given to lu_solve must all be greater "
                                f"or equal to 1 and at most {rows}")  # fmt: skip
@@ -136,7 +138,7 @@ class Permutation(Op):
             kept = order[each, p].copy()
             order[each, p] = order[:, i]
             order[:, i] = kept
-        return order.reshape((*pivots.shape[:-1], rows))
+        return order.reshape((*batch, rows))
 
     @staticmethod
     def samples() -> list[Sample]:
