@@ -165,7 +165,7 @@ def _summed(xs: list[Any], terms: list[list[Label]], wanted: list[Label]) -> Ten
         b, tb = _traced(xs[i], terms[i])
         later = {c for t in terms[i + 1 :] for c in t} | set(wanted)
         a, ta = _contracted(a, ta, b, tb, later, sizes)
-    a, ta = _dropped(a, ta, set(wanted))
+    a, ta = _dropped(a, ta, set(wanted), last=True)
     for c in wanted:
         if c not in ta:  # an ellipsis that no operand fills
             a, ta = a.unsqueeze(0), [c, *ta]
@@ -192,13 +192,15 @@ def _traced(x: Any, term: list[Label]) -> tuple[Any, list[Label]]:
     return x, term
 
 
-def _dropped(x: Any, term: list[Label], kept: set[Label]) -> tuple[Any, list[Label]]:
-    """Without the labels that nobody wants: summed."""
+def _dropped(
+    x: Any, term: list[Label], kept: set[Label], last: bool = False
+) -> tuple[Any, list[Label]]:
+    """Without the labels that nobody wants: summed (at last in int64)."""
     drop = tuple(i for i, c in enumerate(term) if c not in kept)
     if drop:
-        whole = x.dtype
+        kind = x.dtype
         x = apply(Sum, x, dim=drop, keepdim=False)
-        x = x if x.dtype is whole else x.to(whole)
+        x = x if last or x.dtype is kind else x.to(kind)
     return x, [c for c in term if c in kept]
 
 
@@ -277,9 +279,9 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
         if a.shape[i] == b.shape[j]:
             continue
         if a.shape[i] == 1:
-            b = b.sum(j, keepdim=True)
+            b = b.sum(j, keepdim=True).to(b.dtype)
         elif b.shape[j] == 1:
-            a = a.sum(i, keepdim=True)
+            a = a.sum(i, keepdim=True).to(a.dtype)
         else:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {a.shape[i]} "

@@ -102,14 +102,20 @@ def outer(input: Any, vec2: Any) -> Any:
 ger = outer
 
 
-def _added(input: Any, product: Any, beta: Any, alpha: Any) -> Any:
-    """β · input + α · product; where β is 0, NaN in the input does not matter."""
+def _whole_factors(product: Any, beta: Any, alpha: Any) -> None:
     if isinstance(beta, float) or isinstance(alpha, float):
         if not product.dtype.is_floating_point:
             raise RuntimeError(
                 "For integral input tensors, arguments alpha and beta must not be "
                 f"floating point numbers, but they are {alpha} and {beta}"
             )
+
+
+def _added(input: Any, product: Any, beta: Any, alpha: Any) -> Any:
+    """β · input + α · product; where β is 0, NaN in the input does not matter. Of whole
+    numbers the factors are made whole too."""
+    if not product.dtype.is_floating_point:
+        beta, alpha = int(beta), int(alpha)
     if input.dtype is not product.dtype:
         raise RuntimeError(
             f"Input dtypes must be the same, got: input {input.dtype.name} and product "
@@ -129,7 +135,9 @@ def _added(input: Any, product: Any, beta: Any, alpha: Any) -> Any:
 
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """β c + α a b."""
-    return _added(input, mm(mat1, mat2), beta, alpha)
+    product = mm(mat1, mat2)
+    _whole_factors(product, beta, alpha)
+    return _added(input, product, beta, alpha)
 
 
 def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
@@ -140,8 +148,9 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> A
 def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """β c + α x yᵀ."""
     product = outer(vec1, vec2)
+    _whole_factors(product, beta, alpha)
     kind = result_type(input, product)
-    return _added(input.to(kind), product.to(kind), beta, alpha)
+    return _added(input.to(kind), product.to(kind), beta, alpha).to(kind)
 
 
 def baddbmm(

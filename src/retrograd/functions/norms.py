@@ -240,9 +240,11 @@ def linalg_vander(x: Tensor, *, N: int | None = None) -> Tensor:
     if N is not None and N < 1:
         raise RuntimeError(f"N must be greater than 1, not {N}")
     base = x.unsqueeze(-1)
+    if not base.dtype.is_floating_point:
+        base = base.long()
     parts: list[Any] = [constant(np.ones((*x.shape, 1), base.dtype.np))]
     if n > 1:
-        parts.append(base.expand((*x.shape, n - 1)).cumprod(-1).to(base.dtype))
+        parts.append(base.expand((*x.shape, n - 1)).cumprod(-1))
     from .shape import cat
 
     return cat(parts, -1)

@@ -18,7 +18,9 @@ from .matmul import Matmul, transposed
 from .op import Array, Op, Sample, Spec, broadcast_shapes, probe
 
 
-def check_matrix(name: str, spec: Spec, square: bool = False) -> None:
+def check_matrix(
+    name: str, spec: Spec, square: bool = False, half: bool = False
+) -> None:
     """RuntimeError unless *spec* is a stack of matrices of real numbers."""
     shape, d = spec.shape, spec.dtype
     if len(shape) < 2:
@@ -36,7 +38,7 @@ def check_matrix(name: str, spec: Spec, square: bool = False) -> None:
             f"{name}: Expected a floating point or complex tensor as input. Got "
             f"{d.name}; convert it, e.g. with .float()"
         )
-    if d.itemsize == 2:
+    if d.itemsize == 2 and not half:
         raise RuntimeError(
             f"{name}: Low precision dtypes not supported. Got {d.name}; use .float()"
         )

@@ -84,7 +84,7 @@ class MatrixExp(Op):
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:
-        check_matrix("linalg.matrix_exp", specs[0], square=True)
+        check_matrix("linalg.matrix_exp", specs[0], square=True, half=True)
         return specs[0]
 
     @staticmethod
