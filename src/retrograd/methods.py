@@ -15,13 +15,25 @@ from typing import Any
 
 from . import dispatch, dtypes
 from .dispatch import constant
-from .functions import create, elementwise, index, indexing, random, reduce, shape
+from .functions import (
+    create,
+    decompositions,
+    elementwise,
+    index,
+    indexing,
+    norms,
+    random,
+    reduce,
+    shape,
+    systems,
+)
 from .functions import elementwise as F
 from .tensor import Tensor
 from .trace import Handle
 
-#: in the package this name is the function
+#: in the package these names are the functions
 matmul = importlib.import_module(".functions.matmul", __package__)
+products = importlib.import_module(".functions.einsum", __package__)
 
 #: functions that make tensors or take several first: no methods
 _NOT_METHODS = {
@@ -37,6 +49,9 @@ _NOT_METHODS = {
     "broadcast_shapes", "bucketize", "combinations", "isin", "searchsorted",
     "unravel_index", "vander", "frombuffer", "from_dlpack", "empty_strided",
     "empty_permuted", "range", "fill",
+    "lu_unpack", "cdist", "pdist", "matrix_rank", "nuclear_norm", "frobenius_norm",
+    "trapezoid", "trapz", "cumulative_trapezoid", "gradient", "histogramdd",
+    "tensordot",
 }  # fmt: skip
 
 #: functions with an in-place twin, name_ (those that keep the shape)
@@ -113,7 +128,9 @@ def _in_place_view(function: Callable[..., Any], name: str) -> Callable[..., Any
 
 
 def _bind() -> None:
-    for module in (elementwise, reduce, matmul, index, shape, random, create):
+    modules = (elementwise, reduce, matmul, index, shape, random, create,
+               decompositions, systems, norms, products)  # fmt: skip
+    for module in modules:
         for name, function in _public(module).items():
             if name not in _NOT_METHODS and not hasattr(Tensor, name):
                 setattr(Tensor, name, function)

@@ -249,7 +249,9 @@ def norm(
     (tensor(5.), tensor(7.))
     """
     if p == "nuc":
-        raise NotImplementedError("the nuclear norm is not implemented")
+        from .norms import nuclear_norm
+
+        return nuclear_norm(input, (0, 1) if dim is None else dim, keepdim)
     order = 2.0 if p is None or p == "fro" else float(p)
     return vector_norm(input, order, dim, keepdim, dtype=dtype)
 
