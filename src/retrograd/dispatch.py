@@ -468,6 +468,12 @@ def _hashable(value: Any) -> Any:
     return value
 
 
+class Composition(str):
+    """The name of a composition; each application of it is an object of its own."""
+
+    __slots__ = ()
+
+
 def composite(function: Callable[..., Any]) -> Callable[..., Any]:
     """Remember a pure composition as one named group: one event when it comes back."""
     name = function.__name__
@@ -599,7 +605,7 @@ def _compose(
     pending, arguments = len(rec.pending), len(rec.args)
     outer = rec.group
     if name:
-        rec.group = (*outer, name)
+        rec.group = (*outer, Composition(name))
     try:
         result = _plainly(name, function, args, kwargs)
     except (RuntimeError, TypeError, IndexError, ValueError) as error:

@@ -19,12 +19,30 @@ def user_frame() -> FrameType | None:
     return frame
 
 
+class Line(str):
+    """``file.py:12``, which knows the whole path."""
+
+    path: str
+    number: int
+
+    @classmethod
+    def of(cls, path: str, number: int) -> Line:
+        """One object for a place, however many operations were recorded there."""
+        found = _LINES.get((path, number))
+        if found is None:
+            found = cls(f"{os.path.basename(path)}:{number}")
+            found.path, found.number = path, number
+            found = _LINES.setdefault((path, number), found)
+        return found
+
+
+_LINES: dict[tuple[str, int], Line] = {}
+
+
 def user_line() -> str:
     """``file.py:12`` of the user's code that is running now."""
     frame = user_frame()
-    if frame is None:
-        return "<unknown>"
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return "<unknown>" if frame is None else line_of(frame)
 
 
 def at(error: BaseException, what: str) -> BaseException:
@@ -57,7 +75,7 @@ def module_path(frame: FrameType | None, module_type: type[Any] | None) -> Any:
 
 def line_of(frame: FrameType) -> str:
     """``file.py:12`` for a frame."""
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return Line.of(frame.f_code.co_filename, frame.f_lineno)
 
 
 class LinAlgError(RuntimeError):

@@ -134,7 +134,9 @@ def cholesky_ex(
         parts = [np.full_like(x, np.nan) if i else np.linalg.cholesky(x)
                  for x, i in zip(flat, info, strict=True)]  # fmt: skip
         low = constant(np.array(parts).reshape(a.shape))
-        return CholeskyInfo(low.mT if upper else low, constant(info.reshape(a.shape[:-2])))
+        return CholeskyInfo(
+            low.mT if upper else low, constant(info.reshape(a.shape[:-2]))
+        )
     info = np.zeros(input.shape[:-2], np.int32)
     return CholeskyInfo(low.mT if upper else low, constant(info))
 
@@ -188,7 +190,9 @@ def geqrf(input: Tensor) -> Reflectors:
     *batch, m, n = a.shape
     k = min(m, n)
     if not a.size:
-        return Reflectors(input.detach().clone(), constant(np.zeros((*batch, k), a.dtype)))
+        return Reflectors(
+            input.detach().clone(), constant(np.zeros((*batch, k), a.dtype))
+        )
     flat = a.reshape(-1, m, n)
     parts = [np.linalg.qr(x, "raw") for x in flat]
     h = np.array([p[0].T for p in parts], a.dtype).reshape((*batch, m, n))
@@ -234,7 +238,11 @@ orgqr = householder_product
 
 
 def ormqr(
-    input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False
+    input: Tensor,
+    tau: Tensor,
+    other: Tensor,
+    left: bool = True,
+    transpose: bool = False,
 ) -> Tensor:
     """q other, or other q, or with qᵀ: q = H₁ H₂ … of Householder's reflectors, square."""
     if input.ndim < 2 or other.ndim < 2:
@@ -273,9 +281,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigen:
 def _eigh(a: Tensor, uplo: str) -> Tensor:
     check_matrix("linalg.eigh", spec_of(a), square=True)
     if not isinstance(uplo, str) or uplo.upper() not in ("L", "U"):
-        raise RuntimeError(
-            f"Expected UPLO argument to be 'L' or 'U', but got {uplo}"
-        )
+        raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {uplo}")
     return apply(Eigh, mirrored(a, uplo.upper() == "U"))
 
 

@@ -347,7 +347,9 @@ def _chained(xs: list[Any]) -> Tensor:
             j = i + length
             cost[i][j], cut[i][j] = min(
                 (
-                    cost[i][k] + cost[k + 1][j] + sides[i] * sides[k + 1] * sides[j + 1],
+                    cost[i][k]
+                    + cost[k + 1][j]
+                    + sides[i] * sides[k + 1] * sides[j + 1],
                     k,
                 )
                 for k in range(i, j)

@@ -39,9 +39,7 @@ def matrix_norm(
             "linalg.matrix_norm: The input tensor A must have at least 2 dimensions."
         )
     if not isinstance(dim, (tuple, list)) or len(dim) != 2:
-        raise RuntimeError(
-            f"linalg.matrix_norm: dim must be a 2-tuple. Got {dim}"
-        )
+        raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {dim}")
     first, second = (normalize_dim(d, A.ndim) for d in dim)
     if first == second:
         raise RuntimeError(
@@ -54,7 +52,9 @@ def matrix_norm(
         )
     if dtype is not None:
         if not dtype.is_floating_point:
-            raise RuntimeError(f"linalg.matrix_norm: dtype should be floating, not {dtype}")
+            raise RuntimeError(
+                f"linalg.matrix_norm: dtype should be floating, not {dtype}"
+            )
         A = A.to(dtype)
     if ord == "fro":
         return vector_norm(A, 2.0, (first, second), keepdim)
@@ -92,7 +92,9 @@ def linalg_norm(
             f"2D. Got {A.ndim}D."
         )
     if ord is not None and (len(dims) if dim is not None else A.ndim) == 2:
-        return matrix_norm(A, ord, dims if dim is not None else (0, 1), keepdim, dtype=dtype)
+        return matrix_norm(
+            A, ord, dims if dim is not None else (0, 1), keepdim, dtype=dtype
+        )
     if isinstance(ord, str):
         raise RuntimeError(
             f"linalg.norm: Order {ord} is not supported for vectors: it is for matrices"
@@ -130,8 +132,7 @@ def cdist(
     """
     if x1.ndim < 2 or x2.ndim < 2:
         raise RuntimeError(
-            "cdist only supports at least 2D tensors, got: "
-            f"{x1.ndim}D and {x2.ndim}D"
+            f"cdist only supports at least 2D tensors, got: {x1.ndim}D and {x2.ndim}D"
         )
     if x1.shape[-1] != x2.shape[-1]:
         raise RuntimeError(
@@ -150,9 +151,9 @@ def cdist(
     product = modes[compute_mode]
     if product is None:
         rows = x1.shape[-2] * x2.shape[-2]
-        product = (
-            x1.shape[-2] > 25 or x2.shape[-2] > 25
-        ) and rows * x1.shape[-1] > _DIRECT
+        product = (x1.shape[-2] > 25 or x2.shape[-2] > 25) and rows * x1.shape[
+            -1
+        ] > _DIRECT
     return _cdist(x1, x2, float(p), bool(product) and p == 2)
 
 
@@ -258,5 +259,9 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     if n < 0:
         raise RuntimeError("N must be non-negative.")
     kind = x.dtype if x.dtype.is_floating_point else dtypes.int64
-    powers = linalg_vander(x.to(kind), N=n) if n else constant(np.zeros((x.shape[0], 0), kind.np))
+    powers = (
+        linalg_vander(x.to(kind), N=n)
+        if n
+        else constant(np.zeros((x.shape[0], 0), kind.np))
+    )
     return powers if increasing else powers.flip(-1)

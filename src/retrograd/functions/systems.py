@@ -81,7 +81,7 @@ def inverse(input: Tensor) -> Tensor:
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> InverseInfo:
     """As inverse, with the first zero pivot (from 1) instead of an error."""
     check_matrix("linalg.inv", spec_of(A), square=True)
-    both, _, info = lu_factor_ex(A.detach())
+    _, _, info = lu_factor_ex(A.detach())
     if not info.any():
         return InverseInfo(apply1(Inverse, A), info)
     if check_errors:
@@ -158,9 +158,7 @@ def triangular_solve(
 ) -> TriangularSolution:  # fmt: skip
     """A X = b of the older interface: ``linalg.solve_triangular``."""
     side = A.mT if transpose else A
-    x = apply(
-        SolveTriangular, side, b, upper=upper != transpose, unit=unitriangular
-    )
+    x = apply(SolveTriangular, side, b, upper=upper != transpose, unit=unitriangular)
     return TriangularSolution(x, A.clone())
 
 
@@ -278,9 +276,7 @@ def logdet(input: Tensor) -> Tensor:
 # -- pseudoinverse, rank, least squares -----------------------------------------------
 
 
-def _bounds(
-    name: str, a: Tensor, atol: Any, rtol: Any
-) -> tuple[Tensor, Tensor]:
+def _bounds(name: str, a: Tensor, atol: Any, rtol: Any) -> tuple[Tensor, Tensor]:
     """The absolute and the relative bound below which a singular value counts as 0."""
     kind = a.dtype.np
     for what, bound in (("atol", atol), ("rtol", rtol)):

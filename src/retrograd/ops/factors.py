@@ -183,12 +183,22 @@ class Svd(Op):
         *batch, m, n = a.shape
         if not m * n and math.prod(batch):  # NumPy has no factors of nothing
             k = 0
-            u = np.broadcast_to(np.eye(m, m if full else k, dtype=a.dtype), (*batch, m, m if full else k))
-            v = np.broadcast_to(np.eye(n if full else k, n, dtype=a.dtype), (*batch, n if full else k, n))
+            u = np.broadcast_to(
+                np.eye(m, m if full else k, dtype=a.dtype),
+                (*batch, m, m if full else k),
+            )
+            v = np.broadcast_to(
+                np.eye(n if full else k, n, dtype=a.dtype),
+                (*batch, n if full else k, n),
+            )
             s = np.zeros((*batch, 0), a.dtype)
         else:
             u, s, v = guarded(np.linalg.svd, text, a, full_matrices=full)
-        parts = [u.reshape((*batch, u.shape[-1] * m)), s, v.reshape((*batch, v.shape[-2] * n))]
+        parts = [
+            u.reshape((*batch, u.shape[-1] * m)),
+            s,
+            v.reshape((*batch, v.shape[-2] * n)),
+        ]
         return np.concatenate(parts, -1)
 
     @staticmethod

@@ -1,0 +1,240 @@
+"""The formula of a recorded operation, written with the names of its operands.
+
+An op's own ``formula`` is arithmetic in the language of :mod:`retrograd.ops.formula`;
+the ops whose formula is words (a product of matrices, a sum, an index) are set here.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from ..ops.formula import to_python
+from ..trace import State
+from . import notation as n
+from .notation import Expr
+
+Build = Callable[[State, Sequence[Expr]], Expr]
+
+_RELATIONS = {
+    ast.Eq: "=", ast.NotEq: "≠", ast.Lt: "<", ast.LtE: "≤", ast.Gt: ">", ast.GtE: "≥",
+}  # fmt: skip
+_OPPOSITE = {"=": "≠", "≠": "=", "<": "≥", "≥": "<", ">": "≤", "≤": ">"}
+#: functions that have a name of their own where the formula spells them out
+_NAMED = {"relu": "ReLU", "sigmoid": "σ", "maximum": "max", "minimum": "min",
+          "atan2": "arctan2", "bitwise_and": "and", "bitwise_or": "or"}  # fmt: skip
+RANDOM = {"uniform": "U[0, 1)", "normal": "N(0, 1)", "random_int": "U{…}",
+          "permutation": "permutation"}  # fmt: skip
+_RELATION_OPS = {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥"}
+
+
+def expression(state: State, operands: Sequence[Expr]) -> Expr:
+    """One operation as an expression in its operands."""
+    op: Any = state.op
+    build = _SPECIAL.get(op.name)
+    if build is not None:
+        out = build(state, operands)
+    elif op.name in _NAMED:
+        out = n.call(_NAMED[op.name], *operands, shape=state.spec.shape)
+    else:
+        out = _from_formula(op, operands)
+    if not out.shape and state.spec.shape and out.head != "number":
+        out.shape = state.spec.shape
+    return out
+
+
+def _from_formula(op: Any, operands: Sequence[Expr]) -> Expr:
+    tree = _parsed(op.formula)
+    names = op.inputs[:-1] if op.variadic else op.inputs
+    if tree is not None and not op.variadic:
+        try:
+            return _build(tree, dict(zip(names, operands, strict=True)))
+        except _Unknown:
+            pass
+    return n.call(op.name, *operands)
+
+
+class _Unknown(Exception):
+    """A formula that says something with words."""
+
+
+@cache
+def _parsed(formula: str) -> Any:
+    try:
+        return ast.parse(to_python(formula), mode="eval").body
+    except SyntaxError:
+        return None
+
+
+def _build(tree: Any, names: dict[str, Expr]) -> Expr:
+    if isinstance(tree, ast.Name):
+        if tree.id == "π":
+            return n.name("π")
+        if tree.id not in names:
+            raise _Unknown
+        return names[tree.id]
+    if isinstance(tree, ast.Constant):
+        return n.number(tree.value)
+    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
+        return n.neg(_build(tree.operand, names))
+    if isinstance(tree, ast.BinOp):
+        a, b = _build(tree.left, names), _build(tree.right, names)
+        kinds: dict[type, Callable[[Expr, Expr], Expr]] = {
+            ast.Add: n.add, ast.Sub: n.sub, ast.Mult: n.mul, ast.Div: n.div,
+            ast.Pow: n.power,
+        }  # fmt: skip
+        return kinds[type(tree.op)](a, b)
+    if isinstance(tree, ast.Compare):
+        a, b = _build(tree.left, names), _build(tree.comparators[0], names)
+        return n.indicator(_RELATIONS[type(tree.ops[0])], a, b)
+    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
+        args = [_build(x, names) for x in tree.args]
+        function = tree.func.id
+        if function == "indicator":
+            return args[0]
+        function = {"sqrt": "√", "abs": "|", "maximum": "max", "minimum": "min"}.get(
+            function, function
+        )
+        if function.startswith("Σ"):
+            return n.total(args[0])
+        shape = max((a.shape for a in args), key=len, default=())
+        return n.call(function, *args, shape=shape)
+    raise _Unknown
+
+
+# -- operations whose formula is words ---------------------------------------------------
+
+
+def _transparent(state: State, x: Sequence[Expr]) -> Expr:
+    inner = x[0]
+    if not inner.shape or inner.head == "number" or inner.shape == state.spec.shape:
+        return inner
+    if inner.head == "name" or inner.head == "partial":
+        return Expr(inner.head, *inner.parts, shape=state.spec.shape)
+    return inner
+
+
+def _reshape(state: State, x: Sequence[Expr]) -> Expr:
+    before = [d for d in state.inputs[0].spec.shape if d != 1]
+    after = [d for d in state.spec.shape if d != 1]
+    if before == after or x[0].head == "number":
+        return _transparent(state, x)
+    return n.call("reshape", x[0], shape=state.spec.shape)
+
+
+def _permute(state: State, x: Sequence[Expr]) -> Expr:
+    dims = state.attrs["dims"]
+    count = len(dims)
+    if dims == tuple(range(count)) or x[0].head == "number":
+        return x[0]
+    if dims == (*range(count - 2), count - 1, count - 2):
+        return n.transpose(x[0])
+    return n.call("permute", x[0], shape=state.spec.shape)
+
+
+def _matmul(state: State, x: Sequence[Expr]) -> Expr:
+    return n.matmul(x[0], x[1], state.spec.shape)
+
+
+def _sum(state: State, x: Sequence[Expr]) -> Expr:
+    dims, ndim = state.attrs["dim"], len(state.inputs[0].spec.shape)
+    if not dims or x[0].head == "number":
+        return x[0]
+    some = "" if len(dims) == ndim else ",".join(map(str, dims))
+    return n.total(x[0], some, state.spec.shape)
+
+
+def _reduced(function: str) -> Build:
+    def build(state: State, x: Sequence[Expr]) -> Expr:
+        return n.call(function, x[0], shape=state.spec.shape)
+
+    return build
+
+
+def index_text(index: tuple[Any, ...]) -> str:
+    """A basic index as it is written: ``0``, ``1:3``, ``:, 2``."""
+    parts = []
+    for part in index:
+        if part[0] == "i":
+            parts.append(str(part[1]))
+        elif part[0] == "n":
+            parts.append("None")
+        else:
+            start, stop, step = part[1:]
+            middle = f"{start or ''}:{'' if stop is None else stop}"
+            parts.append(middle if step in (None, 1) else f"{middle}:{step}")
+    return ", ".join(parts)
+
+
+def _slice(state: State, x: Sequence[Expr]) -> Expr:
+    if all(part[0] == "n" for part in state.attrs["index"]):
+        return _transparent(state, x)
+    return Expr("index", x[0], index_text(state.attrs["index"]), shape=state.spec.shape)
+
+
+def _view_write(state: State, x: Sequence[Expr]) -> Expr:
+    base, value = x
+    where = " ".join(
+        index_text(dict(attrs)["index"]) if name == "slice" else name
+        for name, attrs in state.attrs["path"]
+    )
+    if base.head == "number":
+        return Expr("place", value, where, shape=state.spec.shape)
+    return n.call("write", base, value, n.number(where), shape=state.spec.shape)
+
+
+def _where(state: State, x: Sequence[Expr]) -> Expr:
+    condition, a, b = x
+    zero = [e.head == "number" and e.parts[0] == 0 for e in (a, b)]
+    if condition.head == "indicator" and zero[0]:
+        relation, left, right = condition.parts
+        return n.mul(n.indicator(_OPPOSITE[relation], left, right), b)
+    if zero[1]:
+        return n.mul(condition, a)
+    return n.call("where", condition, a, b, shape=state.spec.shape)
+
+
+def _relation(sign: str) -> Build:
+    def build(state: State, x: Sequence[Expr]) -> Expr:
+        return n.indicator(sign, x[0], x[1])
+
+    return build
+
+
+def _conv(state: State, x: Sequence[Expr]) -> Expr:
+    return Expr("conv", x[0], x[1], False, shape=state.spec.shape)
+
+
+def _conv_back(state: State, x: Sequence[Expr]) -> Expr:
+    return Expr("conv", x[0], x[1], True, shape=state.spec.shape)
+
+
+def _zeros(state: State, x: Sequence[Expr]) -> Expr:
+    return n.number(0)
+
+
+def _random(state: State, x: Sequence[Expr]) -> Expr:
+    op: Any = state.op
+    return Expr("words", RANDOM[op.name], shape=state.spec.shape)
+
+
+def _cat(state: State, x: Sequence[Expr]) -> Expr:
+    return n.call("concat", *x, shape=state.spec.shape)
+
+
+def _gather(state: State, x: Sequence[Expr]) -> Expr:
+    return n.call("pick", *x, shape=state.spec.shape)
+
+
+_SPECIAL: dict[str, Build] = {
+    "cast": _transparent, "clone": _transparent, "expand": _transparent,
+    "detach": _transparent, "reshape": _reshape, "permute": _permute,
+    "matmul": _matmul, "sum": _sum, "amax": _reduced("max"), "amin": _reduced("min"),
+    "prod": _reduced("Π"), "cumsum": _reduced("cumsum"), "argmax": _reduced("argmax"),
+    "argmin": _reduced("argmin"), "slice": _slice, "view_write": _view_write,
+    "where": _where, "conv": _conv, "conv_input": _conv_back, "zeros": _zeros,
+    "cat": _cat, **dict.fromkeys(RANDOM, _random), "gather": _gather, "pick_class": _gather,
+    **{name: _relation(sign) for name, sign in _RELATION_OPS.items()},
+}  # fmt: skip

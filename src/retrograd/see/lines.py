@@ -1,0 +1,383 @@
+"""The recorded graph as the lines of a calculation, as one would write it by hand.
+
+A line is a value with a name: a variable of the user's, the output of a module, of a
+composition, or a value that several lines need. What lies between two lines is written
+out in the formula. Level "operations" makes every operation a line.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..trace import Arg, Const, State
+from . import notation as n
+from .capture import Capture
+from .formulas import RANDOM, expression, index_text
+from .names import Names, Source
+from .notation import Expr, Symbol
+
+#: the size of an expression past which a part gets a name of its own
+LIMIT = 26
+#: operations in a composition up to which its formula is spelled out
+SMALL = 4
+#: compositions that are shown as one function however small they are
+_ALWAYS = ("_max_pool", "_avg_pool", "_normalized")
+_LINEAR = ("Linear", "Conv1d", "Conv2d", "Conv3d", "Embedding", "Bilinear")
+_VIEWS = ("reshape", "permute", "expand", "cast", "clone", "detach", "slice")
+
+
+class Line:
+    """One value of the forward pass: its name, its formula, and where it came from."""
+
+    __slots__ = ("key", "symbol", "expr", "states", "inputs", "module", "kind", "label",
+                 "where", "group", "element")  # fmt: skip
+
+    def __init__(self, key: Any, symbol: Symbol) -> None:
+        self.key, self.symbol = key, symbol
+        self.expr: Expr = n.name(symbol)
+        self.states: list[State] = []  # the operations that the formula spells out
+        self.inputs: list[Line] = []
+        self.module = self.kind = self.label = ""
+        self.where: Any = ""
+        self.group = ""
+        self.element = False  # a part of a leaf, such as beta[0]
+
+    @property
+    def is_leaf(self) -> bool:
+        return type(self.key) is Arg
+
+    @property
+    def spec(self) -> Any:
+        return self.key.spec
+
+    def __repr__(self) -> str:
+        return f"{self.symbol} = {self.expr}"
+
+
+class Lines:
+    """All lines of a capture: ``leaves``, ``elements`` of leaves, and ``forward``."""
+
+    def __init__(self, capture: Capture, names: Names, level: str = "modules") -> None:
+        self.capture, self.names, self.level = capture, names, level
+        self.source = Source()
+        self.of: dict[Any, Line] = {}  # key → its line
+        self.inline: dict[State, Expr] = {}  # … or its formula
+        self.parts: dict[State, list[State]] = {}  # the operations in that formula
+        self.needs: dict[State, list[Line]] = {}  # the lines it refers to
+        self.constants: dict[int, Expr] = {}  # of a Const, by identity
+        self.taken: set[str] = set()
+        self.counts: dict[str, int] = {}
+        self.users: dict[Any, list[State]] = {}
+        for state in capture.nodes:
+            for key in dict.fromkeys(state.inputs):
+                self.users.setdefault(key, []).append(state)
+        self.module_of = [names.of_module(s.module) for s in capture.nodes]
+        self.position = {s: i for i, s in enumerate(capture.nodes)}
+        self.called: dict[
+            State, tuple[str, list[State]]
+        ] = {}  # output → (name, inside)
+        self.hidden: set[State] = set()
+        self.leaves: list[Line] = []
+        self.elements: list[Line] = []
+        self.forward: list[Line] = []
+        self.drawn: list[Line] = []  # random numbers
+        self.given = self._given_names()
+        if level != "operations":
+            self._compositions()
+        self.visible = self._visible()
+        self._name_leaves()
+        for state in capture.nodes:
+            self._place(state)
+
+    # -- what is shown --------------------------------------------------------------
+
+    def _given_names(self) -> dict[State, str]:
+        """What the user's variables call the values, then what their lines did."""
+        given: dict[State, str] = {}
+        runs: dict[str, list[State]] = {}
+        live: dict[State, str] = {}
+        for state, place in self.capture.origin.items():
+            if place in self.names.states:
+                live[state] = self.names.states[place]
+        run: list[State] = []
+        before: Any = None
+        for state in [*self.capture.nodes, None]:
+            statement = self.source.statement(state.line) if state else None
+            place = statement.place if statement else None
+            if run and place != before:
+                self._end_run(run, runs)
+                run = []
+            if statement is not None and statement.target and state is not None:
+                run.append(state)
+            before = place
+        for target, outputs in runs.items():
+            if len(outputs) == 1:
+                given[outputs[0]] = target
+            else:
+                for k, state in enumerate(outputs, 1):
+                    given[state] = f"{target}{'_' if target[-1].isdigit() else ''}{k}"
+        for state, word in live.items():
+            if state not in given or given[state].rstrip("0123456789_") != word:
+                given[state] = word
+        return given
+
+    def _end_run(self, run: list[State], runs: dict[str, list[State]]) -> None:
+        """The last value of an assignment that others need has its name."""
+        inside = set(run)
+        for state in reversed(run):
+            users = self.users.get(state, [])
+            if state is self.capture.root or any(u not in inside for u in users):
+                statement = self.source.statement(state.line)
+                if statement is not None:
+                    runs.setdefault(statement.target, []).append(state)
+                return
+
+    def _compositions(self) -> None:
+        """Compositions that are shown as one function, and what they hide."""
+        members: dict[int, list[State]] = {}
+        for state in self.capture.nodes:
+            if state.group:
+                members.setdefault(id(state.group[0]), []).append(state)
+        for states in members.values():
+            inside = set(states)
+            outputs = [
+                s
+                for s in states
+                if s is self.capture.root
+                or any(u not in inside for u in self.users.get(s, []))
+            ]
+            real = [s for s in states if s.op and s.op.name not in _VIEWS]
+            name = states[0].group[0]
+            if len(outputs) != 1 or (len(real) <= SMALL and name not in _ALWAYS):
+                continue
+            self.called[outputs[0]] = (name.lstrip("_"), states)
+            self.hidden.update(s for s in states if s is not outputs[0])
+
+    def _visible(self) -> set[State]:
+        capture = self.capture
+        if self.level == "operations":
+            return set(capture.nodes)
+        visible = {capture.root} | set(self.given) | set(self.called)
+        for i, state in enumerate(capture.nodes):
+            if state in self.hidden or self._is_part_of_leaf(state):
+                continue
+            users = self.users.get(state, [])
+            if state.op is not None and state.op.name in RANDOM and not state.group:
+                visible.add(state)
+            if self.module_of[i][0]:
+                here = state.module
+                if any(u.module is not here for u in users):
+                    visible.add(state)
+            if len(users) > 1 and not state.group and state.op is not None:
+                if state.op.name not in _VIEWS:
+                    visible.add(state)
+        return visible - self.hidden
+
+    def _is_part_of_leaf(self, state: State) -> bool:
+        op: Any = state.op
+        while op.name in _VIEWS:
+            key = state.inputs[0]
+            if type(key) is not State:
+                return type(key) is Arg
+            state, op = key, key.op
+        return False
+
+    # -- names ----------------------------------------------------------------------
+
+    def _symbol(self, word: str) -> Symbol:
+        symbol = Symbol.of(word)
+        base, k = symbol, 1
+        while symbol.text() in self.taken:
+            k += 1
+            symbol = Symbol(base.base, f"{base.sub},{k}" if base.sub else str(k))
+        self.taken.add(symbol.text())
+        return symbol
+
+    def _numbered(self, letter: str, start: int) -> Symbol:
+        while True:
+            k = self.counts.get(letter, start)
+            self.counts[letter] = k + 1
+            symbol = Symbol(letter, str(k))
+            if symbol.text() not in self.taken:
+                self.taken.add(symbol.text())
+                return symbol
+
+    def _name_leaves(self) -> None:
+        reserved = {Symbol.of(w).text() for w in self.given.values()}
+        for arg, leaf in self.capture.leaves.items():
+            word = self.names.of_tensor(leaf.tensor)
+            symbol = None
+            if leaf.parameter and "." in word:
+                path, last = word.rsplit(".", 1)
+                short = {"weight": "W", "bias": "b"}.get(last)
+                if short and path.replace(".", "").isdigit():
+                    symbol = Symbol(short, path.replace(".", ","))
+                    if symbol.text() in self.taken | reserved:
+                        symbol = None
+                    else:
+                        self.taken.add(symbol.text())
+            if symbol is None:
+                if word:
+                    symbol = self._symbol(word)
+                elif leaf.spec.dtype.is_floating_point:
+                    symbol = self._numbered("w" if leaf.wants_grad else "c", 1)
+                else:
+                    symbol = self._numbered("i", 1)
+            line = Line(arg, symbol)
+            line.expr = n.name(symbol, arg.spec.shape)
+            line.label = word
+            self.of[arg] = line
+            self.leaves.append(line)
+
+    def _name(self, state: State) -> Symbol:
+        word = self.given.get(state)
+        if word:
+            return self._symbol(word)
+        if state is self.capture.root:
+            return self._symbol("loss" if not state.spec.shape else "out")
+        module, kind = self.module_of[self.position[state]]
+        if module and any(
+            u.module is not state.module for u in self.users.get(state, [])
+        ):
+            if kind in _LINEAR:
+                return self._numbered("f", 0)
+            owner = state.module() if state.module is not None else None
+            if type(owner).__module__.endswith("modules.activation"):
+                return self._numbered("h", 1)
+            return self._numbered("z", 1)
+        if state.op is not None and state.op.name in RANDOM:
+            return self._numbered("x", 1)
+        return self._numbered("v", 1)
+
+    # -- formulas -------------------------------------------------------------------
+
+    def _place(self, state: State) -> None:
+        """Give a state a line, or the formula that will stand for it."""
+        if state in self.hidden:
+            return
+        if state in self.called:
+            self._place_call(state)
+            return
+        if self.level != "operations" and self._is_element(state):
+            return
+        operands, parts, needs = self._operands(state)
+        expr = expression(state, operands)
+        if expr.size > LIMIT and self.level != "operations":
+            largest = max(
+                (k for k in state.inputs if k in self.inline),
+                key=lambda k: self.inline[k].size,  # type: ignore[index]
+                default=None,
+            )
+            if largest is not None and self.inline[largest].size > 3:  # type: ignore[index]
+                self._show(largest)  # type: ignore[arg-type]
+                operands, parts, needs = self._operands(state)
+                expr = expression(state, operands)
+        self.inline[state] = expr
+        self.parts[state], self.needs[state] = parts, needs
+        if state in self.visible:
+            self._show(state)
+
+    def _place_call(self, state: State) -> None:
+        name, inside = self.called[state]
+        members = set(inside)
+        operands: list[Expr] = []
+        parts: list[State] = list(inside)
+        needs: list[Line] = []
+        outside = dict.fromkeys(
+            k
+            for s in inside
+            for k in s.inputs
+            if k not in members and type(k) is not Const
+        )
+        for key in outside:
+            operands.append(self.operand(key, parts, needs))
+        self.inline[state] = n.call(name, *operands, shape=state.spec.shape)
+        self.parts[state], self.needs[state] = parts, needs
+        self._show(state)
+
+    def _is_element(self, state: State) -> bool:
+        """beta[0] of a leaf: a parameter with a name of its own."""
+        op: Any = state.op
+        key = state.inputs[0] if state.inputs else None
+        if op.name != "slice" or type(key) is not Arg or state in self.given:
+            return False
+        index = state.attrs["index"]
+        if not all(part[0] == "i" for part in index):
+            return False
+        leaf = self.of[key]
+        text = index_text(index).replace(" ", "")
+        if leaf.symbol.sub:
+            text = f"{leaf.symbol.sub},{text}"
+        symbol = Symbol(leaf.symbol.base, text)
+        known = next((e for e in self.elements if e.symbol == symbol), None)
+        line = Line(state, symbol)
+        line.element, line.inputs = True, [leaf]
+        line.label = f"{leaf.label or leaf.symbol}[{index_text(index)}]"
+        line.where = state.line
+        line.expr = n.name(symbol, state.spec.shape)
+        line.states = [state]
+        self.of[state] = line
+        if known is None:
+            self.elements.append(line)
+        return True
+
+    def _operands(self, state: State) -> tuple[list[Expr], list[State], list[Line]]:
+        parts: list[State] = [state]
+        needs: list[Line] = []
+        operands = []
+        op: Any = state.op
+        statement = self.source.statement(state.line)
+        for key in state.inputs:
+            if op.name in ("le", "gt") and type(key) is State:
+                if key.op is not None and key.op.name == "relu":
+                    key = key.inputs[0]  # max(0, f) > 0 just where f > 0
+            if type(key) is Const:
+                operands.append(self._constant(key, statement))
+            else:
+                operands.append(self.operand(key, parts, needs))
+        return operands, parts, needs
+
+    def operand(self, key: Any, parts: list[State], needs: list[Line]) -> Expr:
+        """A value as it is written in a formula; notes what it brings with it."""
+        line = self.of.get(key)
+        if line is not None:
+            if line not in needs:
+                needs.append(line)
+            return n.name(line.symbol, key.spec.shape)
+        parts.extend(p for p in self.parts.get(key, ()) if p not in parts)
+        needs.extend(x for x in self.needs.get(key, ()) if x not in needs)
+        return self.inline.get(key) or n.name(Symbol("?"), key.spec.shape)
+
+    def _constant(self, key: Const, statement: Any) -> Expr:
+        """A number; by the name of the variable that it is in the user's line."""
+        expr = self.constants[id(key)] = self._numeral(key, statement)
+        return expr
+
+    def _numeral(self, key: Const, statement: Any) -> Expr:
+        value = key.value.item() if hasattr(key.value, "item") else key.value
+        if statement is not None:
+            words = []
+            for w in statement.words:
+                known = self.names.numbers.get(w)
+                if type(known) in (int, float) and known == value:
+                    if (type(known), known) not in statement.literals:
+                        words.append(w)
+            if len(words) == 1:
+                return n.name(words[0])
+        return n.number(value)
+
+    def _show(self, state: State) -> Line:
+        """Make a line of a value."""
+        line = Line(state, self._name(state))
+        line.expr = self.inline.pop(state)
+        line.states, line.inputs = self.parts[state], self.needs[state]
+        module, kind = self.module_of[self.position[state]]
+        line.module, line.kind = module, kind
+        op: Any = state.op
+        line.group = state.group[0].lstrip("_") if state.group else ""
+        called = self.called.get(state)
+        line.label = called[0] if called else line.group or op.name
+        line.where = state.line
+        self.of[state] = line
+        (self.drawn if op.name in RANDOM else self.forward).append(line)
+        return line
