@@ -14,6 +14,7 @@ tensor([2., 4.])
 
 from __future__ import annotations
 
+import importlib as _importlib
 import os as _os
 from typing import Any as _Any
 
@@ -25,7 +26,6 @@ _dispatch.recorder().reset()
 
 from . import autograd as autograd  # noqa: E402
 from . import methods as _methods  # noqa: E402, F401
-from . import special as special  # noqa: E402  (and not functions.special)
 from .autograd import (  # noqa: E402
     eager,
     enable_grad,
@@ -55,6 +55,7 @@ from .dtypes import (  # noqa: E402
 from .dtypes import bool_ as bool  # noqa: E402
 from .execute import interpreter as _interpreter  # noqa: E402, F401
 from .functions import *  # noqa: E402, F403
+from .functions.create import tensor as tensor  # noqa: E402  (not the module)
 from .graph import graph  # noqa: E402
 from .tensor import Size, Tensor, device  # noqa: E402
 
@@ -70,18 +71,17 @@ strided = "strided"
 __version__ = "0.1.0"
 
 #: parts that are imported when they are first used, so that importing costs little
-_LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg"}
+_LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg",
+         "special"}  # fmt: skip
 _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "compile": "compiler.step"}  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
-    import importlib
-
     if name in _LAZY:
-        return importlib.import_module(f"retrograd.{name}")
+        return _importlib.import_module(f"retrograd.{name}")
     if name in _LAZY_NAMES:
-        module = importlib.import_module(f"retrograd.{_LAZY_NAMES[name]}")
+        module = _importlib.import_module(f"retrograd.{_LAZY_NAMES[name]}")
         return getattr(module, name)
     raise AttributeError(f"module 'retrograd' has no attribute {name!r}")
 

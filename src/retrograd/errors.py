@@ -58,3 +58,9 @@ def module_path(frame: FrameType | None, module_type: type[Any] | None) -> Any:
 def line_of(frame: FrameType) -> str:
     """``file.py:12`` for a frame."""
     return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+class LinAlgError(RuntimeError):
+    """A matrix that an algorithm of linear algebra cannot take: singular where an
+    inverse is needed, not positive definite for Cholesky's factor, or without
+    convergence."""

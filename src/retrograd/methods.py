@@ -15,13 +15,25 @@ from typing import Any
 
 from . import dispatch, dtypes
 from .dispatch import constant
-from .functions import create, elementwise, index, random, reduce, shape
+from .functions import (
+    create,
+    decompositions,
+    elementwise,
+    index,
+    indexing,
+    norms,
+    random,
+    reduce,
+    shape,
+    systems,
+)
 from .functions import elementwise as F
 from .tensor import Tensor
 from .trace import Handle
 
-#: in the package this name is the function
+#: in the package these names are the functions
 matmul = importlib.import_module(".functions.matmul", __package__)
+products = importlib.import_module(".functions.einsum", __package__)
 
 #: functions that make tensors or take several first: no methods
 _NOT_METHODS = {
@@ -34,6 +46,12 @@ _NOT_METHODS = {
     "can_cast", "promote_types", "manual_seed", "seed", "initial_seed",
     "get_rng_state", "set_rng_state", "cast", "getitem", "normal", "row_stack",
     "real", "imag", "polygamma",
+    "broadcast_shapes", "bucketize", "combinations", "isin", "searchsorted",
+    "unravel_index", "vander", "frombuffer", "from_dlpack", "empty_strided",
+    "empty_permuted", "range", "fill",
+    "lu_unpack", "cdist", "pdist", "matrix_rank", "nuclear_norm", "frobenius_norm",
+    "trapezoid", "trapz", "cumulative_trapezoid", "gradient", "histogramdd",
+    "tensordot",
 }  # fmt: skip
 
 #: functions with an in-place twin, name_ (those that keep the shape)
@@ -42,7 +60,7 @@ _IN_PLACE = (
     "bitwise_and bitwise_not bitwise_or bitwise_xor ceil clamp clamp_max clamp_min "
     "clip copysign cos cosh cumprod cumsum deg2rad digamma div divide eq erf erfc "
     "erfinv exp exp2 expm1 floor floor_divide fmod frac ge gt heaviside hypot index_add "
-    "index_copy index_fill index_put le lerp log log10 log1p log2 logical_and "
+    "index_copy index_fill index_put index_reduce fill_diagonal le lerp log log10 log1p log2 logical_and "
     "logical_not logical_or logical_xor logit lt masked_fill masked_scatter mul "
     "multiply nan_to_num ne neg negative pow put rad2deg reciprocal relu remainder "
     "round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc sinh "
@@ -110,7 +128,9 @@ def _in_place_view(function: Callable[..., Any], name: str) -> Callable[..., Any
 
 
 def _bind() -> None:
-    for module in (elementwise, reduce, matmul, index, shape, random, create):
+    modules = (elementwise, reduce, matmul, index, shape, random, create,
+               decompositions, systems, norms, products)  # fmt: skip
+    for module in modules:
         for name, function in _public(module).items():
             if name not in _NOT_METHODS and not hasattr(Tensor, name):
                 setattr(Tensor, name, function)
@@ -186,7 +206,7 @@ def _bind_operators() -> None:
         "__pos__": lambda self: self,
         "__abs__": F.abs,
         "__invert__": F.bitwise_not,
-        "__getitem__": index.getitem,
+        "__getitem__": indexing.getitem,
         "real": property(F.real),
         "imag": property(F.imag),
         "T": property(lambda self: self.permute(*range(self.ndim)[::-1])),
@@ -237,13 +257,13 @@ def _fill(self: Any, value: Any) -> Any:
 
 def set_item(self: Any, key: Any, value: Any) -> None:
     """``self[key] = value``: written through the view that the basic part selects."""
-    basic, advanced = index.split_key(tuple(self.shape), key)
-    part = self if basic is None else index.basic_view(self, basic)
+    basic, advanced = indexing.split_key(tuple(self.shape), key)
+    part = self if basic is None else indexing.basic_view(self, basic)
     if not isinstance(value, Handle):
         value = create.tensor(value, dtype=self.dtype)
     value = _cast_like(value, self)
     if advanced is not None:
-        value = index.put(part, advanced, value)
+        value = indexing.put(part, advanced, value)
     if part is self and advanced is None:
         self._assign(value)
     else:

@@ -18,7 +18,7 @@ from .functions.polynomials import (
     shifted_chebyshev_polynomial_w,
 )
 from .functions.probabilities import log_softmax, logsumexp, softmax
-from .functions.special import (
+from .functions.special_functions import (
     bessel_j0,
     bessel_j1,
     bessel_y0,

@@ -248,6 +248,8 @@ def meta_of(tensor: Handle) -> Meta:
 
 def spec_of(tensor: Handle) -> Spec:
     """Shape and type, without running anything."""
+    if not isinstance(tensor, Handle):
+        raise TypeError(f"expected a Tensor, not {type(tensor).__name__}")
     key = tensor._key
     if key is not None:
         spec: Spec = key.spec

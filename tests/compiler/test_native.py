@@ -233,3 +233,10 @@ def test_without_llvmlite_it_is_interpreted(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Native, "__init__", lambda *a: calls.append(a))
     losses = train(*network(), 8)
     assert not calls and losses[-1] < losses[0] + 1
+
+
+def test_tiny_numbers_of_float64_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrograd.execute.cache.EXECUTOR", "native")
+    x = rg.tensor([5e-324, -4e-310, 1.0], dtype=rg.float64)
+    assert (x * 3).tolist() == [5e-324 * 3, -4e-310 * 3, 3.0]
+    assert (x > 0).tolist() == [True, False, True]

@@ -24,7 +24,7 @@ CASES = [
     for i, sample in enumerate(op.samples())
 ]
 SMOOTH = [c for c in CASES if c.values[0].rules]
-STEPS = {"sign", "floor", "ceil", "round", "trunc", "floor_divide"}
+STEPS = {"sign", "floor", "ceil", "round", "trunc", "floor_divide", "trunc_divide"}
 
 
 def tensors(sample: Sample, wanted: tuple[str, ...] = (), names: tuple[str, ...] = ()):

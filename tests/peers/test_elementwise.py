@@ -157,8 +157,6 @@ def test_unary_at_the_edges(name):
 @pytest.mark.parametrize("name", BINARY)
 def test_binary_at_the_edges(name):
     a, b = (x.reshape(-1) for x in np.meshgrid(EDGES, EDGES))
-    if name == "hypot":  # C says that hypot(∞, NaN) is ∞
-        a, b = (x[~(np.isnan(a) | np.isnan(b))] for x in (a, b))
     xs, ys = pair([a, b], grad=False)
     near = 1e-15 if name == "logaddexp2" else 1e-300
     same(getattr(rg, name)(*xs), getattr(torch, name)(*ys), 1e-11, near)

@@ -331,26 +331,6 @@ class Function:
         text = ", ".join(f"{element} {i}" for i in range(width))
         return Value(f"<{text}>", element, width)
 
-    def reduce(self, word: str, a: Value, start: Value) -> Value:
-        """All lanes to one: halves are combined, so the order is a fixed tree."""
-        width = a.width
-        while width > 1:
-            half = width // 2
-            parts = []
-            for first in (0, half):
-                lanes = ", ".join(f"i32 {first + i}" for i in range(half))
-                parts.append(
-                    self.value(
-                        f"shufflevector {a.type} {a.name}, {a.type} poison, "
-                        f"<{half} x i32> <{lanes}>",
-                        a.element,
-                        half,
-                    )
-                )
-            a, width = getattr(self, word)(*parts), half
-        one = self.value(f"extractelement {a.type} {a.name}, i64 0", a.element)
-        return getattr(self, word)(one, start)  # type: ignore[no-any-return]
-
     # -- memory ---------------------------------------------------------------------
 
     def at(self, pointer: Value, index: Any, element: str) -> Value:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import float64
 from ..ops.op import Array
 from ..trace import Arg, Bound, Const, State, memory_of
 from . import jit
@@ -44,6 +45,19 @@ class Segment:
         self.outs: list[Any] = []  # slot, shape and type of each output
         self.pool: list[Any] = []
         self.clean = True  # the inputs are sure to lie row by row
+
+    def results(self) -> list[Array]:
+        """Arrays for the outputs: new ones, or of the pool if nobody holds them."""
+        made = []
+        pool = self.pool
+        for i, (_, shape, dtype) in enumerate(self.outs):
+            array = pool[i]
+            if array is None:
+                array = np.empty(shape, dtype)
+            elif getrefcount(array) > 3:  # somebody holds what it showed before
+                array = pool[i] = np.empty(shape, dtype)
+            made.append(array)
+        return made
 
 
 class Native:
@@ -279,7 +293,8 @@ class Native:
             if node in made:
                 pointers[node] = pointers[leaf]
         self._unaliased(f, made, inputs)
-        self._prologue(f, work)
+        doubles = any(b.spec.dtype is float64 for b in (*made, *lives))
+        self._prologue(f, work, _X86 and not doubles)
         f.emit(f"store i32 0, ptr {arena.name}, align 4")
         last = max(
             (n for n, c in enumerate(calls) if getattr(c[2], "checks", 0)), default=-1
@@ -344,18 +359,20 @@ class Native:
     def _object(self, f: Function, i: int) -> Value:
         return f.load(f.at(f.parameters[1], i, "i64"), "ptr_")
 
-    def _prologue(self, f: Function, work: int) -> None:
-        """Denormal numbers count as zero (they cost a hundredfold), and other Python
-        threads may run meanwhile, if the work is worth it."""
+    def _prologue(self, f: Function, work: int, flushes: bool) -> None:
+        """Denormal numbers of float32 count as zero (they cost a hundredfold; who
+        computes in float64 wants them), and other Python threads may run meanwhile,
+        if the work is worth it."""
         declare = f.module.declare
         self.released = work > _RELEASE
         if self.released:
             declare("PyEval_SaveThread", "ptr ()")
             declare("PyEval_RestoreThread", "void (ptr)")
             self.thread = f.value("call ptr @PyEval_SaveThread()", "ptr")
-        self.flags = f.value("alloca i32, align 4", "ptr")
-        self.other = f.value("alloca i32, align 4", "ptr")
-        if _X86:
+        self.flushes = flushes
+        if flushes:
+            self.flags = f.value("alloca i32, align 4", "ptr")
+            self.other = f.value("alloca i32, align 4", "ptr")
             declare("llvm.x86.sse.stmxcsr", "void (ptr)")
             declare("llvm.x86.sse.ldmxcsr", "void (ptr)")
             f.emit(f"call void @llvm.x86.sse.stmxcsr(ptr {self.flags.name})")
@@ -365,7 +382,7 @@ class Native:
             f.emit(f"call void @llvm.x86.sse.ldmxcsr(ptr {self.other.name})")
 
     def _epilogue(self, f: Function, status: int) -> None:
-        if _X86:
+        if self.flushes:
             f.emit(f"call void @llvm.x86.sse.ldmxcsr(ptr {self.flags.name})")
         if self.released:
             f.emit(f"call void @PyEval_RestoreThread(ptr {self.thread.name})")
@@ -432,8 +449,9 @@ class Native:
     def _usual(self, plan: Any) -> None:
         """Prepare for :meth:`call`, where the plan is one native call that makes all."""
         self.whole = False
-        bound = all(type(leaf) is Bound for leaf in self.direct)
-        if len(self.steps) != 1 or self.calls or self.left or self.same or not bound:
+        written = [*self.direct, *(leaf for leaf, _ in self.left)]
+        bound = all(type(leaf) is Bound for leaf in written)
+        if len(self.steps) != 1 or self.calls or self.same or not bound:
             return
         (step,) = self.steps
         place = {node: n for n, node in enumerate(step.outputs)}
@@ -451,21 +469,16 @@ class Native:
         self.bundles = [(i, [wanted[s] for s in states]) for i, states in plan.bundles]
         self.arguments = [k.index for k in step.inputs if type(k) is Arg]
         self.parameters = [k.ref for k in step.inputs if type(k) is Bound]
-        self.counters = [memory_of(leaf.ref()) for leaf in self.direct]
+        self.counters = [memory_of(leaf.ref()) for leaf in written]
+        self.copied = [(leaf.ref, wanted.get(s)) for leaf, s in self.left]
+        if any(n is None for _, n in self.copied):
+            return
         self.whole = True
 
     def call(self, arrays: list[Any]) -> list[Any] | None:
         """The outputs of the one native call; None where the slow way is to be gone."""
         step = self.steps[0]
-        outs = []
-        pool = step.pool
-        for i, (_, shape, dtype) in enumerate(step.outs):
-            array = pool[i]
-            if array is None:
-                array = np.empty(shape, dtype)
-            elif getrefcount(array) > 3:  # somebody holds what it showed before
-                array = pool[i] = np.empty(shape, dtype)
-            outs.append(array)
+        outs: list[Any] = step.results()
         if step.function(*arrays, *outs, step.arena):
             return None
         return outs
@@ -495,13 +508,7 @@ class Native:
         arrays = [values[n] for n in step.ins]
         if not step.clean:
             arrays = [np.ascontiguousarray(a) if a.ndim else a for a in arrays]
-        pool = step.pool
-        for i, (n, shape, dtype) in enumerate(step.outs):
-            array = pool[i]
-            if array is None:
-                array = np.empty(shape, dtype)
-            elif getrefcount(array) > 3:  # somebody holds what it showed before
-                array = pool[i] = np.empty(shape, dtype)
+        for (n, _, _), array in zip(step.outs, step.results(), strict=True):
             values[n] = array
             arrays.append(array)
         arrays.append(step.arena)

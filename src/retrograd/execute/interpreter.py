@@ -231,6 +231,8 @@ class Plan:
                     meta.history = (segment, key)  # type: ignore[assignment]
         for i, places in native.bundles:
             pending[i]._array = [outs[n] for n in places]
+        for ref, n in native.copied:
+            np.copyto(ref()._array, outs[n])
         for counter in native.counters:
             counter[0] += 1
         return True

@@ -1,9 +1,13 @@
 """Everything that is not a primitive: compositions under PyTorch's names."""
 
 from .create import *  # noqa: F403
+from .decompositions import *  # noqa: F403
+from .einsum import *  # noqa: F403
 from .elementwise import *  # noqa: F403
 from .index import *  # noqa: F403
 from .matmul import *  # noqa: F403
+from .norms import *  # noqa: F403
 from .random import *  # noqa: F403
 from .reduce import *  # noqa: F403
 from .shape import *  # noqa: F403
+from .systems import *  # noqa: F403

@@ -33,9 +33,11 @@ from ..ops.elementwise import (
     Sqrt,
     Sub,
     Trunc,
+    TruncDivide,
     Where,
 )
 from ..ops.families import Tensor
+from ..trace import spec_of
 
 __all__ = [
     "add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide",
@@ -105,10 +107,7 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
             "div expected rounding_mode to be one of None, 'trunc', or 'floor' but "
             f"found {rounding_mode!r}"
         )
-    exact = apply2(Sub, input, apply2(Fmod, input, other))
-    if exact.dtype.is_floating_point:
-        return apply1(Trunc, apply2(Div, input, other))
-    return apply2(FloorDivide, exact, other)
+    return apply2(TruncDivide, input, other)
 
 
 def true_divide(input: Operand, other: Operand) -> Tensor:
@@ -153,7 +152,7 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     """
     kind = exponent.__class__
     if kind is int or kind is float:
-        if input.dtype.is_floating_point:
+        if spec_of(input).dtype.is_floating_point:
             if exponent == 2:
                 return apply2(Mul, input, input)
             if exponent == 0.5:
@@ -219,22 +218,23 @@ def signbit(input: Tensor) -> Tensor:
 
 def copysign(input: Tensor, other: Operand) -> Tensor:
     """|input| with the sign of other."""
-    kind = _floating(input, other)
+    kind = result_type(input, other)
+    if not kind.is_floating_point:
+        kind = dtypes.get_default_dtype()
     size = apply1(Abs, input.to(kind))
     if not hasattr(other, "dtype"):
         return apply1(Neg, size) if math.copysign(1.0, other) < 0 else size
     return apply(Where, signbit(other), apply1(Neg, size), size)
 
 
-def _floating(*operands: Operand) -> dtypes.dtype:
-    """The type that a function of real numbers of these gives."""
-    kind = dtypes.result_type_of(
+def result_type(*operands: Operand) -> dtypes.dtype:
+    """The type that an operation on tensors and numbers gives."""
+    return dtypes.result_type_of(
         (x.dtype, 2 if x.ndim else 1)
         if hasattr(x, "dtype")
         else (dtypes.of_scalar(x), 0)
         for x in operands
     )
-    return kind if kind.is_floating_point else dtypes.get_default_dtype()
 
 
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
@@ -320,9 +320,15 @@ def clamp(input: Tensor, min: Operand = None, max: Operand = None) -> Tensor:
     if min is None and max is None:
         raise RuntimeError("clamp: at least one of 'min' or 'max' must not be None")
     if min is not None:
-        input = apply(Where, apply(Lt, input, min), min, input)
+        outside = apply(Lt, input, min)
+        if hasattr(min, "dtype"):  # NaN in a bound stays
+            outside = apply2(LogicalOr, outside, apply1(IsNan, min))
+        input = apply(Where, outside, min, input)
     if max is not None:
-        input = apply(Where, apply(Gt, input, max), max, input)
+        outside = apply(Gt, input, max)
+        if hasattr(max, "dtype"):
+            outside = apply2(LogicalOr, outside, apply1(IsNan, max))
+        input = apply(Where, outside, max, input)
     return input
 
 
@@ -354,6 +360,8 @@ def addcmul(
     input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 ) -> Tensor:
     """input + value · tensor1 · tensor2."""
+    kind = result_type(input, tensor1, tensor2)
+    input, tensor1 = input.to(kind), tensor1.to(kind)
     product = tensor1 * tensor2
     return input + (product if value == 1 else product * value)
 
@@ -368,6 +376,8 @@ def addcdiv(
             "Integer division with addcdiv is not supported: which rounding is meant? "
             "Use input + value * tensor1 / tensor2, or // for whole numbers"
         )
+    kind = result_type(input, tensor1, tensor2)
+    input, tensor1 = input.to(kind), tensor1.to(kind)
     quotient = tensor1 / tensor2
     return input + (quotient if value == 1 else quotient * value)
 
@@ -375,11 +385,14 @@ def addcdiv(
 @composite
 def hypot(input: Tensor, other: Tensor) -> Tensor:
     """√(input² + other²), without overflow on the way."""
-    scale = apply2(Maximum, apply1(Abs, input), apply1(Abs, other)).detach()
+    x, y = apply1(Abs, input), apply1(Abs, other)
+    scale = apply2(Maximum, x, y).detach()
     usable = apply2(Mul, apply(Gt, scale, 0), apply(Lt, scale, math.inf))
     scale = apply(Where, usable, scale, 1.0)
     a, b = input / scale, other / scale
-    return scale * apply1(Sqrt, a * a + b * b)
+    out = scale * apply1(Sqrt, a * a + b * b)
+    infinite = apply2(LogicalOr, apply(Eq, x, math.inf), apply(Eq, y, math.inf))
+    return apply(Where, infinite, math.inf, out)  # beside NaN as well
 
 
 def ldexp(input: Tensor, other: Operand) -> Tensor:

@@ -7,15 +7,8 @@ from typing import Any, NamedTuple
 
 from ..dispatch import apply, apply1, apply2
 from ..ops.bits import BitwiseLeftShift, BitwiseRightShift, Exponent, Gcd, Nextafter
-from ..ops.elementwise import (
-    Abs,
-    Eq,
-    FloorDivide,
-    IsNan,
-    Lt,
-    Pow,
-    Where,
-)
+from ..ops.core import Detach
+from ..ops.elementwise import Abs, Eq, FloorDivide, IsNan, Lt, Pow, Where
 from ..ops.families import Tensor
 
 __all__ = ["gcd", "lcm", "bitwise_left_shift", "bitwise_right_shift", "nextafter",
@@ -82,7 +75,7 @@ def angle(input: Tensor) -> Tensor:
     """π where input is negative, 0 elsewhere; NaN where it is NaN."""
     if not input.dtype.is_floating_point:
         return apply(Where, apply(Lt, input, 0), math.pi, 0.0)
-    flat = apply(Where, apply1(IsNan, input), input, 0.0)
+    flat = apply(Where, apply1(IsNan, input), apply1(Detach, input), 0.0)
     return apply(Where, apply(Lt, input, 0), math.pi, flat)
 
 

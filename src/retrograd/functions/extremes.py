@@ -16,9 +16,11 @@ from ..ops.elementwise import (
     LogicalOr,
     Maximum,
     Minimum,
+    Ne,
     Where,
 )
 from ..ops.families import Tensor
+from ..ops.movement import Cat
 from ..ops.op import normalize_dim
 from ..ops.reduce import Amax, Amin, Any_, Argmax, Argmin, Argsort, Sum
 from ..trace import Handle
@@ -257,15 +259,22 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Found:
     last."""
     if not input.ndim:
         return Found(input.clone(), apply(Argsort, input, dim=dim, descending=False))
-    x = _numbers(input.detach()).movedim(dim, -1)
-    same = apply2(Eq, x.unsqueeze(-1), x.unsqueeze(-2))
-    counts = apply(Sum, same, dim=-1, keepdim=False)
-    often = apply2(Eq, counts, apply(Amax, counts, dim=-1, keepdim=True))
-    largest = apply(Amax, x, dim=-1, keepdim=True)
-    value = apply(Amin, apply(Where, often, x, largest), dim=-1, keepdim=True)
-    found = apply2(Eq, x, value).byte().flip(-1)
-    last = x.shape[-1] - 1 - apply(Argmax, found, dim=-1, keepdim=True)
-    return _picked(input, last.movedim(-1, dim), dim, keepdim)
+    from .create import arange
+    from .index import gather
+
+    dim = normalize_dim(dim, input.ndim)
+    n = input.shape[dim]
+    if not n:
+        raise IndexError(f"mode(): Expected reduction dim {dim} to have non-zero size.")
+    # Equal elements are neighbours in sorted order: the longest run, and its end.
+    order = apply(Argsort, input, dim=dim, descending=False).movedim(dim, -1)
+    x = gather(input.detach().movedim(dim, -1), -1, order)
+    places = arange(n).expand(x.shape)
+    begins = apply2(Ne, x.narrow(-1, 1, n - 1), x.narrow(-1, 0, n - 1))
+    start = apply(Where, begins, places.narrow(-1, 1, n - 1), 0)
+    first = cummax(apply(Cat, places.narrow(-1, 0, 1) * 0, start, dim=-1), -1).values
+    end = apply(Argmax, places - first, dim=-1, keepdim=True)
+    return _picked(input, gather(order, -1, end).movedim(-1, dim), dim, keepdim)
 
 
 def _running(input: Tensor, dim: int, best: Any) -> Found:
@@ -337,13 +346,29 @@ def _quantile(
         )
     if how not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise RuntimeError(f"quantile() has no interpolation {how!r}")
+    if not input.ndim:
+        input = input.reshape(1)
+        return _quantile(input, q, 0, False, how, skip)
     x = input.reshape(-1) if dim is None else input.movedim(dim, -1)
     length = x.shape[-1]
     if not length:
         raise RuntimeError("quantile() input tensor must be non-empty")
     parts: Any = q
     if not isinstance(q, Handle):
+        if not 0 <= q <= 1:
+            raise RuntimeError(f"quantile() q must be in the range [0, 1] but got {q}")
         parts = tensor(float(q), dtype=input.dtype)
+    elif parts.dtype is not input.dtype:
+        raise RuntimeError(
+            "quantile() q tensor must be same dtype as the input tensor, not "
+            f"{parts.dtype.name} and {input.dtype.name}"
+        )
+    elif parts.ndim > 1:
+        raise RuntimeError(
+            f"quantile() q must be a scalar or 1D tensor, not {parts.ndim}D"
+        )
+    elif not ((parts >= 0) & (parts <= 1)).all():
+        raise RuntimeError("quantile() q values must be in the range [0, 1]")
     x = gather(x, -1, apply(Argsort, x, dim=-1, descending=False))
     missing = apply1(IsNan, x)
     if skip:

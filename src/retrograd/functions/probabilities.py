@@ -69,6 +69,8 @@ def softmax(
     input, dim = _prepared(input, dim, dtype), _implied(dim, input.ndim)
     if 0 in input.shape:
         return apply1(Exp, input)
+    if input.dtype.itemsize == 2:  # half precision is rounded once
+        return softmax(input, dim, dtypes.float32).to(input.dtype)
     top = apply1(Detach, apply(Amax, input, dim=dim, keepdim=True))
     powers = apply1(Exp, apply(Sub, input, top))
     return apply(Div, powers, apply(Sum, powers, dim=dim, keepdim=True))
@@ -82,6 +84,8 @@ def log_softmax(
     input, dim = _prepared(input, dim, dtype), _implied(dim, input.ndim)
     if 0 in input.shape:
         return apply1(Exp, input)
+    if input.dtype.itemsize == 2:  # half precision is rounded once
+        return log_softmax(input, dim, dtypes.float32).to(input.dtype)
     top = apply1(Detach, apply(Amax, input, dim=dim, keepdim=True))
     shifted = apply(Sub, input, top)
     total = apply(Sum, apply1(Exp, shifted), dim=dim, keepdim=True)

@@ -40,7 +40,8 @@ def sum(
     """
     if dtype is not None:
         input = input.to(dtype)
-    return apply(Sum, input, dim=dim if axis is None else axis, keepdim=keepdim)
+    out = apply(Sum, input, dim=dim if axis is None else axis, keepdim=keepdim)
+    return out if dtype is None else out.to(dtype)
 
 
 def prod(
@@ -53,7 +54,8 @@ def prod(
     """Π input over *dim*, or over everything. Integers multiply in int64."""
     if dtype is not None:
         input = input.to(dtype)
-    return apply(Prod, input, dim=dim, keepdim=keepdim)
+    out = apply(Prod, input, dim=dim, keepdim=keepdim)
+    return out if dtype is None else out.to(dtype)
 
 
 def reduced_count(input: Tensor, dim: Dim) -> int:
@@ -247,7 +249,9 @@ def norm(
     (tensor(5.), tensor(7.))
     """
     if p == "nuc":
-        raise NotImplementedError("the nuclear norm is not implemented")
+        from .norms import nuclear_norm
+
+        return nuclear_norm(input, (0, 1) if dim is None else dim, keepdim)
     order = 2.0 if p is None or p == "fro" else float(p)
     return vector_norm(input, order, dim, keepdim, dtype=dtype)
 
@@ -268,6 +272,9 @@ def vector_norm(
         raise RuntimeError(
             f"norm: expected a floating point tensor as input. Got {x.dtype.name}"
         )
+    kind = x.dtype
+    if _is_half(kind):  # powers may be too large for 16 bits where the norm is not
+        return vector_norm(x.float(), ord, dim, keepdim).to(kind)
     over: dict[str, Any] = {"dim": dim, "keepdim": keepdim}
     if ord == 2:
         return root(apply(Sum, x * x, **over))
@@ -299,7 +306,8 @@ def cumsum(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Ten
     """out[i] = input[0] + … + input[i] along *dim*."""
     if dtype is not None:
         input = input.to(dtype)
-    return apply(Cumsum, input, dim=dim, reverse=False)
+    out = apply(Cumsum, input, dim=dim, reverse=False)
+    return out if dtype is None else out.to(dtype)
 
 
 def scan(combine: Any, x: Tensor, dim: int) -> Tensor:

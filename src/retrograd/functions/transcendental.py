@@ -110,9 +110,23 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
 @composite
 def xlogy(input: Any, other: Any) -> Tensor:
     """input · log(other), and 0 where input is 0 (unless other is NaN)."""
+    if not hasattr(other, "dtype"):
+        return times_logarithm(input, other)
     limit = apply(LogicalOr, apply(Le, other, 0.0), apply(Eq, other, math.inf))
     nothing = apply(LogicalAnd, apply(Eq, input, 0.0), limit)
     return input * apply1(Log, apply(Where, nothing, 1.0, other))
+
+
+def times_logarithm(input: Tensor, number: float) -> Tensor:
+    """input · log(number), and 0 where input is 0 (unless the number is NaN)."""
+    if number > 0:
+        log = math.log(number)
+    else:
+        log = -math.inf if number == 0 else math.nan
+    out = _real(input) * log
+    if math.isfinite(log) or math.isnan(number):
+        return out
+    return apply(Where, apply(Eq, input, 0), 0.0, out)
 
 
 @composite

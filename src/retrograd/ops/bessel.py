@@ -102,8 +102,7 @@ def _k_small(n: int, x: Array) -> Array:
 def bessel_j(n: int, x: Array) -> Array:
     """Jₙ(x)."""
     if n < 0:
-        mirrored: Array = (-1) ** n * bessel_j(-n, x)
-        return mirrored
+        return np.asarray((-1) ** n * bessel_j(-n, x))
     x = np.asarray(x, np.float64)
     out = np.where(np.isinf(x), 0.0, _both(n, np.abs(x))[0])
     return np.where(x < 0, -out, out) if n % 2 else out
@@ -112,8 +111,7 @@ def bessel_j(n: int, x: Array) -> Array:
 def bessel_y(n: int, x: Array) -> Array:
     """Yₙ(x); −∞ at 0 and NaN below."""
     if n < 0:
-        mirrored: Array = (-1) ** n * bessel_y(-n, x)
-        return mirrored
+        return np.asarray((-1) ** n * bessel_y(-n, x))
     x = np.asarray(x, np.float64)
     out = _both(n, np.where(x > 0, x, 1.0))[1]
     out = np.where(np.isinf(x), 0.0, out)
@@ -183,8 +181,7 @@ def _miller_j(x: Array, top: int, n: int) -> Array:
             found = here
         if k % 2 and k > 1:
             total += here
-    ratio: Array = found / (here + 2 * total)
-    return ratio
+    return np.asarray(found / (here + 2 * total))
 
 
 def _hankel(x: Array) -> tuple[Array, Array, Array, Array]:

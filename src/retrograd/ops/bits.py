@@ -91,7 +91,7 @@ class Nextafter(Binary):
 class Exponent(Unary):
     """The e with a = m · 2^e and ½ ≤ |m| < 1, as int32; 0 for 0, ±∞ and NaN."""
 
-    formula = "frexp(a)[1]"
+    formula = "floor(log2(|a|)) + 1"
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:

@@ -36,14 +36,24 @@ from .logic import (
     Where,
 )
 from .op import Array, Spec
-from .rounding import Ceil, Floor, FloorDivide, Fmod, Remainder, Round, Sign, Trunc
+from .rounding import (
+    Ceil,
+    Floor,
+    FloorDivide,
+    Fmod,
+    Remainder,
+    Round,
+    Sign,
+    Trunc,
+    TruncDivide,
+)
 
 __all__ = [
     "Neg", "Abs", "Exp", "Expm1", "Log", "Log2", "Log10", "Log1p", "Sqrt",
     "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Tanh",
     "Sigmoid", "Erf", "Erfc", "Relu",
     "Add", "Sub", "Mul", "Div", "Pow", "Maximum", "Minimum", "Atan2",
-    "Sign", "Floor", "Ceil", "Round", "Trunc", "FloorDivide", "Remainder", "Fmod",
+    "Sign", "Floor", "Ceil", "Round", "Trunc", "FloorDivide", "TruncDivide", "Remainder", "Fmod",
     "Eq", "Ne", "Lt", "Le", "Gt", "Ge", "IsNan", "Where",
     "LogicalAnd", "LogicalOr", "LogicalXor", "LogicalNot",
     "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot",

@@ -19,6 +19,7 @@ import math
 
 import numpy as np
 
+from .erf import erfc
 from .op import Array
 
 #: log Γ(2 + z) / z, highest power first
@@ -231,6 +232,9 @@ def _incomplete(a: Array, x: Array, lower: bool) -> Array:
     ends = (a >= 0) & (x >= 0) & ~usable
     ends &= ~((a == 0) & (x == 0)) & ~(np.isinf(a) & np.isinf(x))
     out[ends] = (below if lower else 1 - below)[ends]
+    large = usable & (a > 1e5)
+    out[large] = _uniform(a[large], x[large], lower)
+    usable &= ~large
     early = usable & (x <= np.maximum(a, 1.1))
     if not lower:
         tiny = usable & (x <= 1.1) & (a < x)
@@ -242,6 +246,27 @@ def _incomplete(a: Array, x: Array, lower: bool) -> Array:
     p = _fraction(a[late], x[late])
     out[late] = 1 - p if lower else p
     return out
+
+
+# Temme's expansion near the point where a = x, with η²/2 = x/a − 1 − log(x/a):
+# Q = erfc(η √(a/2)) / 2 + exp(−a η²/2) / √(2πa) · (C₀(η) + C₁(η)/a + …)
+_TEMME_0 = (-281 / 151559100, -571 / 261273600, 1 / 25515, -139 / 777600, 1 / 2835,
+            1 / 864, -2 / 135, 1 / 12, -1 / 3)  # fmt: skip
+_TEMME_1 = (-1 / 2488320, 1 / 4860, -77 / 77760, 1 / 378, -1 / 288, -1 / 540)
+
+
+def _uniform(a: Array, x: Array, lower: bool) -> Array:
+    """Where a is so large that both ends of the range are 0 or 1 but for a small part
+    in the middle."""
+    u = (x - a) / a
+    middle = np.clip(u, -0.1, 0.1)
+    eta = np.sign(u) * np.sqrt(2 * _log1p_gap(middle))
+    exponent = -0.5 * a * eta * eta
+    rest = _polynomial(_TEMME_0, eta) + _polynomial(_TEMME_1, eta) / a
+    rest = rest * np.exp(exponent) / np.sqrt(2 * np.pi * a)
+    if lower:
+        return np.asarray(0.5 * erfc(-eta * np.sqrt(a / 2)) - rest)
+    return np.asarray(0.5 * erfc(eta * np.sqrt(a / 2)) + rest)
 
 
 def _lower_series(a: Array, x: Array) -> Array:
@@ -261,8 +286,7 @@ def _upper_series(a: Array, x: Array) -> Array:
         term = term * (-x / n)
         total += term / (a + n)
     exponent = a * np.log(x) - lgamma(1 + a)
-    result: Array = -np.expm1(exponent) - np.exp(exponent) * a * total
-    return result
+    return np.asarray(-np.expm1(exponent) - np.exp(exponent) * a * total)
 
 
 def _fraction(a: Array, x: Array) -> Array:

@@ -12,13 +12,19 @@ from .movement import constant_zeros
 from .op import Array, Op, Sample, Shape, Spec, broadcast_shapes, normalize_dim, probe
 
 
-def _check(index: Array, size: int, dim: int) -> Array:
+class OutOfBounds(IndexError, RuntimeError):
+    """PyTorch's gather and scatter raise RuntimeError for what is an IndexError."""
+
+
+def checked(
+    index: Array, size: int, dim: int, kind: type[Exception] = IndexError
+) -> Array:
     """Indices counted from the front; IndexError where one is outside."""
     if index.size:
         low, high = int(index.min()), int(index.max())
         if low < -size or high >= size:
             bad = low if low < -size else high
-            raise IndexError(
+            raise kind(
                 f"index {bad} is out of bounds for dimension {dim} with size {size}"
             )
         if low < 0:
@@ -27,14 +33,14 @@ def _check(index: Array, size: int, dim: int) -> Array:
 
 
 def _check_integers(spec: Spec, error: type[Exception] = IndexError) -> None:
-    if spec.dtype.category != dtypes.INTEGRAL:
+    if spec.dtype not in (dtypes.int64, dtypes.int32, dtypes.uint8):
         raise error(
             "tensors used as indices must be long, int, byte or bool tensors, not "
             f"{spec.dtype.name}"
         )
 
 
-class _AlongDim(Op):
+class AlongDim(Op):
     """Ops with an index that runs along one dimension."""
 
     @staticmethod
@@ -57,7 +63,7 @@ class _AlongDim(Op):
         return {**attrs, "dim": dim}
 
 
-def _places(index: Array, dim: int) -> tuple[Any, ...]:
+def places_of(index: Array, dim: int) -> tuple[Any, ...]:
     """The full index of every element of *index*, which itself stands in *dim*."""
     grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in index.shape)])
     if index.ndim:
@@ -65,7 +71,7 @@ def _places(index: Array, dim: int) -> tuple[Any, ...]:
     return tuple(grid)
 
 
-class Gather(_AlongDim):
+class Gather(AlongDim):
     """out[i,j] = a[index[i,j], j] for dim 0, and so on."""
 
     formula, adjoint = "a[index]", ("Σ ḡ at index",)
@@ -76,9 +82,11 @@ class Gather(_AlongDim):
 
     @staticmethod
     def forward(a: Array, index: Array, *, dim: int) -> Array:
+        shape = np.shape(index)
         a, index = np.atleast_1d(a), np.atleast_1d(index)
-        out: Array = a[_places(_check(index, a.shape[dim], dim), dim)]
-        return out
+        index = checked(index, a.shape[dim], dim, OutOfBounds)
+        out: Array = a[places_of(index, dim)]
+        return out.reshape(shape)
 
     @staticmethod
     def vjp_a(g: Any, index: Any, a_spec: Spec, dim: int) -> Any:
@@ -90,7 +98,7 @@ class Gather(_AlongDim):
         return [Sample(probe(3, 4), np.array([[0, 2], [1, 1]]), dim=1)]
 
 
-class Scatter(_AlongDim):
+class Scatter(AlongDim):
     """out = a with src put ("set") or added ("add") at index along *dim*."""
 
     formula = "a with src at index"
@@ -111,7 +119,7 @@ class Scatter(_AlongDim):
         shape = np.shape(a)
         a, index, src = np.atleast_1d(a), np.atleast_1d(index), np.atleast_1d(src)
         out = a.copy()
-        places = _places(_check(index, a.shape[dim], dim), dim)
+        places = places_of(checked(index, a.shape[dim], dim, OutOfBounds), dim)
         src = src[tuple(slice(n) for n in index.shape)]
         if reduce == "add":
             np.add.at(out, places, src)
@@ -167,7 +175,7 @@ class _Advanced(Op):
 def _numpy_index(a: Array, indices: tuple[Array, ...], dims: Shape) -> tuple[Any, ...]:
     key: list[Any] = [slice(None)] * np.ndim(a)
     for index, d in zip(indices, dims, strict=True):
-        key[d] = _check(np.asarray(index), np.shape(a)[d], d)
+        key[d] = checked(np.asarray(index), np.shape(a)[d], d)
     return tuple(key)
 
 
@@ -187,7 +195,7 @@ class Index(_Advanced):
     def forward(a: Array, *indices: Array, dims: Shape) -> Array:
         if len(indices) == 1 and dims == (0,):
             i = np.asarray(indices[0])
-            return np.take(a, _check(i, a.shape[0], 0), axis=0)
+            return np.take(a, checked(i, a.shape[0], 0), axis=0)
         out: Array = a[_numpy_index(a, indices, dims)]
         return out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,9 @@ class Matmul(Op):
     def vjp_b(g: Any, a: Any, b_spec: Spec) -> Any:
         if len(b_spec.shape) == 2 and len(a.shape) > 2:
             # One product over all rows, rather than one a batch and their sum.
-            a = apply(Reshape, a, shape=(-1, a.shape[-1]))
-            g = apply(Reshape, g, shape=(-1, g.shape[-1]))
+            rows = math.prod(a.shape[:-1])
+            a = apply(Reshape, a, shape=(rows, a.shape[-1]))
+            g = apply(Reshape, g, shape=(rows, g.shape[-1]))
         return apply(Matmul, transposed(a), g)
 
     @staticmethod

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..dispatch import apply
 from .families import Binary, Interval, Tensor, Unary, refuse_bool
 from .movement import constant_zeros
 from .op import Array, Spec
@@ -116,6 +117,27 @@ class FloorDivide(_Divided):
         return constant_zeros(out_spec)
 
 
+class TruncDivide(_Divided):
+    """a / b towards zero."""
+
+    formula, adjoint = "trunc(a / b)", ("0", "0")
+
+    @staticmethod
+    def forward(a: Array, b: Array) -> Any:
+        _check_divisor(b)
+        if a.dtype.kind not in "iu":
+            return np.trunc(np.true_divide(a, b))
+        return np.floor_divide(np.subtract(a, np.fmod(a, b)), b)
+
+    @staticmethod
+    def vjp_a(out_spec: Spec) -> Any:
+        return constant_zeros(out_spec)
+
+    @staticmethod
+    def vjp_b(out_spec: Spec) -> Any:
+        return constant_zeros(out_spec)
+
+
 class Remainder(_Divided):
     """What is left of a, with the sign of b: Python's ``%``."""
 
@@ -151,4 +173,4 @@ class Fmod(_Divided):
 
     @staticmethod
     def vjp_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        return -g * (a / b).trunc()
+        return -g * apply(TruncDivide, a, b)

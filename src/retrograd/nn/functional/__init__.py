@@ -3,6 +3,7 @@
 from ...functions.index import gather as gather
 from ...functions.probabilities import log_softmax as _log_softmax  # noqa: F401
 from .activation import *  # noqa: F403
+from .attention import *  # noqa: F403
 from .convolution import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .misc import *  # noqa: F403

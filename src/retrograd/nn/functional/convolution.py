@@ -44,7 +44,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
 @composite
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     """yₖ = x₁ᵀ Wₖ x₂ + bₖ."""
-    from ...functions.matmul import einsum
+    from ...functions.einsum import einsum
 
     out = einsum("...i,kij,...j->...k", input1, weight, input2)
     return out if bias is None else out + bias

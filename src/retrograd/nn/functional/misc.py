@@ -1,4 +1,4 @@
-"""Dropout, embeddings, attention."""
+"""Dropout and embeddings."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import numpy as np
 from ... import dtypes
 from ...dispatch import apply, composite, constant
 from ...functions import elementwise as E
-from ...functions import probabilities as P
 from ...functions import random as R
-from ...functions.shape import repeat_interleave
 from ...ops.index import Index
 from ...ops.random import Uniform
 
 __all__ = ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout",
-           "embedding", "one_hot", "scaled_dot_product_attention"]  # fmt: skip
+           "embedding", "one_hot"]  # fmt: skip
 
 
 def _check(p: float) -> None:
@@ -152,32 +150,3 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
                 "Class values must be non-negative and smaller than num_classes."
             )
     return (tensor.unsqueeze(-1) == constant(np.arange(num_classes))).to(dtypes.int64)
-
-
-def scaled_dot_product_attention(
-    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
-    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
-) -> Any:  # fmt: skip
-    """softmax(Q Kᵀ/√d + mask) V (Vaswani et al. 2017, equation 1)."""
-    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    if enable_gqa:  # each head of keys and values serves several of queries
-        heads, shared = query.shape[-3], key.shape[-3]
-        if heads % shared or value.shape[-3] != shared:
-            raise RuntimeError(
-                "scaled_dot_product_attention: with enable_gqa the number of heads of "
-                f"the query ({heads}) must be a multiple of that of key and value "
-                f"({shared}, {value.shape[-3]})"
-            )
-        key = repeat_interleave(key, heads // shared, -3)
-        value = repeat_interleave(value, heads // shared, -3)
-    scores = (query * factor) @ key.transpose(-2, -1)
-    if is_causal:
-        n, m = scores.shape[-2:]
-        scores = E.where(constant(np.tri(n, m, dtype=bool)), scores, -math.inf)
-    if attn_mask is not None:
-        if attn_mask.dtype is dtypes.bool_:
-            scores = E.where(attn_mask, scores, -math.inf)
-        else:
-            scores = scores + attn_mask
-    weights = P.softmax(scores, -1)
-    return dropout(weights, dropout_p) @ value if dropout_p > 0 else weights @ value

@@ -30,6 +30,9 @@ from .activation import (
     Tanhshrink,
     Threshold,
 )
+from .attention import (
+    MultiheadAttention,
+)
 from .container import (
     PURE,
     ModuleDict,
@@ -137,6 +140,13 @@ from .pooling import (
     MaxPool1d,
     MaxPool2d,
     MaxPool3d,
+)
+from .transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
 )
 
 PURE.update((
@@ -267,6 +277,14 @@ __all__ = [
     "SoftMarginLoss",
     "MultiMarginLoss",
     "TripletMarginLoss",
+    # attention
+    "MultiheadAttention",
+    # transformer
+    "Transformer",
+    "TransformerEncoder",
+    "TransformerDecoder",
+    "TransformerEncoderLayer",
+    "TransformerDecoderLayer",
     # distance
     "CosineSimilarity",
     "PairwiseDistance",

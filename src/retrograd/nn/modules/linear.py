@@ -74,6 +74,10 @@ class Linear(Module):
         )
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """A Linear under the name that PyTorch's attention gives its last layer."""
+
+
 class Bilinear(Module):
     """yₖ = x₁ᵀ Wₖ x₂ + bₖ.
 

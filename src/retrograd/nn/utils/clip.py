@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...autograd import no_grad
-from ...functions import stack, tensor
+from ...functions.create import tensor
+from ...functions.joining import stack
 from ...tensor import Tensor
 
 

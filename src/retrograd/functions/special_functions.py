@@ -34,7 +34,7 @@ from ..ops.special import (
     Ndtri,
     Zeta,
 )
-from .transcendental import sinc
+from .transcendental import sinc, times_logarithm
 
 __all__ = ["lgamma", "digamma", "polygamma", "mvlgamma", "igamma", "igammac",
            "erfinv", "i0"]  # fmt: skip
@@ -148,6 +148,10 @@ def entr(input: Tensor) -> Tensor:
 @composite
 def xlog1py(input: Operand, other: Operand) -> Tensor:
     """input · log(1 + other), and 0 where input is 0 (unless other is NaN)."""
+    if not hasattr(other, "dtype"):
+        if other > -1 and math.isfinite(other):
+            return _real(input) * math.log1p(other)
+        return times_logarithm(input, 1 + other)
     limit = apply(Le, other, -1.0) + apply(Eq, other, math.inf)
     nothing = apply(LogicalAnd, apply(Eq, input, 0.0), limit)
     return input * apply1(Log1p, apply(Where, nothing, 0.0, other))
