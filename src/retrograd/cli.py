@@ -1,177 +1,186 @@
-"""The command line: ``retrograd train`` and ``retrograd predict``."""
+"""The command line: ``retrograd train`` and ``retrograd predict``.
+
+Whatever goes wrong is one line on standard error and a code: 2 for what the user can
+mend (usage, data, files), 1 for what is wrong inside, 130 and 143 after Ctrl-C and a
+request to end.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import io
 import os
 import shlex
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
-_ACTIVATIONS = ("relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu")
+from . import __version__
+
+if TYPE_CHECKING:
+    from .train import Run
+
+_ACTIVATIONS = ("relu", "tanh", "gelu", "sigmoid", "silu", "leaky_relu", "elu")
+_OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adagrad")
+_SCHEDULES = ("cosine", "onecycle", "step", "plateau", "constant")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="retrograd", prog_name="retrograd")
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="retrograd")
 def app() -> None:
     """Deep learning whose heart is backpropagation."""
 
 
-def _layers(
+def _widths(
     ctx: click.Context, param: click.Parameter, value: str | None
-) -> list[int] | None:
+) -> tuple[int, ...] | None:
+    """Widths of layers, ``128,64``; ``none`` for no hidden layer."""
     if value is None:
         return None
-    try:
-        layers = [int(n) for n in value.split(",") if n.strip()]
-    except ValueError:
+    if value.strip().lower() in ("", "none", "0"):
+        return ()
+    parts = [part.strip() for part in value.split(",")]
+    if not all(part.isdecimal() and 0 < int(part[:9]) <= 1 << 16 for part in parts):
         raise click.BadParameter(
-            f"{value!r}: widths separated by commas, such as 128,64"
-        ) from None
-    if any(not 0 < n <= 1 << 16 for n in layers):
-        raise click.BadParameter(f"{value!r}: widths lie between 1 and 65536")
-    return layers
+            f"{value!r}: expected widths from 1 to 65536, such as 128,64", ctx, param
+        )
+    return tuple(int(part) for part in parts)
 
 
 @app.command()
 @click.argument("data", required=False)
-@click.option("--target", help="Column (or array) to predict; the last one by default.")
-@click.option("--task", type=click.Choice(["classification", "regression"]), help="Told from the target by default.")  # fmt: skip
 @click.option(
-    "--layers", callback=_layers, help="Widths of the hidden layers, such as 128,64."
+    "--target",
+    metavar="NAME",
+    help="Column (or array) to predict.  [default: the last]",
 )
+@click.option("--task", type=click.Choice(["classification", "regression"]),
+         help="What the target is.  [default: told from it]")  # fmt: skip
+@click.option(
+    "--drop",
+    metavar="NAME",
+    multiple=True,
+    help="Column to leave out; may be repeated.",
+)
+@click.option("--header/--no-header", default=None,
+         help="Whether the first line has names.  [default: told from it]")  # fmt: skip
+@click.option("--image-size", type=click.IntRange(4, 512), metavar="PIXELS",
+         help="Side that images are brought to.  [default: theirs, or 32]")  # fmt: skip
+@click.option("--layers", callback=_widths, metavar="128,64",
+         help="Widths of the hidden layers, or none.  [default: for the data]")  # fmt: skip
 @click.option(
     "--activation", type=click.Choice(_ACTIVATIONS), default="relu", show_default=True
 )
+@click.option("--dropout", type=click.FloatRange(0, 0.95), default=0.0, show_default=True,
+         help="Share of a hidden layer that is set to zero.")  # fmt: skip
+@click.option("--label-smoothing", type=click.FloatRange(0, 0.9), default=0.1, show_default=True,
+         help="Share of certainty that is taken from the labels.")  # fmt: skip
 @click.option(
-    "--dropout", type=click.FloatRange(0, 0.95), default=0.0, show_default=True
+    "--optimizer", type=click.Choice(_OPTIMIZERS), default="adamw", show_default=True
 )
-@click.option("--optimizer", type=click.Choice(["adam", "adamw", "sgd", "rmsprop"]), default="adam", show_default=True)  # fmt: skip
-@click.option("--lr", type=click.FloatRange(0, min_open=True), help="Learning rate; 0.002, or 0.02 for sgd.")  # fmt: skip
-@click.option("--schedule", type=click.Choice(["cosine", "step", "constant"]), default="cosine", show_default=True)  # fmt: skip
-@click.option("--epochs", type=click.IntRange(1), default=60, show_default=True)
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option("--lr", type=click.FloatRange(0, 1e3, min_open=True),
+         help="Learning rate.  [default: for the optimizer]")  # fmt: skip
+@click.option("--schedule", type=click.Choice(_SCHEDULES), default="cosine", show_default=True,
+         help="How the learning rate falls.")  # fmt: skip
+@click.option("--weight-decay", type=click.FloatRange(0, 1e3),
+         help="L2 regularisation.  [default: for the optimizer]")  # fmt: skip
 @click.option(
-    "--weight-decay", type=click.FloatRange(0), default=1e-4, show_default=True
+    "--epochs", type=click.IntRange(1, 10**7), help="At most.  [default: for the data]"
 )
-@click.option("--patience", type=click.IntRange(1), default=15, show_default=True, help="Epochs without a better validation loss before stopping.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
-    "--out", default="runs", show_default=True, help="Folder for the run folders."
+    "--batch-size", type=click.IntRange(1, 10**7), help="[default: for the data]"
 )
-@click.option("--name", help="Name of the run; that of the data by default.")
-def train(data: str | None, **options: Any) -> None:
-    """Train a network by backpropagation on DATA: a CSV, TSV or NPZ table, or a folder of
-    images in one sub-folder per class. Without DATA: on the handwritten digits that ship
-    with the package."""
-    from .train import data as reading
-    from .train import fit, report
+@click.option("--patience", type=click.IntRange(1),
+         help="Epochs without progress until it stops.  [default: a fifth, at least 15]")  # fmt: skip
+@click.option("--holdout", type=click.FloatRange(0.01, 0.9), default=0.2, show_default=True,
+         help="Share of the rows that is kept for the test at the end.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option("--out", metavar="FOLDER", default="runs", show_default=True,
+         help="Where the run's folder is made.")  # fmt: skip
+@click.option("--name", help="Name of the run.  [default: that of the data]")
+def train(data: str | None, out: str, name: str | None, **options: Any) -> None:
+    """Train a network by backpropagation.
 
-    if options["lr"] is None:
-        options["lr"] = 0.02 if options["optimizer"] == "sgd" else 0.002
-    table = reading.read(data, options["target"], options["task"])
-    folder = fit.new_folder(options["out"], options["name"] or table.name)
-    command = "retrograd " + shlex.join(sys.argv[1:])
+    DATA is a table (.csv or .tsv, also with .gz, or .npz) or a folder of images in one
+    sub-folder per class. Without DATA, the network learns the handwritten digits that
+    ship with retrograd.
+
+    It leaves a folder with the model (model.safetensors), metrics.jsonl and report.html.
+    Ctrl-C stops the training and keeps the best model so far.
+    """
+    from . import train as training
+    from .train.progress import progress
+
+    about_data = ("target", "task", "drop", "header", "image_size")
+    choices = training.Choices(**{key: options.pop(key) for key in about_data})
+    examples = training.read(data, choices)
+    folder = training.new_folder(out, name or examples.name)
     try:
-        run = fit.Run(table, options, folder, command)
-        with _Progress(options["epochs"]) as progress:
-            run.train(progress.show)
+        run = training.Run.prepare(examples, training.Settings(**options), folder)
+        with progress() as shown:
+            run.train(shown)
+        _report(run)
     except BaseException:
-        if not any(folder.iterdir()):
-            folder.rmdir()
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only if nothing was left in it
         raise
-    if not run.best:
+    if run.stopped:
+        raise SystemExit(128 + run.stopped)
+
+
+def _report(run: Run) -> None:
+    from .train.report import write_report
+
+    write_report(run, "retrograd " + shlex.join(sys.argv[1:]))
+    if run.stopped:
         click.echo(
-            "Interrupted before the first epoch was done: nothing to keep.", err=True
+            f"Interrupted in epoch {len(run.history)}: the best model so far, of epoch "
+            f"{run.best['epoch']}, is kept."
         )
-        folder.rmdir()
-        raise SystemExit(130)
-    report.write(run)
-    if run.interrupted:
-        click.echo(
-            f"Interrupted: the best model so far (epoch {run.best['epoch']}) is kept."
-        )
-    click.echo(
-        f"{_score(run.judged, 'held')} on {len(run.held_rows)} held-out rows, {run.seconds:.1f} s"
-    )
-    click.echo(f"Model   {folder / 'model.safetensors'}")
-    click.echo(f"Report  {folder / 'report.html'}")
-    if run.interrupted:
-        raise SystemExit(130)
-
-
-def _score(row: dict[str, Any], prefix: str) -> str:
-    if f"{prefix}_accuracy" in row:
-        return f"accuracy {row[f'{prefix}_accuracy']:.2%}"
-    return f"R² {row[f'{prefix}_r2']:.4f}, RMSE {row[f'{prefix}_rmse']:.4g}"
-
-
-class _Progress:
-    """A live line on a terminal, plain lines elsewhere."""
-
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
-        self.live: Any = None
-
-    def __enter__(self) -> _Progress:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                Progress,
-                TextColumn,
-                TimeRemainingColumn,
-            )
-
-            self.live = Progress(
-                TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"), BarColumn(),
-                TextColumn("{task.description}"), TimeRemainingColumn(),
-                console=Console(stderr=True), transient=True,
-            )  # fmt: skip
-            self.live.start()
-            self.task = self.live.add_task("", total=self.epochs)
-        return self
-
-    def show(self, row: dict[str, Any]) -> None:
-        text = (
-            f"loss {row['loss']:.4f}, validation loss {row['valid_loss']:.4f}, "
-            f"{_score(row, 'valid')}"
-        )
-        if self.live is not None:
-            self.live.update(self.task, completed=row["epoch"], description=text)
-            return
-        left = row["seconds"] / row["epoch"] * (self.epochs - row["epoch"])
-        click.echo(
-            f"epoch {row['epoch']}/{self.epochs}  {text}, at most {left:.0f} s left",
-            err=True,
-        )
-
-    def __exit__(self, *exc: object) -> None:
-        if self.live is not None:
-            self.live.stop()
+    if run.note:
+        click.echo(f"Stopped early: {run.note}")
+    score, n = run.score, len(run.rows.test)
+    if run.data.classes:
+        result = f"{score['accuracy']:.1%} of {n} rows held out are right"
+    else:
+        result = f"R² {score['r2']:.4f}, RMSE {score['rmse']:.5g} on {n} rows held out"
+    click.echo(f"{result} ({len(run.history)} epochs, {run.seconds:.1f} s)")
+    click.echo(f"model   {run.folder / 'model.safetensors'}")
+    click.echo(f"report  {run.folder / 'report.html'}")
 
 
 @app.command()
 @click.argument("run")
 @click.argument("data")
-@click.option("--out", help="File for the CSV; standard output by default.")
+@click.option(
+    "--out", metavar="FILE", help="File for the CSV.  [default: standard output]"
+)
 def predict(run: str, data: str, out: str | None) -> None:
-    """Predictions of the network in the folder RUN for DATA, as CSV."""
+    """Predict with a trained network, as CSV.
+
+    RUN is a folder that `retrograd train` left, DATA a table with the same columns (the
+    target may be absent), an .npz file, or a folder of images. For classes, the
+    probability of each follows the class.
+    """
+    import io
+
     from .io import write_atomically
     from .train.predict import predict as predicted
 
-    header, rows = predicted(run, data)
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    def warn(text: str) -> None:
+        click.echo(f"retrograd: warning: {text}", err=True)
+
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(predicted(run, data, warn))
     if out is None:
-        click.echo(buffer.getvalue(), nl=False)
+        sys.stdout.write(text.getvalue())
+        sys.stdout.flush()
     else:
-        write_atomically(out, buffer.getvalue().encode())
+        write_atomically(out, text.getvalue().encode())
 
 
 @app.command()
@@ -191,29 +200,56 @@ def cache(clear: bool) -> None:
         click.echo(f"{place}: {len(known)} files, {size:.1f} MiB")
 
 
-def main() -> None:
-    """Run the command; an error is one line and a non-zero code, never a traceback."""
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Every error as one readable line and an exit code."""
     try:
-        app(standalone_mode=False)
+        yield
     except click.exceptions.Exit as stop:
         raise SystemExit(stop.exit_code) from None
-    except click.Abort:
-        raise SystemExit(130) from None
-    except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
-        raise SystemExit(130) from None
-    except click.ClickException as error:
-        click.echo(f"retrograd: {error.format_message()}", err=True)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
         raise SystemExit(2) from None
-    except BrokenPipeError:
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; nothing more was saved", 130)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except BrokenPipeError:  # the reader of the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
-    except (ValueError, OSError, ImportError, MemoryError) as error:
+    except MemoryError:
+        _fail("there is not enough memory for these data", 2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", 2)
+    except Exception as error:
+        from .io import FileError
+        from .train.errors import DataError, TrainingError
+
+        if isinstance(error, (DataError, FileError)):
+            _fail(str(error), 2)
+        if isinstance(error, TrainingError):
+            _fail(str(error), 1)
         if os.environ.get("RETROGRAD_TRACEBACK"):
             raise
-        text = " ".join(str(error).split()) or type(error).__name__
-        click.echo(f"retrograd: {text}", err=True)
-        raise SystemExit(2) from None
+        _fail(
+            f"an error inside retrograd: {type(error).__name__}: {error} "
+            "(RETROGRAD_TRACEBACK=1 shows where)", 1,
+        )  # fmt: skip
+
+
+def _fail(text: str, code: int) -> None:
+    click.echo(f"retrograd: {' '.join(text.split())}", err=True)
+    raise SystemExit(code) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that knows few characters
+            stream.reconfigure(errors="replace")
+    with _one_line_errors():
+        app(prog_name="retrograd", standalone_mode=False)
 
 
 if __name__ == "__main__":

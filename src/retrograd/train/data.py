@@ -1,340 +1,286 @@
-"""Reading what is learned from: tables, folders of images, the digits."""
+"""What is learned from: inputs, targets, and which of the two tasks it is."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import math
+import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-MAX_BYTES = 4 << 30
+from . import arrays, images
+from .errors import DataError, listed, quoted
+from .inputs import Column, ImageInputs, TableInputs, check_finite, numbers
+from .tables import RawTable, is_number, read_table
 
+#: Whole numbers with at most this many values, five rows each, are taken for classes.
+FEW = 30
+FEWEST_ROWS = 10
 
-class DataError(ValueError):
-    """Data that cannot be learned from; one line that says what, where and the mend."""
+Task = str  # "classification" or "regression"
 
 
 @dataclass
-class Table:
-    """Inputs [N, …] as float32, targets as class numbers or float32 values."""
+class Examples:
+    """Raw inputs [N, …], targets [N] (class numbers or values) and how to read more."""
 
-    inputs: Any
-    targets: Any
-    task: str  # "classification" or "regression"
     name: str
+    source: str
+    x: Any
+    y: Any
+    inputs: TableInputs | ImageInputs
+    task: Task
+    target: str
     classes: list[str] = field(default_factory=list)
-    columns: list[dict[str, Any]] = field(default_factory=list)  # how a row is encoded
-    target_name: str = "target"
-    image: list[int] = field(default_factory=list)  # height, width, channels
+    rows: list[str] = field(default_factory=list)  # what the user calls each row
+
+    def __len__(self) -> int:
+        return len(self.x)
 
 
-def read(path: str | None, target: str | None = None, task: str | None = None) -> Table:
-    """The data at *path*; the digits that ship with the package if it is None."""
+@dataclass(frozen=True)
+class Choices:
+    """What the user may say about the data; None: told from the data."""
+
+    target: str | None = None
+    task: Task | None = None
+    drop: tuple[str, ...] = ()
+    header: bool | None = None
+    image_size: int | None = None
+
+
+def read(path: str | None, choices: Choices | None = None) -> Examples:
+    """The data at *path*, or the digits that ship with the package. Raises DataError."""
+    choices = choices or Choices()
     if path is None:
         return _digits()
     p = Path(path)
-    if not p.exists():
-        raise DataError(f"{path}: no such file or folder")
     if p.is_dir():
-        return read_images(p)
-    suffixes = "".join(p.suffixes[-2:]).lower()
-    if p.stat().st_size > MAX_BYTES:
-        raise DataError(f"{path}: larger than {MAX_BYTES >> 30} GiB")
-    if suffixes.endswith(".npz"):
-        return _npz(p, target, task)
-    if suffixes.endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz", ".txt")):
-        header, rows = read_rows(p)
-        return _table(p, header, rows, target, task)
-    raise DataError(
-        f"{path}: expected a .csv, .tsv or .npz table, or a folder of images"
-    )
+        found = _folder(p, choices)
+    elif not p.exists():
+        raise DataError(f"{path} does not exist")
+    elif not p.is_file():
+        raise DataError(f"{path} is no ordinary file")
+    elif p.suffix.lower() == ".npz":
+        found = _archive(p, choices)
+    elif re.search(r"\.(csv|tsv|txt|tab)(\.gz)?$", p.name.lower()):
+        found = _table(p, choices)
+    else:
+        raise DataError(
+            f"{path}: a table (.csv, .tsv, also with .gz, or .npz) or a folder of images "
+            "in one sub-folder per class is expected"
+        )
+    _check(found)
+    return found
 
 
-def _digits() -> Table:
+def _digits() -> Examples:
     from ..datasets import digits
 
-    images, labels = digits()
-    return Table(images.numpy(), labels.numpy(), "classification", "digits",
-                 [str(k) for k in range(10)], image=[8, 8, 1])  # fmt: skip
+    pictures, labels = digits()
+    return Examples(
+        name="digits", source="the handwritten digits that ship with retrograd (UCI)",
+        x=pictures.numpy(), y=labels.numpy(), inputs=ImageInputs(shape=[1, 8, 8]),
+        task="classification", target="digit", classes=[str(k) for k in range(10)],
+        rows=[f"image {i}" for i in range(len(labels))],
+    )  # fmt: skip
 
 
-def read_rows(p: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a CSV or TSV file; every row as long as the first."""
-    try:
-        raw = gzip.decompress(p.read_bytes()) if p.suffix == ".gz" else p.read_bytes()
-        text = raw.decode("utf-8-sig")
-    except (OSError, EOFError) as error:
-        raise DataError(f"{p}: {error}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{p} is not text in UTF-8") from None
-    delimiter = "\t" if ".tsv" in p.name else ","
-    if delimiter == "," and text and "," not in text.partition("\n")[0] and ";" in text:
-        delimiter = ";"
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    try:
-        lines = [(reader.line_num, [c.strip() for c in row]) for row in reader if row]
-    except csv.Error as error:
-        raise DataError(f"{p}, line {reader.line_num}: {error}") from None
-    if not lines:
-        raise DataError(f"{p} is empty")
-    width = len(lines[0][1])
-    for number, row in lines:
-        if len(row) != width:
+def _name(path: Path) -> str:
+    """A name for the run: the file's, without what a folder's name should not have."""
+    stem = path.resolve().name.split(".")[0]
+    return re.sub(r"[^\w-]+", "-", stem).strip("-") or "data"
+
+
+def _table(path: Path, choices: Choices) -> Examples:
+    table = read_table(path, choices.header)
+    if choices.header is None and not table.has_header and choices.target:
+        # A name was given: perhaps the first row has it after all (names like 0, 1, 2).
+        again = read_table(path, header=True)
+        table = again if choices.target in again.names else table
+    have = f"{path} has no column"
+    for name in (*choices.drop, choices.target):
+        if name is not None and name not in table.names:
             raise DataError(
-                f"{p}, line {number}: {len(row)} cells, but the first line has {width}"
+                f"{have} {quoted(name)}; its columns are {listed(table.names)}"
             )
-    rows = [row for _, row in lines]
-    names = [f"column{i + 1}" for i in range(width)]
-    if not any(_is_number(c) for c in rows[0]) and (
-        len(rows) == 1 or any(_is_number(c) for c in rows[1])
-    ):
-        names, rows = rows[0], rows[1:]
-    if len(set(names)) != len(names):
-        double = next(n for n in names if names.count(n) > 1)
-        raise DataError(f"{p}: two columns are named {double!r}")
-    if not rows:
-        raise DataError(f"{p} has a header but no rows")
-    return names, rows
+    names = [name for name in table.names if name not in choices.drop]
+    target = choices.target or (names[-1] if names else "")
+    if len(names) < 2 or target not in names:
+        raise DataError(f"{path}: at least one column besides the target is needed")
+    inputs = TableInputs.learn(table, {target, *choices.drop})
+    y, task, classes = _targets_of_table(table, target, choices.task)
+    return Examples(
+        name=_name(path), source=str(path), x=inputs.encode(table, lambda text: None),
+        y=y, inputs=inputs, task=task, target=target, classes=classes,
+        rows=[f"line {n}" for n in table.lines],
+    )  # fmt: skip
 
 
-def _is_number(text: str) -> bool:
+def _targets_of_table(
+    table: RawTable, name: str, task: Task | None
+) -> tuple[Any, Task, list[str]]:
+    cells = table.column(name)
     try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        values = numbers(table, name)[:, 0]
+    except DataError:
+        if task == "regression":
+            raise
+        for row, cell in enumerate(cells):
+            if not cell:
+                where = table.where(row, name)
+                raise DataError(f"{where}: the target is missing") from None
+        share = sum(is_number(cell) for cell in cells) / len(cells)
+        if task is None and share > 0.5 and len(set(cells)) > FEW:
+            raise  # numbers with a slip among them, not classes
+        y, classes = _classes(cells)
+        return y, "classification", classes
+    return told_task(values, task, [_tidy(cell) for cell in cells])
 
 
-def _table(
-    p: Path,
-    header: list[str],
-    rows: list[list[str]],
-    target: str | None,
-    task: str | None,
-) -> Table:
-    target = header[-1] if target is None else target
-    if target not in header:
-        raise DataError(
-            f"{p} has no column {target!r}; its columns are {', '.join(header)}"
-        )
-    t = header.index(target)
-    if len(header) < 2:
-        raise DataError(
-            f"{p} has one column: there is nothing to learn {target!r} from"
-        )
-    columns = [
-        _column(p, name, [r[i] for r in rows])
-        for i, name in enumerate(header)
-        if i != t
-    ]
-    inputs = encode(p, columns, header, rows)
-    targets, task, classes = _targets(p, target, [r[t] for r in rows], task)
-    return Table(inputs, targets, task, p.name.split(".")[0], classes, columns, target)
+def _tidy(cell: str) -> str:
+    """1, 1.0 and 01 are one class."""
+    value = float(cell)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else str(value)
 
 
-def _column(p: Path, name: str, cells: list[str]) -> dict[str, Any]:
-    """How a column becomes numbers: itself, or one of several words."""
-    numbers = sum(_is_number(c) for c in cells)
-    if numbers == len(cells):
-        return {"name": name}
-    bad = next(i for i, c in enumerate(cells) if not _is_number(c))
-    if "" in cells:
-        raise DataError(
-            f"{p}, row {cells.index('') + 1}: the cell in column {name!r} is empty"
-        )
-    words = sorted(set(cells))
-    if numbers > len(cells) // 2 or len(words) > max(20, len(cells) // 10):
-        raise DataError(
-            f"{p}, row {bad + 1}: {cells[bad]!r} in column {name!r} is no number "
-            f"({len(words)} different texts are too many for categories)"
-        )
-    return {"name": name, "words": words}
-
-
-def encode(
-    p: Path, columns: list[dict[str, Any]], header: list[str], rows: list[list[str]]
-) -> Any:
-    """Rows as float32 [N, features], columns found by name."""
-    parts = []
-    for column in columns:
-        if column["name"] not in header:
-            raise DataError(
-                f"{p} has no column {column['name']!r}, which the model was trained on; its "
-                f"columns are {', '.join(header)}"
-            )
-        i = header.index(column["name"])
-        cells = [r[i] for r in rows]
-        if "words" in column:
-            words = {w: k for k, w in enumerate(column["words"])}
-            block = np.zeros((len(cells), len(words)), np.float32)
-            for n, c in enumerate(cells):
-                if c not in words:
-                    raise DataError(
-                        f"{p}, row {n + 1}: {c!r} in column {column['name']!r} was not seen in "
-                        f"training; known are {', '.join(words)}"
-                    )
-                block[n, words[c]] = 1
-        else:
-            block = np.empty((len(cells), 1), np.float32)
-            for n, c in enumerate(cells):
-                if not _is_number(c):
-                    raise DataError(
-                        f"{p}, row {n + 1}: {c!r} in column {column['name']!r} is no number"
-                    )
-                block[n, 0] = float(c)
-                if not math.isfinite(block[n, 0]):
-                    raise DataError(
-                        f"{p}, row {n + 1}: {c!r} in column {column['name']!r}"
-                    )
-        parts.append(block)
-    return np.concatenate(parts, axis=1)
-
-
-def _targets(
-    p: Path, name: str, cells: list[str], task: str | None
-) -> tuple[Any, str, list[str]]:
-    if "" in cells:
-        raise DataError(f"{p}, row {cells.index('') + 1}: the target {name!r} is empty")
-    numeric = all(_is_number(c) for c in cells)
-    distinct = set(cells)
+def told_task(
+    values: Any, task: Task | None, names: list[str]
+) -> tuple[Any, Task, list[str]]:
+    """Targets, task and classes of numbers: few whole ones are classes."""
     if task is None:
-        whole = numeric and all(float(c).is_integer() for c in distinct)
-        few = len(distinct) <= max(2, min(20, len(cells) // 5))
-        task = "classification" if not numeric or (whole and few) else "regression"
+        whole = bool((values == np.floor(values)).all())
+        distinct = len(np.unique(values))
+        few = distinct <= FEW and (distinct <= 2 or 5 * distinct <= len(values))
+        task = "classification" if whole and few else "regression"
     if task == "regression":
-        if not numeric:
-            bad = next(c for c in cells if not _is_number(c))
-            raise DataError(
-                f"{p}: the target {name!r} is {bad!r}, no number to regress on"
-            )
-        values = np.array([float(c) for c in cells], np.float32)
-        _finite(p, values, f"the target {name!r}")
         return values, task, []
-    classes = sorted(distinct, key=(lambda c: (float(c), c)) if numeric else None)
-    _enough(p, classes, len(cells))
-    number = {c: k for k, c in enumerate(classes)}
-    return np.array([number[c] for c in cells], np.int64), task, classes
+    y, classes = _classes(names, order=values)
+    return y, task, classes
 
 
-def _enough(p: Path, classes: list[str], rows: int) -> None:
-    if len(classes) < 2:
+def _classes(names: list[str], order: Any = None) -> tuple[Any, list[str]]:
+    """Class numbers and class names, in the order of the alphabet or of the numbers."""
+    key: dict[str, Any] = {}
+    for i, name in enumerate(names):
+        key.setdefault(name, name if order is None else order[i])
+    classes = sorted(key, key=lambda name: key[name])
+    number = {name: k for k, name in enumerate(classes)}
+    return np.array([number[name] for name in names], np.int64), classes
+
+
+def _archive(path: Path, choices: Choices) -> Examples:
+    found = arrays.read_arrays(path)
+    x, y, target = arrays.choose(path, found, choices.target)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
         raise DataError(
-            f"{p}: all rows are of one class, {classes[0]!r}: nothing to tell apart"
+            f"{path}: the targets {quoted(target)} have shape {list(y.shape)}; one number "
+            "or one name for each row is expected"
         )
-    if rows < 2 * len(classes):
-        raise DataError(f"{p}: {rows} rows are too few for {len(classes)} classes")
+    if len(x) != len(y):
+        raise DataError(f"{path}: {len(x)} inputs, but {len(y)} targets")
+    if not len(y):
+        raise DataError(f"{path} has no rows")
+    inputs: TableInputs | ImageInputs
+    if x.ndim > 2:
+        x = images.as_images(x, str(path))
+        inputs = ImageInputs(shape=list(x.shape[1:]))
+    else:
+        x = (x[:, None] if x.ndim == 1 else x).astype(np.float64)
+        names = [Column(f"column {i + 1}") for i in range(x.shape[1])]
+        inputs = TableInputs(columns=names, named=False)
+    check_finite(x, f"{path}: inputs")
+    if math.prod(x.shape) == 0:
+        raise DataError(f"{path}: the inputs are empty, of shape {list(x.shape)}")
+    y, task, classes = _targets_of_array(path, y, choices.task)
+    return Examples(
+        name=_name(path), source=str(path), x=x, y=y, inputs=inputs, task=task,
+        target=target, classes=classes, rows=[f"row {i}" for i in range(len(x))],
+    )  # fmt: skip
 
 
-def _finite(p: Path, array: Any, what: str) -> None:
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        raise DataError(f"{p}: {what} is NaN or infinite at {[int(i) for i in bad[0]]}")
+def _targets_of_array(
+    path: Path, y: Any, task: Task | None
+) -> tuple[Any, Task, list[str]]:
+    if y.dtype.kind in "SU":
+        if task == "regression":
+            raise DataError(f"{path}: the targets are text, which is not regressed on")
+        text = y.astype(str).tolist() if y.dtype.kind == "U" else [
+            cell.decode("utf-8", "replace") for cell in y.tolist()
+        ]  # fmt: skip
+        numbered, classes = _classes(text)
+        return numbered, "classification", classes
+    check_finite(y, f"{path}: targets")
+    return told_task(y.astype(np.float64), task, [_tidy(str(float(v))) for v in y])
 
 
-def _npz(p: Path, target: str | None, task: str | None) -> Table:
-    try:
-        with np.load(p, allow_pickle=False) as f:
-            arrays = {k: f[k] for k in f.files}
-    except Exception as error:
-        raise DataError(f"{p} is no readable .npz archive: {error}") from None
-    pairs = [
-        ("X", "y"),
-        ("x", "y"),
-        ("data", "target"),
-        ("images", "labels"),
-        ("inputs", "targets"),
-    ]
-    names = next((pair for pair in pairs if pair[0] in arrays), (None, None))
-    y_name = target or names[1]
-    if names[0] is None or y_name not in arrays:
+def _folder(path: Path, choices: Choices) -> Examples:
+    if choices.task == "regression":
         raise DataError(
-            f"{p} has no arrays X and y (or x and y, data and target); it has {', '.join(arrays)}"
+            f"{path}: folders of images have classes, not values to regress on"
         )
-    x, y = np.asarray(arrays[names[0]]), np.asarray(arrays[y_name]).reshape(-1)
-    if x.ndim < 2 or len(x) != len(y) or not len(x):
+    images.pillow()
+    files, labels, classes = images.list_classes(path)
+    channels, height, width = images.common_size(files)
+    if choices.image_size is not None:
+        height = width = choices.image_size
+    return Examples(
+        name=_name(path), source=str(path),
+        x=images.load_images(files, channels, height, width),
+        y=np.array(labels, np.int64), inputs=ImageInputs(shape=[channels, height, width]),
+        task="classification", target="class", classes=classes,
+        rows=[str(file.relative_to(path)) for file in files],
+    )  # fmt: skip
+
+
+def _check(data: Examples) -> None:
+    """Refuse what cannot be learned from."""
+    n, k = len(data), len(data.classes)
+    target = f"the target {quoted(data.target)}"
+    if data.task == "classification":
+        if k == 1:
+            raise DataError(
+                f"{data.source}: all {n} rows are of one class, {quoted(data.classes[0])}: "
+                "there is nothing to tell apart"
+            )
+        if n < 2 * k:
+            raise DataError(
+                f"{data.source}: {target} has {k} classes in {n} rows, fewer than two "
+                "rows a class: choose another with --target, or --task regression"
+            )
+    elif len(np.unique(data.y)) == 1:
+        raise DataError(f"{data.source}: {target} is {data.y[0]:g} in every row")
+    if n < FEWEST_ROWS:
         raise DataError(
-            f"{p}: shapes {list(x.shape)} and {list(y.shape)} do not go together"
+            f"{data.source}: {n} rows are too few to train on and to check: at least "
+            f"{FEWEST_ROWS} are needed"
         )
-    if x.dtype.kind not in "fiub":
-        raise DataError(f"{p}: {names[0]} holds {x.dtype}, not numbers")
-    x = x.astype(np.float32)
-    _finite(p, x, names[0])
-    if y.dtype.kind == "f":
-        _finite(p, y, str(y_name))
-    targets, task, classes = _targets(
-        p, str(y_name), [_plain(v) for v in y.tolist()], task
-    )
-    image: list[int] = []
-    if x.ndim == 3:
-        x = x[:, None]
-    if x.ndim == 4:
-        if x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
-            x = x.transpose(0, 3, 1, 2)
-        image = [x.shape[2], x.shape[3], x.shape[1]]
-    return Table(np.ascontiguousarray(x), targets, task, p.stem, classes, target_name=str(y_name),
-                 image=image)  # fmt: skip
 
 
-def _plain(v: Any) -> str:
-    return str(int(v)) if isinstance(v, float) and v.is_integer() else str(v)
-
-
-def read_images(folder: Path, like: list[int] | None = None) -> Table:
-    """A folder with one sub-folder of images for each class."""
-    names = sorted(
-        d.name for d in folder.iterdir() if d.is_dir() and not d.name.startswith(".")
-    )
-    if not names:
-        raise DataError(f"{folder} has no sub-folders: one for each class is expected")
-    files = [(f, k) for k, n in enumerate(names) for f in sorted((folder / n).iterdir())
-             if f.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")]  # fmt: skip
-    if not files:
-        raise DataError(f"{folder} has no images (.png, .jpg, …) in its sub-folders")
-    _enough(folder, names, len(files))
-    images, shape = load_images([f for f, _ in files], like)
-    labels = np.array([k for _, k in files], np.int64)
-    return Table(images, labels, "classification", folder.name, names, image=shape)
-
-
-def load_images(
-    files: list[Path], like: list[int] | None = None
-) -> tuple[Any, list[int]]:
-    """Images as float32 [N, C, H, W] of one size (at most 64 pixels a side)."""
-    try:
-        from PIL import Image
-    except ImportError:
-        raise DataError(
-            "reading images needs Pillow: pip install 'retrograd[images]'"
-        ) from None
-    out = []
-    for f in files:
-        try:
-            with Image.open(f) as opened:
-                opened.load()
-                image: Any = opened
-                if like is None:
-                    scale = max(1.0, max(image.size) / 64)
-                    grey = image.mode in ("1", "L", "I", "I;16", "F")
-                    like = [
-                        round(image.height / scale),
-                        round(image.width / scale),
-                        1 if grey else 3,
-                    ]
-                image = image.convert("L" if like[2] == 1 else "RGB")
-                image = image.resize((like[1], like[0]))
-                array = np.asarray(image, np.float32).reshape(like[0], like[1], like[2])
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            Image.DecompressionBombError,
-        ) as error:
-            raise DataError(f"{f} is no readable image: {error}") from None
-        out.append(array.transpose(2, 0, 1))
-    assert like is not None
-    return np.stack(out), like
+def stratified(y: Any, fraction: float, order: Any, classes: int) -> Any:
+    """A mask of about *fraction* of the rows, of each class alike, at least one row;
+    *order* is a random order of the rows, and each class keeps a row outside."""
+    n = len(y)
+    wanted = max(1, round(n * fraction))
+    chosen = np.zeros(n, bool)
+    if classes == 0:  # values, not classes
+        chosen[order[:wanted]] = True
+        return chosen
+    size = Counter(y.tolist())
+    share = {c: min(size[c] * fraction, size[c] - 1) for c in size}
+    take = {c: math.floor(share[c]) for c in size}
+    # What is missing goes to the classes that lost most to rounding.
+    for c in sorted(size, key=lambda c: take[c] - share[c]):
+        if sum(take.values()) >= wanted:
+            break
+        take[c] += int(take[c] < size[c] - 1)
+    for row in order:
+        c = int(y[row])
+        if take[c] > 0:
+            chosen[row], take[c] = True, take[c] - 1
+    return chosen
