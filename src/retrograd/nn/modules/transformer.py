@@ -14,7 +14,8 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from ...functions import full, triu
+from ...functions import full
+from ...functions.rearrange import triu
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
