@@ -204,6 +204,28 @@ class Function:
         given = ", ".join(f"{a.type} {a.name}" for a in arguments)
         self.emit(f"call void @{function}({given})")
 
+    @contextmanager
+    def when(self, condition: Value) -> Iterator[None]:
+        """What is emitted inside runs if the condition holds."""
+        n, self.count = self.count, self.count + 1
+        self.emit(f"br i1 {condition.name}, label %then{n}, label %past{n}")
+        self.start(f"then{n}")
+        yield
+        self.emit(f"br label %past{n}")
+        self.start(f"past{n}")
+
+    def least(self, a: Value, b: Any) -> Value:
+        """The smaller one of two numbers, i64."""
+        test = Value(self.op(f"icmp slt i64 {a.name}, {name(b)}"), "i1")
+        return self.select(test, a, Value(name(b), "i64"))
+
+    def times(self, a: Value, factor: int) -> Value:
+        if factor == 1:
+            return a
+        if not a.name.startswith("%"):
+            return Value(str(int(a.name) * factor), "i64")
+        return self.value(f"mul i64 {a.name}, {factor}", "i64")
+
     def intrinsic(self, called: str, result: Value, *arguments: Value) -> Value:
         """``llvm.<called>`` in the type of *result*, whose register is not used."""
         suffix = {"float": "f32", "double": "f64"}.get(result.element, result.element)
