@@ -20,12 +20,14 @@ from ..dtypes import float64
 from ..ops.op import Array
 from ..trace import Arg, Bound, Const, State, memory_of
 from . import jit
-from .fuse import Call, Columns, Fusion, Kernel, Loop
+from .conv import ConvCode
+from .fuse import Call, Columns, Convolution, Fusion, Kernel, Loop, Pooling
 from .ir import SIZES, Function, Module, Value
 from .loops import ColumnsCode, LoopCode
 from .lower import element_of
 from .memory import Life, arrange
 from .pool import POOL
+from .pooling import PoolCode
 from .products import ProductCode
 from .program import Node, from_trace, optimized
 from .stage import ERROR, SCRATCH, WORTH, Stage
@@ -266,6 +268,10 @@ class Native:
         code: Any
         if type(kernel) is Loop:
             code = LoopCode(module, name, kernel, self.fusion, self.outside, width)
+        elif type(kernel) is Convolution:
+            code = ConvCode(module, name, kernel, self.fusion, width)
+        elif type(kernel) is Pooling:
+            code = PoolCode(module, name, kernel, self.fusion, width)
         elif type(kernel) is Columns:
             code = ColumnsCode(module, name, kernel, self.fusion, width)
         else:

@@ -213,6 +213,27 @@ class PlaneAdd(Op):
         return [Sample(probe(2, 2, 2), index, plane=(2, 3))]
 
 
+class MaxPoolInput(Op):
+    """The adjoint of MaxPool: each number of g added where the maximum of its window
+    is. The compiler puts it where it sees plane_add(g, max_pool_index(a))."""
+
+    formula = "g added at argmax of each window of a"
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        return specs[1]
+
+    @staticmethod
+    def forward(g: Array, a: Array, **how: Shape) -> Array:
+        plane = a.shape[a.ndim - len(how["size"]) :]
+        return PlaneAdd.forward(g, MaxPoolIndex.forward(a, **how), plane=plane)
+
+    @staticmethod
+    def samples() -> list[Sample]:
+        rest = MaxPool.samples()
+        return [Sample(MaxPool.forward(*s.arrays, **s.attrs), *s.arrays, **s.attrs) for s in rest]
+
+
 def picked(a: Tensor, index: Tensor, n: int) -> Tensor:
     """The numbers at *index*, counted through the last n dimensions of *a*."""
     shape, lead = tuple(index.shape), tuple(a.shape[: a.ndim - n])
@@ -311,4 +332,4 @@ class SumPoolInput(Op):
         ]  # fmt: skip
 
 
-__all__ = ["MaxPool", "MaxPoolIndex", "PlaneAdd", "SumPool", "SumPoolInput", "picked"]
+__all__ = ["MaxPool", "MaxPoolIndex", "MaxPoolInput", "PlaneAdd", "SumPool", "SumPoolInput", "picked"]
