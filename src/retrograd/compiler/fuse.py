@@ -69,6 +69,10 @@ class Pooling(Kernel):
     """Windows reduced, or their adjoints."""
 
 
+class Random(Kernel):
+    """Random numbers."""
+
+
 class Columns(Kernel):
     """A reduction that keeps the last dimension: rows are added to rows."""
 
@@ -180,6 +184,9 @@ class Fusion:
             return self._product(node)
         if name in ("conv", "conv_input", "conv_weight"):
             return self._windowed(node, Convolution(), len(node.spec.shape) - 2)
+        if name == "uniform" and element_of(node.spec) == "float" and node.spec.size:
+            self._append(Random(), node)
+            return True
         if name in POOLING:
             return self._windowed(node, Pooling(), _pooled(node))
         if name in REDUCTIONS and element_of(node.spec) and node.attrs["dim"]:
@@ -235,8 +242,9 @@ class Fusion:
         ]
         first = max(producers, default=-1)
         last = len(self.kernels) - 1
+        avoid = self.home.get(node.late) if node.late else None
         for i in dict.fromkeys((first, last)):
-            if i >= 0 and i >= first and type(self.kernels[i]) is Loop:
+            if i >= 0 and i >= first and i != avoid and type(self.kernels[i]) is Loop:
                 if self._join(self.kernels[i], node, kind):  # type: ignore[arg-type]
                     self.home[node] = i
                     return True

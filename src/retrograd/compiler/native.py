@@ -20,8 +20,9 @@ from ..dtypes import float64
 from ..ops.op import Array
 from ..trace import Arg, Bound, Const, State, memory_of
 from . import jit
+from .chance import RandomCode
 from .conv import ConvCode
-from .fuse import Call, Columns, Convolution, Fusion, Kernel, Loop, Pooling
+from .fuse import Call, Columns, Convolution, Fusion, Kernel, Loop, Pooling, Random
 from .ir import SIZES, Function, Module, Value
 from .loops import ColumnsCode, LoopCode
 from .lower import element_of
@@ -30,6 +31,7 @@ from .pool import POOL
 from .pooling import PoolCode
 from .products import ProductCode
 from .program import Node, from_trace, optimized
+from .recompute import recompute
 from .stage import ERROR, SCRATCH, WORTH, Stage
 from .views import whole
 
@@ -86,6 +88,10 @@ class Native:
         wanted = [k for k in plan.wanted if type(k) is State]
         program = optimized(from_trace(plan.nodes, wanted))
         self.fusion = fusion = Fusion(program)
+        cheaper = recompute(program, fusion)
+        if cheaper is not None:
+            program = cheaper
+            self.fusion = fusion = Fusion(program)
         #: the buffer in which each wanted state arrives
         self.results: dict[Any, Any] = {}
         for state, key in program.wanted.items():
@@ -270,6 +276,8 @@ class Native:
             code = LoopCode(module, name, kernel, self.fusion, self.outside, width)
         elif type(kernel) is Convolution:
             code = ConvCode(module, name, kernel, self.fusion, width)
+        elif type(kernel) is Random:
+            code = RandomCode(module, name, kernel, self.fusion, width)
         elif type(kernel) is Pooling:
             code = PoolCode(module, name, kernel, self.fusion, width)
         elif type(kernel) is Columns:

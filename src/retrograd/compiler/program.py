@@ -17,9 +17,10 @@ from ..trace import Const, State
 
 
 class Node:
-    """One operation; ``state`` is the recorded one that it came from."""
+    """One operation; ``state`` is the recorded one that it came from. One that
+    is computed again names in ``late`` the first one, whose kernel it keeps away from."""
 
-    __slots__ = ("op", "inputs", "attrs", "spec", "state")
+    __slots__ = ("op", "inputs", "attrs", "spec", "state", "late")
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Node:
     ) -> None:
         self.op, self.inputs, self.attrs = op, inputs, attrs
         self.spec, self.state = spec, state
+        self.late: Node | None = None
 
     def __repr__(self) -> str:
         return f"{self.op.name}: {self.spec!r}"
