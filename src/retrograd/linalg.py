@@ -29,6 +29,8 @@ from .functions.norms import linalg_cross as cross
 from .functions.norms import linalg_norm as norm
 from .functions.norms import linalg_vander as vander
 from .functions.norms import matrix_norm, vecdot
+from .functions.out import LINALG as _LINALG
+from .functions.out import give_out as _give_out
 from .functions.sums import vector_norm
 from .functions.systems import (
     cond,
@@ -58,6 +60,9 @@ def cholesky(A: Any, *, upper: bool = False) -> Any:
 def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """The diagonals of matrices, in the last two dimensions by default."""
     return A.diagonal(offset, dim1, dim2)
+
+
+_give_out(globals(), _LINALG)
 
 
 __all__ = [
