@@ -11,7 +11,8 @@ from . import dtypes
 from .ops.op import Array
 from .trace import State
 
-PRECISION, THRESHOLD, EDGE, WIDTH = 4, 1000, 3, 80
+PRECISION, THRESHOLD, EDGE, WIDTH = 4, 1000.0, 3, 80
+SCIENTIFIC: bool | None = None  # None: as suits the numbers
 
 
 class _Format:
@@ -30,6 +31,8 @@ class _Format:
                 low, high = float(nonzero.min()), float(nonzero.max())
                 limit = high > 1e8 or high / low > 1000
                 self.scientific = limit or (not self.whole and low < 1e-4)
+            if SCIENTIFIC is not None:
+                self.scientific = SCIENTIFIC
         texts = [self._text(v) for v in values.reshape(-1).tolist()]
         self.width = max(map(len, texts), default=0)
 

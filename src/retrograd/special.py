@@ -80,3 +80,9 @@ __all__ = [
 ]  # fmt: skip
 
 _give_out(globals(), _WITH_OUT & set(__all__))
+
+
+def __getattr__(name: str) -> object:
+    from .left_out import error
+
+    raise error("special", name)

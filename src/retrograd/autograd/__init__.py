@@ -129,3 +129,9 @@ __all__ = [
     "once_differentiable",
     "set_grad_enabled",
 ]
+
+
+def __getattr__(name: str) -> object:
+    from ..left_out import error
+
+    raise error("autograd", name)

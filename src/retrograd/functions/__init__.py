@@ -13,4 +13,4 @@ from .reduce import *  # noqa: F403
 from .shape import *  # noqa: F403
 from .systems import *  # noqa: F403
 
-_out.give_out(globals(), _out.WITH_OUT | _out.FACTORIES)
+_out.give_out(globals(), _out.WITH_OUT)

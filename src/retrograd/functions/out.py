@@ -33,7 +33,7 @@ WITH_OUT = frozenset(
     softmax sort sqrt square std sub subtract sum svd tan tanh tensordot topk
     triangular_solve tril triu true_divide trunc var vdot where xlogy
 
-    airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_t
+    bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_t
     chebyshev_polynomial_u chebyshev_polynomial_v chebyshev_polynomial_w entr erfcx
     expit gammainc gammaincc gammaln hermite_polynomial_h hermite_polynomial_he i0e i1
     i1e laguerre_polynomial_l legendre_polynomial_p log_ndtr modified_bessel_i0
@@ -43,18 +43,11 @@ WITH_OUT = frozenset(
     shifted_chebyshev_polynomial_w spherical_bessel_j0 xlog1py zeta
     """.split()
 )
-#: functions that make a tensor: their type is that of *out*
-FACTORIES = frozenset(
-    """
-    arange empty eye full linspace logspace normal ones rand randint randn randperm
-    range zeros
-    """.split()
-)
 #: those of ``linalg``
 LINALG = frozenset(
     """
-    cholesky cholesky_ex cond cross det eig eigh eigvals eigvalsh householder_product
-    inv inv_ex ldl_factor ldl_factor_ex ldl_solve lstsq lu lu_factor lu_factor_ex
+    cholesky cholesky_ex cond cross det eigh eigvalsh householder_product
+    inv inv_ex lstsq lu lu_factor lu_factor_ex
     lu_solve matmul matrix_norm matrix_power matrix_rank multi_dot norm pinv qr slogdet
     solve solve_ex solve_triangular svd svdvals tensorinv tensorsolve vecdot vector_norm
     """.split()
@@ -101,8 +94,6 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         if out is None:
             return function(*args, **kwargs)
-        if name in FACTORIES and isinstance(out, Handle):
-            kwargs.setdefault("dtype", out.dtype)  # type: ignore[attr-defined]
         value = function(*args, **kwargs)
         if not isinstance(value, tuple):
             return write(out, value, name)
@@ -118,8 +109,8 @@ def give_out(namespace: dict[str, Any], names: Iterable[str]) -> None:
     """Replace the functions of these names by ones with ``out=``."""
     for name in names:
         function = namespace.get(name)
-        if function is not None:
+        if function is not None and "out" not in (function.__kwdefaults__ or ()):
             namespace[name] = with_out(function)
 
 
-__all__ = ["FACTORIES", "LINALG", "WITH_OUT", "give_out", "with_out", "write"]
+__all__ = ["LINALG", "WITH_OUT", "give_out", "with_out", "write"]

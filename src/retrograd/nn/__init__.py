@@ -13,3 +13,9 @@ from .parameter import Parameter as Parameter
 
 __all__ = ["Buffer", "Module", "Parameter", *_names]
 __all__ += ["functional", "init", "modules", "parameter", "utils"]
+
+
+def __getattr__(name: str) -> object:
+    from ..left_out import error
+
+    raise error("nn", name)

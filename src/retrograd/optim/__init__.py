@@ -29,3 +29,9 @@ __all__ = [
     "Rprop",
     "lr_scheduler",
 ]
+
+
+def __getattr__(name: str) -> object:
+    from ..left_out import error
+
+    raise error("optim", name)

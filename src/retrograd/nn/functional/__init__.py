@@ -1,6 +1,7 @@
 """Layers, activations and losses as functions."""
 
 from ...functions.index import gather as gather
+from ...functions.norms import pdist as pdist
 from ...functions.probabilities import log_softmax as _log_softmax  # noqa: F401
 from .activation import *  # noqa: F403
 from .adaptive import *  # noqa: F403
@@ -12,3 +13,9 @@ from .misc import *  # noqa: F403
 from .norm import *  # noqa: F403
 from .padding import *  # noqa: F403
 from .pooling import *  # noqa: F403
+
+
+def __getattr__(name: str) -> object:
+    from ...left_out import error
+
+    raise error("nn.functional", name)
