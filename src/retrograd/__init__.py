@@ -24,9 +24,9 @@ _dispatch.EAGER = _os.environ.get("RETROGRAD_EAGER", "0") not in ("", "0")
 _dispatch.recorder().eager = _dispatch.EAGER
 _dispatch.recorder().reset()
 
-from . import autograd as autograd  # noqa: E402
-from . import methods as _methods  # noqa: E402, F401, I001
 from . import attributes as _attributes  # noqa: E402, F401
+from . import autograd as autograd  # noqa: E402
+from . import methods as _methods  # noqa: E402, F401
 from .autograd import (  # noqa: E402
     eager,
     enable_grad,
@@ -89,8 +89,10 @@ _LAZY_NAMES |= dict.fromkeys(
     """.split(),
     "settings",
 )
-_LAZY_NAMES |= {"vmap": "func", "svd_lowrank": "functions.lowrank",
-                "pca_lowrank": "functions.lowrank", "can_cast": "dtypes"}  # fmt: skip
+_LAZY_NAMES |= {"svd_lowrank": "functions.lowrank",
+                "pca_lowrank": "functions.lowrank", "can_cast": "dtypes",
+                "get_device": "attributes", "is_inference": "attributes",
+                "to_dlpack": "exchange"}  # fmt: skip
 #: functions of layers under the names without ``nn.functional``
 _LOW_LEVEL = frozenset(
     """
@@ -114,6 +116,10 @@ def __getattr__(name: str) -> _Any:
         return getattr(_importlib.import_module("retrograd.nn.lowlevel"), name)
     if name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
         return getattr(Tensor, name)  # x.exp_() as rg.exp_(x)
+    if name.endswith("_copy"):
+        copies = _importlib.import_module("retrograd.functions.copies")
+        if name.removesuffix("_copy") in copies.NAMES:
+            return copies.copying(name)
     from .left_out import error
 
     raise error("torch", name)
@@ -142,16 +148,6 @@ def clone(input: _Any) -> _Any:
 def detach(input: _Any) -> _Any:
     """The same values without history, sharing memory."""
     return input.detach()
-
-
-def get_device(input: _Any) -> int:
-    """The number of the GPU that holds the tensor: −1, for the CPU."""
-    return -1
-
-
-def is_inference(input: _Any) -> _Any:
-    """Whether the tensor was made to be without history for ever: none is here."""
-    return False
 
 
 def result_type(a: _Any, b: _Any) -> _Any:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from . import errors
+from . import dispatch, errors, methods
 from .dispatch import constant
-from .functions import arithmetic, matmul, statistics
+from .functions.copies import copying
 from .tensor import Tensor
 from .trace import Handle
 
@@ -28,6 +28,13 @@ def _no_gradient(x: Any, name: str) -> None:
             f"{name}: the tensor requires grad, and its memory cannot be exchanged "
             f"under it; call it on x.detach()\n  at {errors.user_line()}"
         )
+
+
+def _become(x: Any, array: Any) -> Any:
+    """Let *x* be that part of its own memory; what is pending has read it by then."""
+    dispatch.recorder().flush()
+    x.data = constant(array)
+    return x
 
 
 def get_device(input: Tensor) -> int:
@@ -80,7 +87,13 @@ def map_(input: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> 
     _no_gradient(input, "map_")
     _no_gradient(tensor, "map_")
     array = input._value()
-    other = np.broadcast_to(tensor._value(), array.shape)
+    try:
+        other = np.broadcast_to(tensor._value(), array.shape)
+    except ValueError:
+        raise RuntimeError(
+            f"map_: the shape {list(tensor.shape)} does not broadcast to "
+            f"{list(array.shape)}\n  at {errors.user_line()}"
+        ) from None
     pairs = zip(array.ravel().tolist(), other.ravel().tolist(), strict=True)
     new = np.array([callable(a, b) for a, b in pairs], array.dtype)
     return input._assign(constant(new.reshape(array.shape)))  # type: ignore[no-any-return]
@@ -96,13 +109,12 @@ def resize_(input: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
             f"resize_: a dimension cannot be negative: {list(shape)}\n"
             f"  at {errors.user_line()}"
         )
-    flat, n = input.detach().reshape(-1), math.prod(shape)
-    if n > flat.numel():
-        more = np.zeros(n, flat.dtype.np)
-        more[: flat.numel()] = flat._value()
-        flat = constant(more)
-    input.data = flat[:n].reshape(shape)
-    return input
+    flat, n = input._value().reshape(-1), math.prod(shape)
+    if n > flat.size:
+        more = np.zeros(n, flat.dtype)
+        more[: flat.size] = flat
+        flat = more
+    return _become(input, flat[:n].reshape(shape))  # type: ignore[no-any-return]
 
 
 def resize_as_(
@@ -137,6 +149,8 @@ def set_(
         if steps is None:
             steps = [math.prod(size[i + 1 :]) for i in range(len(size))]
         new = new.as_strided(size, steps, storage_offset)
+    if is_set_to(new, input) or new._base is input:
+        return _become(input, new._value())  # type: ignore[no-any-return]
     input.data = new
     return input
 
@@ -147,17 +161,17 @@ def as_strided_(
     """``as_strided`` in place."""
     _no_gradient(input, "as_strided_")
     offset = () if storage_offset is None else (storage_offset,)
-    input.data = input.detach().as_strided(size, stride, *offset)
-    return input
+    new = input.detach().as_strided(size, stride, *offset)
+    return _become(input, new._value())  # type: ignore[no-any-return]
 
 
 def as_subclass(input: Tensor, cls: type[Tensor]) -> Tensor:
     """The same tensor as an instance of a subclass of Tensor."""
     if not (isinstance(cls, type) and issubclass(cls, Tensor)):
         raise TypeError(f"as_subclass: {cls!r} is no subclass of Tensor")
-    out = input.alias() if hasattr(input, "alias") else input.view_as(input)
+    out: Any = input.view_as(input)
     out.__class__ = cls
-    return out
+    return out  # type: ignore[no-any-return]
 
 
 def to_dense(input: Tensor, dtype: Any = None, *, masked_grad: Any = None) -> Tensor:
@@ -186,19 +200,20 @@ def _lower(name: str) -> Callable[..., Any]:
 
 
 def _bind() -> None:
+    bound: Any = methods.__dict__["Tensor"]  # with the mathematics
     for name in _NEVER:
         setattr(Tensor, name, False)
     members: dict[str, Any] = {
         "is_cpu": True,
+        "narrow_copy": copying("narrow_copy"),
         "hardshrink": _lower("hardshrink"),
         "prelu": _lower("prelu"),
         "H": property(_transposed),
         "mH": property(lambda self: self.mT),
-        "addbmm_": _updating(matmul.addbmm),
-        "addmv_": _updating(matmul.addmv),
-        "addr_": _updating(matmul.addr),
-        "renorm_": _updating(statistics.renorm),
-        "nan_to_num_": _updating(arithmetic.nan_to_num),
+        "addbmm_": _updating(bound.addbmm),
+        "addmv_": _updating(bound.addmv),
+        "addr_": _updating(bound.addr),
+        "renorm_": _updating(bound.renorm),
     }
     for function in (get_device, is_inference, is_pinned, is_set_to, storage_offset,
                      apply_, map_, resize_, resize_as_, set_, as_strided_, as_subclass,

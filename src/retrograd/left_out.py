@@ -88,7 +88,7 @@ TABLE = (
         "quantization, and numbers of 8 bits and fewer",
         "the smallest types are int8, uint8, float16 and bfloat16",
         """*quant* qint* quint* QInt* QUInt* q_* qscheme per_channel_* per_tensor_*
-        int_repr fbgemm_* float8_* float4_* bit bits* int[1-7] uint[1-7] scaled_mm
+        int_repr fbgemm_* choose_qparams_optimized float8_* float4_* bit bits* int[1-7] uint[1-7] scaled_mm
         scaled_grouped_mm ScalingType SwizzleType""",
     ),
     Reason(
@@ -124,7 +124,7 @@ TABLE = (
         parse_ir parse_schema parse_type_comment merge_type_from_type_comment
         unify_type_list classproperty torch.fork torch.wait torch.cond torch.while_loop
         functionalize boolean_dispatch BroadcastingList* ExcludeDispatchKeyGuard
-        func.debug_unwrap is_view_replay_enabled FatalError""",
+        func.debug_unwrap torch.BufferDict torch.ModuleDict torch.ParameterDict is_view_replay_enabled FatalError""",
     ),
     Reason(
         "pipelines of data, of which PyTorch has given up the development",
@@ -149,8 +149,8 @@ TABLE = (
     ),
     Reason(
         "undocumented names below documented ones",
-        "use the documented function, mostly in nn.functional",
-        """native_* *_copy affine_grid_generator torch.grid_sampler* conv_tbc convolution
+        "use the documented function, mostly of nn.functional",
+        """native_* affine_grid_generator torch.grid_sampler* conv_tbc convolution
         embedding_renorm_ norm_except_dim torch.feature_dropout* constant_pad_nd
         torch.binary_cross_entropy_with_logits torch.cosine_embedding_loss torch.ctc_loss
         torch.embedding_bag torch.hinge_embedding_loss torch.kl_div
@@ -166,7 +166,7 @@ TABLE = (
         LongTensor ShortTensor BFloat16Tensor set_default_tensor_type upsample
         upsample_bilinear upsample_nearest UpsamplingBilinear2d UpsamplingNearest2d
         clip_grad_norm nn.init.*[!_] Tensor.reinforce Tensor.new Tensor.volatile
-        Tensor.name legacy_contiguous_format CrossMapLRN2d Container NLLLoss2d""",
+        Tensor.name legacy_contiguous_format CrossMapLRN2d Container NLLLoss2d eig""",
     ),
 )
 
@@ -198,8 +198,7 @@ def error(namespace: str, name: str) -> AttributeError:
     place = "retrograd" if namespace == "torch" else f"retrograd.{namespace}"
     reason = None if name.startswith("_") else reason_for(namespace, name)
     if reason is None:
-        what = "object" if namespace == "Tensor" else "module"
-        return AttributeError(f"{what} {place!r} has no attribute {name!r}")
-    return LeftOutError(
-        f"{place}.{name} is left out ({reason.title}): {reason.advice}"
-    )
+        if namespace == "Tensor":
+            return AttributeError(f"'Tensor' object has no attribute {name!r}")
+        return AttributeError(f"module {place!r} has no attribute {name!r}")
+    return LeftOutError(f"{place}.{name} is left out ({reason.title}): {reason.advice}")

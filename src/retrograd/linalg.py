@@ -61,8 +61,8 @@ _give_out(globals(), _LINALG)
 
 
 __all__ = [
-    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", 
-    "eigh", "eigvalsh", "householder_product", "inv", "inv_ex", 
+    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal",
+    "eigh", "eigvalsh", "householder_product", "inv", "inv_ex",
     "lstsq", "lu", "lu_factor", "lu_factor_ex",
     "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank",
     "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_ex",

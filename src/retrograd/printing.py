@@ -102,7 +102,12 @@ def text(tensor: Any) -> str:
         notes.append(f"grad_fn=<{fn.name()}>")
     elif tensor.requires_grad:
         notes.append("requires_grad=True")
-    return f"tensor({', '.join([body, *notes])})"
+    made = f"tensor({body}"
+    for note in notes:
+        last = len(made) - made.rfind("\n") + 1
+        made += ",\n       " if last + len(note) + 2 > WIDTH else ", "
+        made += note
+    return made + ")"
 
 
 __all__ = ["State", "text"]

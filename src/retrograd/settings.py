@@ -106,7 +106,9 @@ def set_float32_matmul_precision(precision: str) -> None:
     global _precision
     kinds = ("highest", "high", "medium")
     if precision not in kinds:
-        raise RuntimeError(f"precision is one of {list(kinds)}, not {precision!r}")
+        text = f"precision is one of {list(kinds)}, not {precision!r}: nothing changed"
+        warnings.warn(text, stacklevel=2)
+        return
     _precision = precision
 
 

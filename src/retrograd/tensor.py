@@ -343,6 +343,13 @@ class Tensor(Handle):
         def __matmul__(self, other: Any) -> Any: ...
         def __getitem__(self, key: Any) -> Any: ...
 
+    else:
+
+        def __getattr__(self, name: str) -> Any:
+            from .left_out import error
+
+            raise error("Tensor", name)
+
     def _fresh(self) -> Any:
         """A new key, if this is a view of something that was changed in place."""
         meta = self._meta
