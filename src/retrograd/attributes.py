@@ -65,9 +65,10 @@ def is_set_to(input: Tensor, tensor: Tensor) -> bool:
 def storage_offset(input: Tensor) -> int:
     """How many elements of the memory come before the first one."""
     array = input._value()
-    base = array
-    while isinstance(base.base, np.ndarray):
-        base = base.base
+    base, below = array, array.base
+    while below is not None and hasattr(below, "base"):  # also NumPy's wrappers
+        base = below if isinstance(below, np.ndarray) else base
+        below = below.base
     start, first = (a.__array_interface__["data"][0] for a in (base, array))
     return int(first - start) // array.itemsize if array.size else 0
 
