@@ -92,7 +92,7 @@ _LAZY_NAMES |= dict.fromkeys(
 _LAZY_NAMES |= {"svd_lowrank": "functions.lowrank",
                 "pca_lowrank": "functions.lowrank", "can_cast": "dtypes",
                 "get_device": "attributes", "is_inference": "attributes",
-                "to_dlpack": "exchange"}  # fmt: skip
+                "from_dlpack": "exchange", "to_dlpack": "exchange"}  # fmt: skip
 #: functions of layers under the names without ``nn.functional``
 _LOW_LEVEL = frozenset(
     """

@@ -13,11 +13,9 @@ from typing import Any as _Any
 
 from ..dtypes import (  # noqa: F401
     bfloat16,
-    finfo,
     float16,
     float32,
     float64,
-    iinfo,
     int8,
     int16,
     int32,
@@ -28,6 +26,7 @@ from ..dtypes import bool_ as bool
 from ..dtypes import dtype as _dtype
 from ..dtypes import get_default_dtype as _default
 from ..tensor import device as _device
+from . import linalg as linalg
 from .arrays import *  # noqa: F403
 from .basics import *  # noqa: F403
 from .basics import isdtype as _isdtype

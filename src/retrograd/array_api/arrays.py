@@ -12,6 +12,7 @@ from .. import dtypes
 from ..dispatch import constant
 from ..dtypes import bool_ as bool
 from ..dtypes import int64
+from ..trace import Handle
 from .basics import Array, Axis, F, result_type
 
 # -- shapes -----------------------------------------------------------------------------
@@ -76,7 +77,8 @@ def roll(x: Array, /, shift: Any, *, axis: Axis = None) -> Array:
 
 def repeat(x: Array, repeats: Any, /, *, axis: int | None = None) -> Array:
     """Each element several times."""
-    return x.repeat_interleave(repeats, axis)
+    counts = repeats.to(int64) if isinstance(repeats, Handle) else repeats  # type: ignore[attr-defined]
+    return x.repeat_interleave(counts, axis)
 
 
 def tile(x: Array, repetitions: tuple[int, ...], /) -> Array:

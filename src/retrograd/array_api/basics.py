@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,6 +48,40 @@ def result_type(*arrays_and_dtypes: Any) -> dtypes.dtype:
         elif type(x) is int and found.category == dtypes.BOOL:
             found = int64
     return found
+
+
+class FloatInfo(NamedTuple):
+    """The limits of a floating type."""
+
+    bits: int
+    eps: float
+    max: float
+    min: float
+    smallest_normal: float
+    dtype: dtypes.dtype
+
+
+class IntegerInfo(NamedTuple):
+    """The limits of an integer type."""
+
+    bits: int
+    max: int
+    min: int
+    dtype: dtypes.dtype
+
+
+def finfo(type: Any, /) -> FloatInfo:
+    """The limits of a floating type, or of an array's."""
+    kind = _kind(type)
+    i = dtypes.finfo(kind)
+    return FloatInfo(i.bits, i.eps, i.max, i.min, i.smallest_normal, kind)
+
+
+def iinfo(type: Any, /) -> IntegerInfo:
+    """The limits of an integer type, or of an array's."""
+    kind = _kind(type)
+    i = dtypes.iinfo(kind)
+    return IntegerInfo(i.bits, i.max, i.min, kind)
 
 
 def can_cast(from_: Any, to: dtypes.dtype, /) -> builtins.bool:
@@ -300,7 +334,7 @@ def triu(x: Array, /, *, k: int = 0) -> Array:
 __all__ = [
     *_BINARY, *_UNARY, *_LIKE,
     "arange", "asarray", "astype", "broadcast_arrays", "broadcast_to", "can_cast",
-    "clip", "e", "empty", "eye", "from_dlpack", "full", "full_like", "inf",
+    "clip", "e", "empty", "eye", "finfo", "iinfo", "from_dlpack", "full", "full_like", "inf",
     "isdtype", "linspace", "meshgrid", "nan", "newaxis", "ones", "pi",
     "result_type", "tril", "triu", "where", "zeros",
 ]  # fmt: skip
