@@ -36,12 +36,12 @@ def table() -> dict[str, list[Any]]:
 
 #: functions whose entry takes its arguments in another order
 _ORDER: dict[str, Callable[..., Any]] = {
-    "polygamma": lambda x, n: rg.polygamma(n, x),
-    "special.polygamma": lambda x, n: rg.special.polygamma(n, x),
+    "polygamma": lambda x, n, **k: rg.polygamma(n, x, **k),
+    "special.polygamma": lambda x, n, **k: rg.special.polygamma(n, x, **k),
     "einsum": lambda xs, equation: rg.einsum(equation, *xs),
     "linalg.lstsq.grad_oriented": lambda *a, **k: rg.linalg.lstsq(*a, **k)[:2],
     "linalg.pinv.singular": lambda a, b: rg.linalg.pinv(a @ b.mT),
-    "where": lambda x, condition, other: rg.where(condition, x, other),
+    "where": lambda x, condition, other, **k: rg.where(condition, x, other, **k),
 }
 
 

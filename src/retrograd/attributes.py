@@ -156,16 +156,6 @@ def set_(
     return input
 
 
-def as_strided_(
-    input: Tensor, size: Any, stride: Any, storage_offset: int | None = None
-) -> Tensor:
-    """``as_strided`` in place."""
-    _no_gradient(input, "as_strided_")
-    offset = () if storage_offset is None else (storage_offset,)
-    new = input.detach().as_strided(size, stride, *offset)
-    return _become(input, new._value())  # type: ignore[no-any-return]
-
-
 def as_subclass(input: Tensor, cls: type[Tensor]) -> Tensor:
     """The same tensor as an instance of a subclass of Tensor."""
     if not (isinstance(cls, type) and issubclass(cls, Tensor)):
@@ -217,7 +207,7 @@ def _bind() -> None:
         "renorm_": _updating(bound.renorm),
     }
     for function in (get_device, is_inference, is_pinned, is_set_to, storage_offset,
-                     apply_, map_, resize_, resize_as_, set_, as_strided_, as_subclass,
+                     apply_, map_, resize_, resize_as_, set_, as_subclass,
                      to_dense):  # fmt: skip
         members[function.__name__] = function
     for name, member in members.items():

@@ -41,7 +41,14 @@ def copying(name: str) -> Callable[..., Any]:
     def function(input: Any, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         made = view(input, *args, **kwargs)
         if not isinstance(made, Handle):
-            return tuple(part.clone() for part in made)
+            parts = tuple(part.clone() for part in made)
+            if out is None:
+                return parts
+            if len(out) != len(parts):
+                raise RuntimeError(
+                    f"{name}(): out has {len(out)} tensors for {len(parts)} results"
+                )
+            return tuple(write(o, p, name) for o, p in zip(out, parts, strict=True))
         copy: Any = made.clone()  # type: ignore[attr-defined]
         return copy if out is None else write(out, copy, name)
 
