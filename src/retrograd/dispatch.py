@@ -374,6 +374,8 @@ def bequeath(tensor: Handle, home: Bound) -> None:
 
 def _held_elsewhere(array: Array) -> bool:
     owner = array if array.base is None else array.base
+    if type(owner) is not np.ndarray or not owner.flags.owndata:
+        return True  # memory of another library: who else knows it cannot be told
     # the tensor's slot (or the view), this frame's one or two names, and the argument
     return sys.getrefcount(owner) > (4 if owner is array else 3)
 

@@ -110,6 +110,9 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
     detached = meta is not None and any(name == "detach" for name, _ in meta.path)
     _check(rec, x, x if detached else root)
     tracked = rec.grad_mode and (new.requires_grad or x.requires_grad)
+    if tracked and not new.requires_grad and spec_of(new).dtype.is_floating_point:
+        # what is replaced gets a gradient of zeros
+        new = apply(REGISTRY["where"], False, x, new)
     if _materialized(x) and _materialized(root) and not tracked:
         _write(rec, x, root, new)
         return False
