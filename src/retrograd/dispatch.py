@@ -55,7 +55,7 @@ class Recorder:
 
     __slots__ = ("state", "pending", "args", "snapshots", "writes", "hooks", "roots",
                  "args_known", "group", "of", "epoch", "count", "eager", "grad_mode",
-                 "inference", "running",
+                 "inference", "running", "unsettled", "bases",
                  "hold", "targets", "orphans", "capture")  # fmt: skip
 
     def __init__(self) -> None:
@@ -85,6 +85,8 @@ class Recorder:
         self.snapshots: dict[int, Array] = {}
         self.writes: list[Handle] = []  # memory that takes a value at the run
         self.targets: dict[int, Any] = {}  # … and what it was as a leaf
+        self.unsettled = False  # … among it what wants gradients, changed under no_grad
+        self.bases: set[int] = set()  # what has pending views, by identity
         self.hooks: dict[State, Any] = {}
         self.state = root
         self.orphans: list[Handle] = []  # parameters that died with work pending
@@ -388,6 +390,7 @@ def alias(out: Handle, source: Handle) -> None:
         meta.base, meta.path = origin.base, origin.path
     else:
         meta.base = source
+    _local.rec.bases.add(id(meta.base))
 
 
 def apply1(op: type[Op], a: Any) -> Any:
@@ -687,6 +690,14 @@ def set_mode(grad: bool) -> None:
         rec.reset()
         return
     rec.mark("mode", grad, {})
+
+
+def settle() -> None:
+    """Called where gradients are recorded again: what was changed in place meanwhile is
+    written now, so that what is recorded next finds the leaf and not a pending value."""
+    rec = _local.rec
+    if rec.unsettled and not rec.running:
+        rec.flush()
 
 
 def set_eager(eager: bool) -> None:

@@ -29,8 +29,9 @@ from .functions import (
     systems,
 )
 from .functions import elementwise as F
+from .ops.movement import constant_zeros
 from .tensor import Tensor
-from .trace import Handle
+from .trace import Handle, spec_of
 
 #: in the package these names are the functions
 matmul = importlib.import_module(".functions.matmul", __package__)
@@ -220,7 +221,7 @@ def _bind_operators() -> None:
             _cast_like(source, self)
         ),
         "fill_": _fill,
-        "zero_": lambda self: _fill(self, 0),
+        "zero_": lambda self: self._assign(constant_zeros(spec_of(self))),
     }
     casts = {
         "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16,

@@ -62,17 +62,42 @@ def _fitting(x: Any, new: Any) -> Any:
     return new
 
 
-def _shares(path: tuple[Any, ...], spec: Spec) -> bool:
-    """Whether the views of *path* lead into the memory of a tensor of that shape."""
+def _laid_out(spec: Spec) -> Any:
+    """An array with the strides of new memory, whose elements are not to be touched."""
     strides, step = [], 1
     for n in reversed(spec.shape):
         strides.append(step)
         step *= n
     one = np.zeros(1, np.int8)
-    whole = np.lib.stride_tricks.as_strided(one, spec.shape, strides[::-1])
+    return np.lib.stride_tricks.as_strided(one, spec.shape, strides[::-1])
+
+
+def _shares(path: tuple[Any, ...], spec: Spec) -> bool:
+    """Whether the views of *path* lead into the memory of a tensor of that shape."""
+    whole = _laid_out(spec)
     return follow(whole, path).base is not None and np.may_share_memory(
         follow(whole, path), whole
     )
+
+
+def _refuse_overlap(x: Any, root: Any) -> None:
+    """RuntimeError where several elements of *x* are one place in memory."""
+    if type(x._key) is State:
+        steps = view_path(x._key, root._key)
+        stretched = [a for name, a in steps if name == "expand"]
+        if not stretched or not _shares(steps, spec_of(root)):
+            return
+        whole = _laid_out(spec_of(root))
+        array = follow(whole, steps)
+    else:
+        array = x._array
+    pairs = zip(array.shape, array.strides, strict=True)
+    if any(n > 1 and step == 0 for n, step in pairs):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor "
+            f"{spec_of(x)!r} refers to a single memory location. Please clone() the "
+            f"tensor before performing the operation\n  at {errors.user_line()}"
+        )
 
 
 def _materialized(x: Any) -> bool:
@@ -107,6 +132,8 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
             root = x if meta is None or meta.base is None else meta.base
         elif not meta.path and not _shares(steps, spec_of(root)):
             meta.base, root = None, x
+    if root is not x:
+        _refuse_overlap(x, root)
     detached = meta is not None and any(name == "detach" for name, _ in meta.path)
     _check(rec, x, x if detached else root)
     tracked = rec.grad_mode and (new.requires_grad or x.requires_grad)
@@ -127,6 +154,8 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
 
 def _aliases(rec: Recorder, root: Any) -> list[Any]:
     """Pending views of *root*."""
+    if id(root) not in rec.bases:
+        return []
     return [
         t
         for t in rec.pending
@@ -142,9 +171,7 @@ def _write(rec: Recorder, x: Any, root: Any, new: Any) -> None:
     array = x._array
     # the slot, this name and the argument of getrefcount
     alone = array.base is None and sys.getrefcount(array) <= 3
-    # A leaf that requires gradients is written at once: what is recorded next must
-    # find the leaf, not the pending value that replaces it.
-    if root is x and alone and not x.requires_grad and not _aliases(rec, x):
+    if root is x and alone and not _aliases(rec, x):
         key = new._key or rec.leaf(new)
         if type(key) is not State:
             key = apply1(Clone, new)._key
@@ -159,6 +186,8 @@ def _write(rec: Recorder, x: Any, root: Any, new: Any) -> None:
 
 def _later(rec: Recorder, x: Any, key: State) -> None:
     """Write the value *key* to the memory of *x* when the work is run."""
+    if x.requires_grad and not key.grad:
+        rec.unsettled = True
     target = rec.targets.get(id(x))
     if target is None:
         target = x._key or rec.leaf(x)
@@ -175,7 +204,13 @@ def _replace(rec: Recorder, x: Any, new: Any) -> None:
     views = [(t, view_path(t._key, x._key)) for t in _aliases(rec, x)]
     if type(new._key) is not State or new._key.recorder is not rec or new._key.view:
         new = apply1(Clone, new)
-    old, key = x._key, new._key
+    old = x._key
+    if type(old) is State and old.grad and not rec.grad_mode:
+        # without gradients only the numbers change: the history stays what it was
+        dispatch.set_mode(True)
+        new = apply(REGISTRY["overwrite"], x, new)
+        dispatch.set_mode(False)
+    key = new._key
     if x._meta is not None and x._meta.history is not None:
         segment, state = x._meta.history
         segment.overwritten[state] = errors.user_line()
@@ -237,7 +272,7 @@ def share(source: Any) -> Any:
     """A tensor on the same memory without history: ``detach`` and ``.data``."""
     key = source._key
     if type(key) is State or type(key) is Failed:
-        return apply1(REGISTRY["detach"], source)
+        return apply(REGISTRY["detach"], source)
     out: Any = object.__new__(dispatch._tensor_type)
     out._key, out._array, out._grad, out._meta = None, source._array, None, None
     meta = meta_of(out)
@@ -254,6 +289,8 @@ def set_data(x: Any, value: Any) -> None:
     """``x.data = value``: *x* takes over the memory of *value*."""
     rec = dispatch.recorder()
     dispatch.realize(value)
+    if value._array is x._array and x._array is not None:
+        return  # x.data += 1 changed the memory, and now gives it back
     if type(x._key) in (State, Arg):
         rec.flush()
     x._array = value._array

@@ -355,8 +355,9 @@ class Tensor(Handle):
         key = self._key
         if key is None and self._meta is not None:
             key = self._fresh()
-        if key is not None:
+        if key is not None and (key.grad or type(key) is not State):
             return bool(key.grad)
+        # a pending value here was written under no_grad, which leaves this as it was
         meta = self._meta
         return meta is not None and (meta.requires_grad or meta.history is not None)
 
@@ -390,16 +391,16 @@ class Tensor(Handle):
     @property
     def is_leaf(self) -> bool:
         key = self._key or self._fresh()
-        if type(key) is State:
-            return not key.grad
+        if type(key) is State and key.grad:
+            return False
         meta = self._meta
         return meta is None or meta.history is None
 
     @property
     def grad_fn(self) -> GradFn | None:
         key = self._key or self._fresh()
-        if type(key) is State:
-            return GradFn(None, key) if key.grad else None
+        if type(key) is State and key.grad:
+            return GradFn(None, key)
         meta = self._meta
         return None if meta is None or meta.history is None else GradFn(*meta.history)
 

@@ -166,8 +166,9 @@ def full_like(
             f"full_like(): argument 'input' (position 1) must be Tensor, not "
             f"{type(input).__name__}"
         )
+    like: Any = input
     return full(
-        tuple(input.shape), fill_value, dtype=dtype or input.dtype, device=device,
+        tuple(like.shape), fill_value, dtype=dtype or like.dtype, device=device,
         requires_grad=requires_grad, **layout,
     )  # fmt: skip
 

@@ -1,0 +1,283 @@
+"""Changes in place, modes and histories mean what they mean in PyTorch.
+
+Each function is one program for both libraries; what it returns, or the class of what it
+raises, is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import retrograd as rg
+
+torch: Any = pytest.importorskip(
+    "torch", reason="comparisons with PyTorch are skipped: it is not installed"
+)
+
+
+def a_part_of_a_leaf_written(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    with lib.no_grad():
+        p[0] = 5.0
+        r = (p.requires_grad, p.is_leaf, p.grad_fn is None, (p * 2).requires_grad)
+    l = (p * p).sum()
+    l.backward()
+    return r, p.grad.tolist(), p.tolist()
+
+
+def pending_value_changed_keeps_its_history(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    y = p * 2
+    with lib.no_grad():
+        y.add_(1)
+    r = y.requires_grad
+    (y * 3).sum().backward()
+    return r, p.grad.tolist()
+
+
+def computed_value_changed_keeps_its_history(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    y = p * 2
+    y.tolist()
+    with lib.no_grad():
+        y.add_(1)
+        r = y.requires_grad
+    (y * 3).sum().backward()
+    return r, p.grad.tolist(), y.tolist()
+
+
+def part_of_a_pending_value(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    y = p * 2
+    with lib.no_grad():
+        y[0] = 7
+    (y * y.detach()).sum().backward()
+    return p.grad.tolist(), y.tolist()
+
+
+def view_of_a_pending_value(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    y = p * 2
+    v = y[:2]
+    with lib.no_grad():
+        v.mul_(5)
+    (y * 3).sum().backward()
+    return p.grad.tolist(), y.tolist(), v.tolist()
+
+
+def later_rules_see_the_new_value(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    y = p * 2
+    with lib.no_grad():
+        y.mul_(5)
+    (y * y).sum().backward()
+    return p.grad.tolist(), y.tolist()
+
+
+def a_value_that_a_rule_needs(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    y = p * p
+    with lib.no_grad():
+        p.mul_(2)
+    y.sum().backward()
+    return p.grad.tolist()
+
+
+def a_value_that_no_rule_needs(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    y = p * 3
+    with lib.no_grad():
+        p.mul_(2)
+    y.sum().backward()
+    return p.grad.tolist(), p.tolist()
+
+
+def enable_grad_inside(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    with lib.no_grad():
+        p.mul_(2)
+        with lib.enable_grad():
+            y = (p * p).sum()
+        y.backward()
+        p.sub_(p.grad)
+    return p.tolist(), p.grad.tolist()
+
+
+def aliases_inside(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    with lib.no_grad():
+        p.mul_(2)
+        q = p.detach()
+        q.add_(1)
+        r = p.view(3, 1)
+        r.add_(1)
+        p.add_(1)
+    return p.tolist(), q.tolist(), r.tolist(), p.requires_grad
+
+
+def data_of_a_leaf(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    for _ in range(3):
+        (p * p).sum().backward()
+        p.data -= 0.1 * p.grad
+        p.grad.zero_()
+    return [round(x, 5) for x in p.tolist()], p.grad.tolist(), p.is_leaf
+
+
+def zero_passes_zeros_back(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    y = p * 2
+    y.zero_()
+    r = y.requires_grad
+    y.sum().backward()
+    return r, p.grad.tolist()
+
+
+def copy_passes_zeros_back(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    y = p * 2
+    y.copy_(lib.zeros(3))
+    r = y.requires_grad
+    y.sum().backward()
+    return r, p.grad.tolist()
+
+
+def fill_passes_zeros_back(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    y = p * 2
+    y.fill_(2.0)
+    r = y.requires_grad
+    (y * y).sum().backward()
+    return r, p.grad.tolist()
+
+
+def memory_that_overlaps(lib: Any) -> Any:
+    x = lib.zeros(1).expand(3)
+    x.add_(1)
+    return x.tolist()
+
+
+def set_grad_enabled_as_block(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    with lib.set_grad_enabled(False):
+        p.add_(1)
+    (p * p).sum().backward()
+    return p.grad.tolist()
+
+
+def set_grad_enabled_as_call(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    lib.set_grad_enabled(False)
+    p.add_(1)
+    lib.set_grad_enabled(True)
+    (p * p).sum().backward()
+    return p.grad.tolist()
+
+
+def decorated(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+
+    @lib.no_grad()
+    def f():
+        p.add_(1)
+
+    f()
+    (p * p).sum().backward()
+    return p.grad.tolist()
+
+
+def block_left_by_an_error(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    try:
+        with lib.no_grad():
+            p.add_(1)
+            raise KeyError
+    except KeyError:
+        pass
+    (p * p).sum().backward()
+    return p.grad.tolist()
+
+
+def detached_alias_sees_it(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    a = p.detach()
+    with lib.no_grad():
+        p.add_(1)
+    return a.tolist()
+
+
+def array_sees_it(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    a = p.detach().numpy()
+    with lib.no_grad():
+        p.add_(1)
+        return a.tolist()
+
+
+def shape_changed_in_place(lib: Any) -> Any:
+    p = lib.ones(2, 3, requires_grad=True)
+    with lib.no_grad():
+        p.unsqueeze_(0)
+    return list(p.shape), p.requires_grad
+
+
+def module_parameters(lib: Any) -> Any:
+    m = lib.nn.Linear(2, 2)
+    with lib.no_grad():
+        m.weight.copy_(lib.eye(2))
+        m.bias.zero_()
+        m.weight[0, 0] = 3.0
+    return m(lib.ones(1, 2)).tolist(), m.weight.requires_grad
+
+
+def hook_registered_inside(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    with lib.no_grad():
+        p.add_(1)
+        p.register_hook(lambda g: g * 2)
+    (p * p).sum().backward()
+    return p.grad.tolist()
+
+
+def flag_taken_away(lib: Any) -> Any:
+    p = lib.ones(3, requires_grad=True)
+    with lib.no_grad():
+        p.add_(1)
+        p.requires_grad_(False)
+    return p.requires_grad, (p * 2).requires_grad
+
+
+def change_of_a_detached_value(lib: Any) -> Any:
+    w = lib.ones(3, requires_grad=True)
+    y = w * 2
+    z = y.detach()
+    with lib.no_grad():
+        z.mul_(3)
+    (y * y).sum().backward()
+    return w.grad.tolist()
+
+
+PROGRAMS: list[Callable[[Any], Any]] = [
+    f
+    for name, f in list(globals().items())
+    if getattr(f, "__module__", "") == __name__ and not name.startswith(("_", "test"))
+]
+
+
+def _result(lib: Any, program: Callable[[Any], Any]) -> Any:
+    try:
+        return program(lib)
+    except Exception as error:
+        return type(error)
+
+
+@pytest.mark.parametrize("eager", [False, True], ids=["later", "at once"])
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
+def test_same(program: Callable[[Any], Any], eager: bool) -> None:
+    with rg.eager(eager):
+        mine = [_result(rg, program) for _ in range(4)]
+    theirs = _result(torch, program)
+    assert mine == [theirs] * 4
