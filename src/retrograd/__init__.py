@@ -97,6 +97,11 @@ def is_floating_point(input: _Any) -> _Any:
     return input.is_floating_point()
 
 
+def is_inference(input: _Any) -> _Any:
+    """Whether the tensor was made in ``inference_mode``."""
+    return input.is_inference()
+
+
 def numel(input: _Any) -> _Any:
     """The number of elements."""
     return input.numel()

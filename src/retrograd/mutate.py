@@ -135,6 +135,11 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
     if root is not x:
         _refuse_overlap(x, root)
     detached = meta is not None and any(name == "detach" for name, _ in meta.path)
+    if not rec.inference and not detached and x.is_inference():
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed. "
+            f"Make a clone of it first\n  at {errors.user_line()}"
+        )
     _check(rec, x, x if detached else root)
     tracked = rec.grad_mode and (new.requires_grad or x.requires_grad)
     if tracked and not new.requires_grad and spec_of(new).dtype.is_floating_point:
@@ -281,7 +286,8 @@ def share(source: Any) -> Any:
         meta.base, meta.path = origin.base, (*origin.path, ("detach", ()))
     else:
         meta.base, meta.path = source, (("detach", ()),)
-    meta.exposed = origin is not None and origin.exposed
+    if origin is not None:
+        meta.exposed, meta.inference = origin.exposed, origin.inference
     return out
 
 

@@ -379,6 +379,11 @@ class Tensor(Handle):
                 "you can only change requires_grad flags of leaf variables. Use "
                 "detach() to get a tensor without history"
             )
+        if requires_grad and not dispatch.recorder().inference and self.is_inference():
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is "
+                f"not allowed: use a clone of it\n  at {errors.user_line()}"
+            )
         self._value()
         meta = meta_of(self)
         meta.requires_grad = requires_grad
@@ -527,8 +532,17 @@ class Tensor(Handle):
         """A copy in memory of its own, through which gradients flow."""
         return apply1(Clone, self)
 
+    def is_inference(self) -> bool:
+        """Whether this was made in ``inference_mode``."""
+        key, meta = self._key, self._meta
+        if type(key) is State:
+            return bool(key.inference)
+        return meta is not None and meta.inference
+
     @property
     def _version(self) -> int:
+        if self.is_inference():
+            raise RuntimeError("Inference tensors do not track version counter.")
         return memory_of(self)[0]
 
     @property

@@ -93,16 +93,14 @@ class inference_mode(_Mode):
         return inference_mode(self.mode)
 
     def __enter__(self) -> Any:
-        rec = dispatch.recorder()
-        self.before = is_grad_enabled(), rec.inference
-        if self.mode:
-            _set(False)
-            rec.inference = True
+        self.before = is_grad_enabled(), dispatch.recorder().inference
+        dispatch.set_inference(self.mode)
+        _set(not self.mode)
         return self
 
     def __exit__(self, *exc: object) -> None:
+        dispatch.set_inference(self.before[1])
         _set(self.before[0])
-        dispatch.recorder().inference = self.before[1]
 
 
 class eager(_Mode):
@@ -125,7 +123,8 @@ class eager(_Mode):
 
 
 def _set(grad: bool) -> None:
-    """The mode from here on."""
+    """The mode from here on; inference_mode has the last word."""
+    grad = grad and not dispatch.recorder().inference
     if grad and not dispatch.recorder().grad_mode:
         dispatch.settle()
     dispatch.set_mode(grad)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..dispatch import constant
+from ..dispatch import constant, recorder
 from ..ops.families import Tensor
 from ..trace import Handle, meta_of
 from . import filled, ranges, windows
@@ -199,6 +199,7 @@ def from_numpy(ndarray: Any) -> Tensor:
         ndarray = ndarray.copy()
     out = constant(ndarray)
     meta_of(out).exposed = True
+    meta_of(out).inference = recorder().inference
     return out
 
 

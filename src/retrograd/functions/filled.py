@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..dispatch import constant
+from ..dispatch import constant, recorder
 from ..ops.families import Tensor
-from ..trace import Handle
+from ..trace import Handle, meta_of
 from .out import maker
 
 __all__ = ["zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like",
@@ -31,6 +31,8 @@ def finish(array: Any, requires_grad: bool, device: Any = None) -> Tensor:
     """The tensor on *array*."""
     on_cpu(device)
     out = constant(array)
+    if recorder().inference:
+        meta_of(out).inference = True
     return out.requires_grad_() if requires_grad else out
 
 
