@@ -15,9 +15,10 @@ import numpy as np
 
 from . import dispatch, dtypes, errors
 from .dispatch import Recorder, apply, apply1
-from .execute.interpreter import follow, view_path
+from .execute.interpreter import view_path
 from .ops.core import Clone
 from .ops.op import REGISTRY, Spec
+from .strides import follow_model, model
 from .trace import Arg, Failed, Handle, Meta, State, memory_of, meta_of, spec_of
 
 
@@ -62,33 +63,20 @@ def _fitting(x: Any, new: Any) -> Any:
     return new
 
 
-def _laid_out(spec: Spec) -> Any:
-    """An array with the strides of new memory, whose elements are not to be touched."""
-    strides, step = [], 1
-    for n in reversed(spec.shape):
-        strides.append(step)
-        step *= n
-    one = np.zeros(1, np.int8)
-    return np.lib.stride_tricks.as_strided(one, spec.shape, strides[::-1])
-
-
 def _shares(path: tuple[Any, ...], spec: Spec) -> bool:
     """Whether the views of *path* lead into the memory of a tensor of that shape."""
-    whole = _laid_out(spec)
-    return follow(whole, path).base is not None and np.may_share_memory(
-        follow(whole, path), whole
-    )
+    return follow_model(model(spec.shape), path) is not None
 
 
 def _refuse_overlap(x: Any, root: Any) -> None:
     """RuntimeError where several elements of *x* are one place in memory."""
     if type(x._key) is State:
         steps = view_path(x._key, root._key)
-        stretched = [a for name, a in steps if name == "expand"]
-        if not stretched or not _shares(steps, spec_of(root)):
+        if not any(name in ("expand", "as_strided") for name, _ in steps):
             return
-        whole = _laid_out(spec_of(root))
-        array = follow(whole, steps)
+        array = follow_model(model(spec_of(root).shape), steps)
+        if array is None:
+            return
     else:
         array = x._array
     pairs = zip(array.shape, array.strides, strict=True)
@@ -213,7 +201,7 @@ def _replace(rec: Recorder, x: Any, new: Any) -> None:
     if type(old) is State and old.grad and not rec.grad_mode:
         # without gradients only the numbers change: the history stays what it was
         dispatch.set_mode(True)
-        new = apply(REGISTRY["overwrite"], x, new)
+        new = apply(REGISTRY["_overwrite"], x, new)
         dispatch.set_mode(False)
     key = new._key
     if x._meta is not None and x._meta.history is not None:

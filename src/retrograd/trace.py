@@ -49,8 +49,8 @@ class Meta:
     #: counts the writes to this memory; one list for all aliases
     memory: list[int] | None = None
     exposed = False  # NumPy code may hold the memory
-    hooks: list[Any] | None = None
-    post_hooks: list[Any] | None = None
+    hooks: dict[int, Any] | None = None
+    post_hooks: dict[int, Any] | None = None
     retains_grad = False
     home: Bound | None = None
     inference = False

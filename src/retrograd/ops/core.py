@@ -48,9 +48,9 @@ class Detach(Op):
 
 class Overwrite(Op):
     """out = b where a was: a change of numbers alone, through which the gradient goes as
-    if nothing had changed."""
+    if nothing had changed (so that the rule is not the derivative, on purpose)."""
 
-    formula, adjoint = "b", ("ḡ", "0")
+    name, formula, adjoint = "_overwrite", "b", ("ḡ", "0")
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:

@@ -15,7 +15,7 @@ import numpy as np
 from .. import dtypes
 from .families import Tensor
 from .movement import constant_zeros
-from .op import Array, Op, Shape, Spec, broadcast_shapes
+from .op import Array, Op, Sample, Shape, Spec, broadcast_shapes, probe
 
 _CHUNK = 1 << 14
 _LOW = np.uint64(0xFFFFFFFF)
@@ -168,6 +168,11 @@ class Bernoulli(Op):
     def vjp_p(p_spec: Spec) -> Tensor:
         return constant_zeros(p_spec)
 
+    @staticmethod
+    def samples() -> list[Sample]:
+        p = probe(3, 2, low=0.1, high=0.9)
+        return [Sample(np.array([3, 5]), p, dtype=dtypes.float64)]
+
 
 def _sampler(state: Array) -> np.random.Generator:
     """NumPy's samplers on a counter-based generator of the same seed and counter."""
@@ -197,6 +202,10 @@ class Poisson(Op):
     def vjp_rate(rate_spec: Spec) -> Tensor:
         return constant_zeros(rate_spec)
 
+    @staticmethod
+    def samples() -> list[Sample]:
+        return [Sample(np.array([3, 5]), probe(3, 2, low=0.5, high=20.0))]
+
 
 class Binomial(Op):
     """How many of *count* trials succeed, each with the probability *prob*."""
@@ -221,3 +230,8 @@ class Binomial(Op):
     @staticmethod
     def vjp_prob(prob_spec: Spec) -> Tensor:
         return constant_zeros(prob_spec)
+
+    @staticmethod
+    def samples() -> list[Sample]:
+        count = np.array([12.5, 3.5])
+        return [Sample(np.array([3, 5]), count, probe(2, low=0.1, high=0.9))]
