@@ -20,13 +20,14 @@ conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d unfold l
 bilinear max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d
 adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d
 adaptive_max_pool2d adaptive_max_pool3d fractional_max_pool2d fractional_max_pool3d
-max_unpool1d max_unpool2d max_unpool3d
+max_unpool1d max_unpool2d max_unpool3d interpolate upsample_nearest upsample_bilinear
+grid_sample pixel_shuffle pixel_unshuffle channel_shuffle
 """.split()
 
 #: drawn: only the samples with given numbers can be compared
 DRAWN = ("fractional_max_pool2d", "fractional_max_pool3d")
 #: PyTorch adds these up in half precision
-ROUGH = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+ROUGH = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "grid_sample")
 
 
 def first(entry: Any, dtype: Any, most: int, grad: bool) -> list[Any]:
