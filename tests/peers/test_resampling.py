@@ -97,6 +97,7 @@ def test_grid_sample(mode: str, border: str, align: bool) -> None:
         )
 
 
+@pytest.mark.filterwarnings("ignore:Since version:UserWarning")
 @pytest.mark.parametrize("align", [False, True])
 def test_affine_grid(align: bool) -> None:
     def function(lib: Any, theta: Any) -> Any:
@@ -120,11 +121,9 @@ def test_grids_refused() -> None:
     refused(torch, places, x, number(1, 3, 4, 2))
     refused(torch, places, x[0], grid)
     refused(torch, places, x, grid.astype(np.float32))
-    refused(
-        torch, lambda lib, x, g: lib.nn.functional.grid_sample(x, g, "linear"), x, grid
-    )
-    refused(torch, lambda lib, x, g: lib.nn.functional.grid_sample(
-        x, g, padding_mode="ones"), x, grid)  # fmt: skip
+    for words in ({"mode": "linear"}, {"padding_mode": "ones"}):
+        refused(torch, lambda lib, x, g, w=words: lib.nn.functional.grid_sample(
+            x, g, align_corners=True, **w), x, grid)  # fmt: skip
 
     def affine(lib: Any, theta: Any, size: Any) -> Any:
         return lib.nn.functional.affine_grid(theta, size, False)

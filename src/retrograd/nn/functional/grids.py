@@ -6,7 +6,6 @@ with *align_corners*, else from the outer edge of the one to that of the other.
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from ... import dtypes
 from ...dispatch import apply, composite, constant
 from ...functions.arithmetic import remainder
+from ...functions.joining import stack
 from ...ops.elementwise import Where
 from ...ops.movement import Cast
 from ...ops.op import Shape
@@ -155,35 +155,28 @@ def _grid_sample(
         x = (x + 1) * ((m - 1) / 2) if align else ((x + 1) * m - 1) * 0.5
         at.append(x if mode == "bicubic" else _bounded(x, m, around, align))
     if mode == "nearest":
-        taps = [[(x.detach().round(), None)] for x in at]
+        taps = [(x.detach().round().unsqueeze(-1), None) for x in at]
     elif mode == "bilinear":
         taps = [_linear(x) for x in at]
     else:
         taps = [_cubic(x, m, around, align) for x, m in zip(at, plane, strict=True)]
-    total: Any = 0
-    for choice in itertools.product(*taps):
-        places = [p for p, _ in choice]
-        value = _looked_up(input, places, plane)
-        weight: Any = None
-        for _, w in choice:
-            weight = w if weight is None else weight * w
-        total = total + (value if weight is None else value * weight.unsqueeze(1))
-    total = total.reshape((*input.shape[:2], *out))
-    result: Tensor = total if kind is total.dtype else apply(Cast, total, dtype=kind)
+    value = _summed(input, taps, plane).reshape((*input.shape[:2], *out))
+    result: Tensor = apply(Cast, value, dtype=kind) if kind.itemsize < 4 else value
     return result
 
 
-def _linear(x: Tensor) -> list[tuple[Tensor, Tensor]]:
+def _linear(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The two places around x, and their weights, as a last dimension."""
     first = x.detach().floor()
     t = x - first
-    return [(first, 1 - t), (first + 1, t)]
+    return stack([first, first + 1], -1), stack([1 - t, t], -1)
 
 
-def _cubic(x: Tensor, m: int, around: str, align: bool) -> list[tuple[Tensor, Tensor]]:
+def _cubic(x: Tensor, m: int, around: str, align: bool) -> tuple[Tensor, Tensor]:
+    """The four places around x, and their weights, as a last dimension."""
     first = x.detach().floor()
-    weights = cubic(x - first)
-    return [(_bounded(first + k, m, around, align), w)
-            for k, w in zip(range(-1, 3), weights, strict=True)]  # fmt: skip
+    places = stack([first + k for k in range(-1, 3)], -1)
+    return _bounded(places, m, around, align), stack(cubic(x - first), -1)
 
 
 def _bounded(x: Tensor, m: int, around: str, align: bool) -> Tensor:
@@ -207,16 +200,32 @@ def _bounded(x: Tensor, m: int, around: str, align: bool) -> Tensor:
     return apply(Where, x < top, x, top)
 
 
-def _looked_up(input: Tensor, places: list[Tensor], plane: Shape) -> Tensor:
-    """[N, C, points]: the input at whole places, 0 outside."""
+def _summed(
+    input: Tensor, taps: list[tuple[Tensor, Tensor | None]], plane: Shape
+) -> Tensor:
+    """[N, C, points]: weighted sums over places, which lie outside where 0 is.
+
+    The taps along the dimensions (places and weights [N, points, taps]) combine to
+    [N, points, taps, …, taps].
+    """
+    n = len(plane)
     inside: Any = None
+    weight: Any = None
     flat: Any = 0
-    for x, m in zip(places, plane, strict=True):
+    for axis, ((x, w), m) in enumerate(zip(taps, plane, strict=True)):
+        shape = (*x.shape[:2], *[x.shape[2] if i == axis else 1 for i in range(n)])
+        x = x.reshape(shape)
         ok = (x >= 0) & (x <= m - 1)
         inside = ok if inside is None else inside & ok
         flat = flat * m + apply(Where, ok, x, 0.0).to(dtypes.int64)
-    n, c = input.shape[:2]
-    points = flat.shape[-1]
-    index = flat.unsqueeze(1).expand((n, c, points))
-    found = picked(input, index, len(plane))
-    return apply(Where, inside.unsqueeze(1), found, 0.0)
+        if w is not None:
+            w = w.reshape(shape)
+            weight = w if weight is None else weight * w
+    batch, points, *each = flat.shape
+    c, count = input.shape[1], math.prod(each)
+    index = flat.reshape((batch, 1, points * count)).expand((batch, c, points * count))
+    found = picked(input, index, n).reshape((batch, c, points, count))
+    value = apply(Where, inside.reshape((batch, 1, points, count)), found, 0.0)
+    if weight is not None:
+        value = value * weight.reshape((batch, 1, points, count))
+    return value.sum(-1)
