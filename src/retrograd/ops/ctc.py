@@ -64,9 +64,10 @@ class _Paths:
                      np.where(self.jumps, _shifted(before, 2, _NONE), _NONE)]  # fmt: skip
             total, shares = _added(parts)
             alpha[t] = np.where(self.alive, total + x[t], _NONE)
-            rest = [sum(w * _shifted(c[t - 1], k, 0.0) for k, w in enumerate(shares))
-                    for c in jet]  # fmt: skip
-            for c, new in zip(jet, jets.times(rest, [g[t] for g in jets.grown]), strict=True):
+            rest = [_mixed(shares, c[t - 1], 1) for c in jet]
+            for c, new in zip(
+                jet, jets.times(rest, [g[t] for g in jets.grown]), strict=True
+            ):
                 c[t] = new
         return alpha, jet
 
@@ -85,8 +86,7 @@ class _Paths:
                          np.where(ahead, _shifted(after, -2, _NONE), _NONE)]  # fmt: skip
                 total, shares = _added(parts)
                 here = np.where(end, here, total)
-                rest = [sum(w * _shifted(c[t + 1], -k, 0.0) for k, w in enumerate(shares))
-                        for c in jet]  # fmt: skip
+                rest = [_mixed(shares, c[t + 1], -1) for c in jet]
                 grown = jets.times(rest, [g[t] for g in jets.grown])
                 for c, new in zip(jet, grown, strict=True):
                     c[t] = np.where(end, c[t], new)
@@ -166,6 +166,12 @@ def _shifted(a: Array, k: int, fill: Any) -> Array:
     return out
 
 
+def _mixed(shares: list[Array], values: Array, way: int) -> Array:
+    """What comes from 0, 1 and 2 states before, or behind."""
+    parts = [w * _shifted(values, way * k, 0.0) for k, w in enumerate(shares)]
+    return np.add.reduce(parts)  # type: ignore[no-any-return]
+
+
 def _added(parts: list[Array]) -> tuple[Array, list[Array]]:
     """log Σ exp, and the share of each."""
     top = np.maximum.reduce(parts)
@@ -175,7 +181,9 @@ def _added(parts: list[Array]) -> tuple[Array, list[Array]]:
     return np.log(total) + safe, [w / np.where(total > 0, total, 1.0) for w in weights]
 
 
-def _paths(x: Array, targets: Array, steps: Array, lengths: Array, blank: int) -> _Paths:
+def _paths(
+    x: Array, targets: Array, steps: Array, lengths: Array, blank: int
+) -> _Paths:
     return _Paths(x.astype(np.float64, copy=False), targets, steps, lengths, blank)
 
 
@@ -214,7 +222,9 @@ class CtcLoss(Op):
         steps, lengths = np.array([5, 4]), np.array([3, 1])
         return [
             Sample(probe(5, 2, 4) - 1, targets, steps, lengths, blank=0),
-            Sample(probe(3, 1, 3), np.array([[0]]), np.array([2]), np.array([1]), blank=2),
+            Sample(
+                probe(3, 1, 3), np.array([[0]]), np.array([2]), np.array([1]), blank=2
+            ),
         ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -63,7 +63,9 @@ def ctc_loss(
     if rows.size and lengths.size:
         used = rows[np.arange(rows.shape[1]) < lengths[:, None]]
         if used.size and (used.min() < 0 or used.max() >= C):
-            raise RuntimeError(f"ctc_loss: the labels lie in [0, {C}), but got {used.tolist()}")
+            raise RuntimeError(
+                f"ctc_loss: the labels lie in [0, {C}), but got {used.tolist()}"
+            )
     given = [constant(a) for a in (rows, steps, lengths)]
     out = _ctc(x, *given, blank, reduction, zero_infinity)
     return out.squeeze(0) if single and reduction == "none" else out
@@ -85,6 +87,7 @@ def _ctc(
 def _numbers(lengths: Any, name: str, n: int) -> Any:
     """Lengths as an array of *n* whole numbers."""
     if isinstance(lengths, Handle):
+        lengths = cast(Any, lengths)
         if lengths.dtype.is_floating_point or lengths.dtype is dtypes.bool_:
             raise RuntimeError(f"{name} must be integral, not {lengths.dtype.name}")
         lengths = lengths.detach().numpy()
@@ -97,7 +100,9 @@ def _numbers(lengths: Any, name: str, n: int) -> Any:
 def _rows(targets: Tensor, lengths: Any, single: bool) -> Any:
     """[N, U]: the labels of each sequence."""
     if targets.dtype.is_floating_point or targets.dtype is dtypes.bool_:
-        raise RuntimeError(f"ctc_loss: targets are whole numbers, not {targets.dtype.name}")
+        raise RuntimeError(
+            f"ctc_loss: targets are whole numbers, not {targets.dtype.name}"
+        )
     labels = targets.detach().numpy().astype(np.int64)
     if lengths.size and lengths.min() < 0:
         raise RuntimeError(f"Expected target_lengths of at least 0: {lengths.tolist()}")

@@ -24,7 +24,9 @@ __all__ = ["cosine_similarity", "pairwise_distance", "pdist", "hinge_embedding_l
 
 
 @composite
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+def cosine_similarity(
+    x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8
+) -> Tensor:
     """x₁·x₂ / (max(‖x₁‖, ε) max(‖x₂‖, ε)) along *dim*.
 
     >>> import retrograd as rg
@@ -137,7 +139,9 @@ def _cosine(
     sizes = ((x1 * x1).sum(-1) + 1e-12) * ((x2 * x2).sum(-1) + 1e-12)
     cos = product / sizes.sqrt()
     near = apply(Where, target == 1, 1 - cos, 0)
-    return _reduced(near + apply(Where, target == -1, (cos - margin).clamp(min=0), 0), reduction)
+    return _reduced(
+        near + apply(Where, target == -1, (cos - margin).clamp(min=0), 0), reduction
+    )
 
 
 def cosine_embedding_loss(
@@ -176,7 +180,9 @@ def _multi_margin(
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     if p not in (1, 2):
-        raise ValueError(f"multi_margin_loss: only p == 1 and p == 2 supported, not {p}")
+        raise ValueError(
+            f"multi_margin_loss: only p == 1 and p == 2 supported, not {p}"
+        )
     if weight is not None and weight.ndim != 1:
         raise ValueError(f"weight must be one-dimensional, not {list(weight.shape)}")
     x = input if input.ndim > 1 else input.reshape((1, -1))
@@ -190,7 +196,9 @@ def _multi_margin(
             f"inconsistent target size, expected {[x.shape[0]]} but got {list(target.shape)}"
         )
     if target.dtype is not dtypes.int64:
-        raise RuntimeError(f"expected a target of int64, not {target.dtype.name}: y.long()")
+        raise RuntimeError(
+            f"expected a target of int64, not {target.dtype.name}: y.long()"
+        )
     if weight is not None and weight.numel() != x.shape[1]:
         raise RuntimeError(
             f"inconsistent weight size, expected {x.shape[1]} but got {list(weight.shape)}"
@@ -231,7 +239,9 @@ def _multilabel_margin(input: Tensor, target: Tensor, reduction: str) -> Tensor:
             f"{list(input.shape)}"
         )
     if target.dtype is not dtypes.int64:
-        raise RuntimeError(f"expected a target of int64, not {target.dtype.name}: y.long()")
+        raise RuntimeError(
+            f"expected a target of int64, not {target.dtype.name}: y.long()"
+        )
     x = input if input.ndim == 2 else input.reshape((1, -1))
     y = target.reshape(x.shape)
     classes = x.shape[1]
@@ -258,7 +268,9 @@ def multilabel_margin_loss(
 
 
 @composite
-def _multilabel_soft(input: Tensor, target: Tensor, weight: Any, reduction: str) -> Tensor:
+def _multilabel_soft(
+    input: Tensor, target: Tensor, weight: Any, reduction: str
+) -> Tensor:
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     if weight is not None:
         loss = loss * weight
