@@ -369,3 +369,30 @@ class LocalResponseNorm(Module):
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(LocalResponseNorm):
+    """y = x / (k + α/size · Σ x²)^β over ⌊(size + 1)/2⌋ − 1 channels on either side, as
+    Lua Torch had it; of an odd *size* the same as LocalResponseNorm."""
+
+    def forward(self, input: Any) -> Any:
+        width = 2 * ((self.size + 1) // 2) - 1
+        share = self.alpha * width / self.size
+        return F.local_response_norm(input, width, share, self.beta, self.k)
+
+
+class SyncBatchNorm(Module):
+    """Not there: there is one process. BatchNorm1d, 2d and 3d take its place."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(
+            "SyncBatchNorm is for several processes: use BatchNorm1d, BatchNorm2d or "
+            "BatchNorm3d"
+        )
+
+    @classmethod
+    def convert_sync_batchnorm(
+        cls, module: Module, process_group: Any = None
+    ) -> Module:
+        """The module as it is: the layers of one process see the whole batch."""
+        return module
