@@ -115,6 +115,8 @@ def smooth_l1_loss(
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:  # fmt: skip
     """½d² where |d| < δ, δ(|d| − ½δ) elsewhere."""
+    if not isinstance(delta, (int, float)):
+        raise TypeError(f"huber_loss: delta is a number, not {type(delta).__name__}")
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     loss = _smooth(input, target, float(delta), float(delta), "none")
@@ -144,6 +146,21 @@ def _check_classes(input: Any, target: Any) -> None:
         )
 
 
+def _check_weight(weight: Any, input: Any, dim: int) -> None:
+    if weight is None:
+        return
+    if tuple(weight.shape) != (input.shape[dim],):
+        raise RuntimeError(
+            f"weight tensor should be defined either for all {input.shape[dim]} classes or "
+            f"no classes but got weight tensor of shape: {list(weight.shape)}"
+        )
+    if weight.dtype is not input.dtype:
+        raise RuntimeError(
+            f"expected scalar type {input.dtype.name} for the weight but found "
+            f"{weight.dtype.name}: weight.to(input.dtype)"
+        )
+
+
 class PickClass(Gather):
     """out[n] = a[n, index[n]]: the number at the class of each sample."""
 
@@ -168,6 +185,7 @@ def _picked(log_p: Any, target: Any, dim: int) -> Any:
 def _nll(log_p: Any, target: Any, weight: Any, ignore: int, reduction: str, smoothing: float) -> Any:  # fmt: skip
     _check_classes(log_p, target)
     dim = 1 if log_p.ndim > 1 else 0
+    _check_weight(weight, log_p, dim)
     ignored = target == ignore
     safe = (
         E.where(ignored, 0, target)
@@ -209,6 +227,19 @@ def _cross_entropy(
     input: Any, target: Any, weight: Any, ignore: int, reduction: str, smoothing: float
 ) -> Any:
     dim = 1 if input.ndim > 1 else 0
+    if not 0 <= smoothing <= 1:
+        raise RuntimeError(
+            f"label_smoothing must be between 0.0 and 1.0. Got: {smoothing}"
+        )
+    _check_weight(weight, input, dim)
+    if target.shape == input.shape and not target.dtype.is_floating_point:
+        raise RuntimeError(
+            "Expected floating point type for target with class probabilities, got "
+            f"{target.dtype.name}: target.to(input.dtype), or class indices of shape "
+            f"{[*input.shape[:dim], *input.shape[dim + 1 :]]}"
+        )
+    if target.dtype.is_floating_point and ignore >= 0:
+        raise RuntimeError("ignore_index is not supported for floating point target")
     log_p = P.log_softmax(input, dim)
     if target.dtype.is_floating_point:
         if target.shape != input.shape:
@@ -306,7 +337,7 @@ def kl_div(
         reduction = _way(size_average, reduce, reduction)
     loss = target.exp() * (target - input) if log_target else E.xlogy(target, target) - target * input  # fmt: skip
     if reduction == "batchmean":
-        return loss.sum() / input.shape[0]
+        return loss.sum() / (input.shape[0] if input.ndim else 1)
     return _reduced(loss, reduction)
 
 
@@ -338,10 +369,12 @@ def gaussian_nll_loss(
     if tuple(var.shape) != shape:
         if tuple(var.shape) == shape[:-1]:
             var = var.unsqueeze(-1)
-        elif var.ndim and tuple(var.shape) != (*shape[:-1], 1):
+        elif len(var.shape) != len(shape) or [
+            m for n, m in zip(shape, var.shape, strict=True) if n != m
+        ] != [1]:
             raise ValueError(
                 f"gaussian_nll_loss: var has shape {list(var.shape)}; it takes that of "
-                f"the input, {list(shape)}, or {[*shape[:-1], 1]}"
+                f"the input, {list(shape)}, with 1 in one dimension, or without the last"
             )
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")

@@ -98,6 +98,8 @@ def batch_norm(
     unbiased)."""
     kind = input.dtype
     shape = tuple(input.shape)
+    if eps <= 0:
+        raise ValueError(f"batch_norm: eps must be positive, but got {eps}")
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError(
@@ -113,6 +115,8 @@ def batch_norm(
     if len(shape) < 2:
         return _finished(_wide(input), None, None, kind)
     out, mean, var = _normalized(input, (0, *range(2, len(shape))), eps)
+    if not n:
+        return _finished(out, weight, bias, kind)
     with no_grad():
         if running_mean is not None:
             _moved(running_mean, mean, momentum)

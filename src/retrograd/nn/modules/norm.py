@@ -371,14 +371,14 @@ class LocalResponseNorm(Module):
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
-class CrossMapLRN2d(LocalResponseNorm):
-    """y = x / (k + α/size · Σ x²)^β over ⌊(size + 1)/2⌋ − 1 channels on either side, as
-    Lua Torch had it; of an odd *size* the same as LocalResponseNorm."""
+class CrossMapLRN2d(Module):
+    """Not there: PyTorch's adds the first channel to all later sums. LocalResponseNorm
+    takes its place."""
 
-    def forward(self, input: Any) -> Any:
-        width = 2 * ((self.size + 1) // 2) - 1
-        share = self.alpha * width / self.size
-        return F.local_response_norm(input, width, share, self.beta, self.k)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(
+            "CrossMapLRN2d is an older one: use LocalResponseNorm"
+        )
 
 
 class SyncBatchNorm(Module):
