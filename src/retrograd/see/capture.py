@@ -90,7 +90,7 @@ class Capture:
         leaf: dict[Any, Arg] = {}
         for segment, state in _sorted(root):
             owner = state.recorder
-            inputs = []
+            inputs: list[Any] = []
             for key in state.inputs:
                 if type(key) is Const:
                     inputs.append(key)
@@ -193,7 +193,7 @@ class Capture:
         while state is not start and state is not None:
             if state.kind == "op":
                 back.append(state)
-            state = state.parent  # type: ignore[assignment]
+            state = state.parent
         self.back = back[::-1]
         return self
 

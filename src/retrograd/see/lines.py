@@ -65,6 +65,7 @@ class Lines:
         self.parts: dict[State, list[State]] = {}  # the operations in that formula
         self.needs: dict[State, list[Line]] = {}  # the lines it refers to
         self.constants: dict[int, Expr] = {}  # of a Const, by identity
+        self.numbers: dict[str, Any] = {}  # … by the name of its variable
         self.taken: set[str] = set()
         self.counts: dict[str, int] = {}
         self.users: dict[Any, list[State]] = {}
@@ -96,11 +97,12 @@ class Lines:
         given: dict[State, str] = {}
         runs: dict[str, list[State]] = {}
         live: dict[State, str] = {}
-        for state, place in self.capture.origin.items():
-            if place in self.names.states:
-                live[state] = self.names.states[place]
+        for node, origin in self.capture.origin.items():
+            if origin in self.names.states:
+                live[node] = self.names.states[origin]
         run: list[State] = []
         before: Any = None
+        state: State | None
         for state in [*self.capture.nodes, None]:
             statement = self.source.statement(state.line) if state else None
             place = statement.place if statement else None
@@ -265,11 +267,11 @@ class Lines:
         if expr.size > LIMIT and self.level != "operations":
             largest = max(
                 (k for k in state.inputs if k in self.inline),
-                key=lambda k: self.inline[k].size,  # type: ignore[index]
+                key=lambda k: self.inline[k].size,
                 default=None,
             )
-            if largest is not None and self.inline[largest].size > 3:  # type: ignore[index]
-                self._show(largest)  # type: ignore[arg-type]
+            if largest is not None and self.inline[largest].size > 3:
+                self._show(largest)
                 operands, parts, needs = self._operands(state)
                 expr = expression(state, operands)
         self.inline[state] = expr
@@ -363,6 +365,7 @@ class Lines:
                     if (type(known), known) not in statement.literals:
                         words.append(w)
             if len(words) == 1:
+                self.numbers[words[0]] = value
                 return n.name(words[0])
         return n.number(value)
 

@@ -295,6 +295,14 @@ def transpose(a: Expr) -> Expr:
         return a
     if a.head == "neg":
         return neg(transpose(a.parts[0]))
+    if a.head == "name" and a.parts[0].base == "I":
+        return a
+    if a.head == "kronecker":
+        return Expr("kronecker", *map(transpose, a.parts), shape=a.shape[::-1])
+    if a.head in ("product", "div") and all(
+        p.head == "number" or p.shape for p in a.parts
+    ):
+        return Expr(a.head, *(transpose(p) for p in a.parts), shape=shape)
     if a.head == "matmul":
         return Expr("matmul", *(transpose(p) for p in reversed(a.parts)), shape=shape)
     return Expr("transpose", a, shape=shape)
