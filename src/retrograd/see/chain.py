@@ -14,6 +14,9 @@ from .formulas import expression
 from .lines import LIMIT, Line, Lines
 from .notation import Expr, Symbol
 
+#: terms of a sum that are written out
+MANY = 8
+
 
 class Term:
     """One way in which a value acts on the loss: through one line that uses it."""
@@ -193,13 +196,17 @@ class Chain:
 
         *transposed* is the denominator layout (columns); otherwise ∂ℓ/∂c · ∂c/∂v."""
         terms = []
-        for t in gradient.terms:
+        if len(gradient.terms) > MANY:
+            rest = Expr("words", f"… ({len(gradient.terms) - MANY})")
+        for t in gradient.terms[:MANY]:
             local = n.partial(t.through.symbol, t.line.symbol, (2, 2))
             up = n.partial(self.loss, t.through.symbol, (2,))
             if t.through.key is self.capture.root and not self._seeded:
                 terms.append(local)
                 continue
             terms.append(n.matmul(*((local, up) if transposed else (up, local)), (2,)))
+        if len(gradient.terms) > MANY:
+            terms.append(rest)
         return n.add(*terms) if terms else n.number(0)
 
 

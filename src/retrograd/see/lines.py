@@ -116,12 +116,32 @@ class Lines:
             if len(outputs) == 1:
                 given[outputs[0]] = target
             else:
-                for k, state in enumerate(outputs, 1):
+                start = self._first(outputs)
+                for k, state in enumerate(outputs, start):
                     given[state] = f"{target}{'_' if target[-1].isdigit() else ''}{k}"
         for state, word in live.items():
             if state not in given or given[state].rstrip("0123456789_") != word:
                 given[state] = word
         return given
+
+    def _first(self, outputs: list[State]) -> int:
+        """The number of the first of several values of one variable: that of the
+        parameters in its line, fₖ = βₖ + Ωₖhₖ, or 1."""
+        found: list[set[str]] = []
+        for state in outputs:
+            words, stack = set(), [state]
+            while stack:
+                at = stack.pop()
+                for key in at.inputs:
+                    if type(key) is State and key.line == state.line:
+                        stack.append(key)
+                    elif type(key) is Arg:
+                        leaf = self.capture.leaves[key]
+                        words.add(Symbol.of(self.names.of_tensor(leaf.tensor)).sub)
+            found.append(words)
+        if all(str(k) in words for k, words in enumerate(found)):
+            return 0
+        return 1
 
     def _end_run(self, run: list[State], runs: dict[str, list[State]]) -> None:
         """The last value of an assignment that others need has its name."""
@@ -361,7 +381,7 @@ class Lines:
             words = []
             for w in statement.words:
                 known = self.names.numbers.get(w)
-                if type(known) in (int, float) and known == value:
+                if type(known) in (int, float) and _same(known, key.value):
                     if (type(known), known) not in statement.literals:
                         words.append(w)
             if len(words) == 1:
@@ -384,3 +404,11 @@ class Lines:
         self.of[state] = line
         (self.drawn if op.name in RANDOM else self.forward).append(line)
         return line
+
+
+def _same(known: Any, value: Any) -> bool:
+    """Whether a number became *value* when it took the type that it has there."""
+    try:
+        return bool(type(value)(known) == value)
+    except (OverflowError, TypeError, ValueError):
+        return False

@@ -115,6 +115,13 @@ class Names:
             return kind, kind
         return known or self.roots.get(id(module), kind), kind
 
+    def kind_of(self, path: str) -> str:
+        """The class of the module at that path, if one is known."""
+        for part in self.kept:
+            if self.modules.get(id(part)) == path:
+                return type(part).__name__
+        return ""
+
 
 def _own_globals(frame: FrameType) -> dict[str, Any]:
     module = frame.f_globals.get("__name__", "")

@@ -373,6 +373,11 @@ def array_text(v: Any, precision: int = 4) -> str:
     return "[" + joint.join(array_text(r, precision) for r in v) + "]"
 
 
+def shape_text(shape: Any) -> str:
+    """``[10×40]``."""
+    return "[" + "×".join(map(str, shape)) + "]"
+
+
 def array_latex(v: Any, precision: int = 4) -> str:
     if not hasattr(v, "shape") or v.shape == () or v.ndim > 2:
         return array_text(v, precision).replace("−", "-").replace("∞", r"\infty")
