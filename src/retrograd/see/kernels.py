@@ -44,7 +44,7 @@ def kernels_of(
         written = [x for x in kernel.nodes if x in outside or kind != "loop"]
         found.append(
             Kernel(
-                f"k{i}", kind, words, list(shape), list(inside),
+                f"k{i}", kind, words.format(shape=shape_text(shape)), list(shape), list(inside),
                 sum(x.spec.size for x in written),
             )
         )  # fmt: skip

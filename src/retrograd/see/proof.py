@@ -10,6 +10,8 @@ import numpy as np
 from ..ops.op import Array
 from ..trace import State
 from .capture import Capture
+from .chain import Term
+from .jacobian import ENTRIES, written_out
 
 #: numbers in a value up to which each is changed by itself
 EACH = 12
@@ -69,21 +71,40 @@ class Laboratory:
             self.base = capture.in_double(
                 capture.nodes + capture.back, {**self.base, **given}
             )
+        self.position = {s: i for i, s in enumerate(capture.nodes)}
         seed = self.base.get(capture.seed)
         self.seed = None if capture.gradient_array is None else seed
 
-    def loss(self, key: Any, value: Array) -> float:
-        """The loss if *key* had another value; everything after it is computed anew."""
+    def after(self, key: Any, value: Array) -> dict[Any, Any]:
+        """What changes if *key* has another value."""
         after = {key}
         states: list[State] = []
-        for state in self.capture.nodes:
-            if state is not key and any(k in after for k in state.inputs):
+        start = self.position.get(key, -1) + 1
+        for state in self.capture.nodes[start:]:
+            if any(k in after for k in state.inputs):
                 after.add(state)
                 states.append(state)
-        values = self.capture.in_double(states, {key: value}, self.base)
+        return self.capture.in_double(states, {key: value}, self.base)
+
+    def loss(self, key: Any, value: Array) -> float:
+        """The loss if *key* had another value."""
+        values = self.after(key, value)
         root = self.capture.root
         out = values[root] if root in values else self.base[root]
         return float(np.sum(out if self.seed is None else out * self.seed))
+
+    def through(self, term: Term, amount: Array) -> tuple[Array, Array] | None:
+        """How the line that uses a value changes with it: (predicted by the local
+        Jacobian, measured). None if that Jacobian is large."""
+        size, count = term.sizes
+        if size * count > ENTRIES or term.through.element:
+            return None
+        jacobian = written_out(self.capture, term)
+        out = np.asarray(self.base[term.through.key])
+        predicted = (jacobian @ amount.reshape(-1)).reshape(out.shape)
+        value = np.asarray(self.base[term.line.key]) + amount
+        values = self.after(term.line.key, value)
+        return predicted, values[term.through.key] - out
 
     def gradient(self, key: Any) -> Array:
         found = self.capture.gradient[key]
