@@ -24,6 +24,7 @@ from .description import (
     Value,
 )
 from .description import Gradient as GradientEntry
+from .formulas import RANDOM
 from .jacobian import ENTRIES, Structure, shapes, structure
 from .lines import Line, Lines
 from .messages import Say, kinds, labels, translator
@@ -52,8 +53,10 @@ class Describer:
         precision: int = 4,
         limit: int | None = 200,
         pictures: bool = True,
+        derivative: bool = True,
     ) -> None:
-        capture.evaluate()
+        derivative = derivative and bool(capture.root.grad)
+        capture.evaluate(backward=derivative)
         self.capture, self.level, self.layout = capture, level, layout
         self.say: Say = translator(lang)
         self.lang, self.precision, self.limit = lang, precision, limit
@@ -61,7 +64,7 @@ class Describer:
         self.lines = Lines(
             capture, names, "operations" if level == "operations" else ""
         )
-        self.chain: Chain | None = Chain(self.lines) if capture.root.grad else None
+        self.chain: Chain | None = Chain(self.lines) if derivative else None
         lines = self.lines
         everything = [*lines.leaves, *lines.elements, *lines.drawn, *lines.forward]
         self.id: dict[Any, str] = {x: f"n{i}" for i, x in enumerate(everything)}
@@ -90,7 +93,8 @@ class Describer:
     def description(self) -> Description:
         lines, capture = self.lines, self.capture
         forward = self._some(lines.forward)
-        leaves = self._some([*lines.leaves, *lines.elements, *lines.drawn])
+        all_leaves = [*self._leaves(), *lines.elements, *lines.drawn]
+        leaves = self._some(all_leaves)
         gradients = self._some(self.gradients[: self.first_parameter])
         gradients += self._some(self.gradients[self.first_parameter :])
         root = lines.of[capture.root]
@@ -105,8 +109,7 @@ class Describer:
         )  # fmt: skip
         out.omitted = {
             "nodes": len(self.lines.forward) - len(forward),
-            "leaves": len(lines.leaves) + len(lines.elements) + len(lines.drawn)
-            - len(leaves),
+            "leaves": len(all_leaves) - len(leaves),
             "gradients": len(self.gradients) - len(gradients),
             "operations": 0,
         }  # fmt: skip
@@ -126,6 +129,15 @@ class Describer:
             for operation in out.operations:
                 operation.kernel = where.get(operation.id)
         return out
+
+    def _leaves(self) -> list[Line]:
+        """Without the counters of random numbers."""
+        hidden = set()
+        for line in self.lines.leaves:
+            users = self.lines.users.get(line.key, [])
+            if users and all(u.op and u.op.name in RANDOM for u in users):
+                hidden.add(line)
+        return [x for x in self.lines.leaves if x not in hidden]
 
     def _some(self, all: Sequence[Any]) -> list[Any]:
         """The first and the last, if there are more than the limit."""
@@ -253,10 +265,11 @@ class Describer:
             source=self.source(line.where),
             operations=[self.operation_id[s] for s in line.states if s in self.operation_id],
         )  # fmt: skip
-        if not line.is_leaf and not line.element:
+        if line in self.lines.drawn:
+            out.function, out.inputs = str(line.expr), []
+        elif not line.is_leaf and not line.element:
             out.formula = self.formula(line.expr)
-            if line not in self.lines.drawn:
-                out.numbers = self.formula(self.numeric(line.expr))
+            out.numbers = self.formula(self.numeric(line.expr))
         if out.value is None:
             why = "" if leaf is None else leaf.why
             out.notes.append(
@@ -341,7 +354,28 @@ class Describer:
         for term in gradient.terms:
             if not term.through.element:
                 out.products.append(self.product(term))
+        if len(out.products) == 1 and gradient.whole:
+            self._local(out.products[0].jacobian, gradient.expr)
         return out
+
+    def _local(self, jacobian: Jacobian, expr: Expr) -> None:
+        """The factor before the incoming gradient is the local derivative."""
+        if jacobian.matrix is not None:
+            return
+        minus = expr.head == "neg"
+        body = expr.parts[0] if minus else expr
+        factors = list(body.parts) if body.head == "product" else [body]
+        incoming = [f for f in factors if f.head == "partial"]
+        if len(incoming) != 1:
+            return
+        factors.remove(incoming[0])
+        local = n.mul(*factors) if factors else n.number(1)
+        local = n.neg(local) if minus else local
+        if jacobian.kind in ("mask", "diagonal"):
+            local = n.call("diag", local)
+        elif jacobian.kind != "number":
+            return
+        jacobian.matrix = Formula(local, self.precision)
 
     def product(self, term: Term) -> Product:
         """incoming × local Jacobian, with the shapes."""

@@ -145,16 +145,15 @@ class Story:
         from .notation import Symbol
 
         symbol = Symbol.of(str(name)).text()
-        nodes = d.nodes
-        for test in (
-            lambda x: x.name.text == name,
-            lambda x: x.label == name and x.formula is None,
-            lambda x: x.name.text == symbol,
-            lambda x: x.label == name,
+        leaves = [x for x in d.nodes if x.formula is None]
+        for found in (
+            [x for x in d.nodes if x.name.text == name],
+            [x for x in leaves if x.label == name],
+            [x for x in d.nodes if x.name.text == symbol],
+            [x for x in d.nodes if x.label == name],
         ):
-            matching = [x for x in nodes if test(x)]
-            if matching:
-                return matching[0]
+            if found:
+                return found[0]
         return None
 
     def _tensor_is(self, tensor: Any, node: Node) -> bool:
