@@ -71,8 +71,6 @@ class Chain:
                          if x.key in self.capture.gradient]  # fmt: skip
         leaves = [x for x in lines.leaves if x.key in self.capture.gradient]
         parts = [x for x in lines.elements if x.key in self.capture.gradient]
-        order = {x.key: i for i, x in enumerate(lines.elements)}
-        parts.sort(key=lambda x: order[x.key])
         self.elements = [self._gradient(x) for x in parts]
         self.parameters = [self._gradient(x) for x in leaves]
 

@@ -33,7 +33,7 @@ from .notation import Expr
 from .values import summary
 
 #: numbers in a value up to which it is put into formulas
-INSIDE = 6
+INSIDE = 9
 #: operations that are listed
 OPERATIONS = 20_000
 #: values of which a histogram and a heat map are made

@@ -89,6 +89,16 @@ class Lines:
         self._name_leaves()
         for state in capture.nodes:
             self._place(state)
+        self._in_order()
+
+    def _in_order(self) -> None:
+        """Leaves and their parts in the order in which the formulas name them."""
+        place: dict[Symbol, int] = {}
+        for line in self.forward:
+            for symbol in line.expr.names():
+                place.setdefault(symbol, len(place))
+        for part in (self.leaves, self.elements):
+            part.sort(key=lambda x: place.get(x.symbol, len(place)))
 
     # -- what is shown --------------------------------------------------------------
 
