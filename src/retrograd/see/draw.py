@@ -55,10 +55,10 @@ class Drawing:
                     break
         self.scenes: list[tuple[str, Scene]] = [("", scene)]
         if self.derivative:
-            layout = d.words[d.layout]
+            layout, back = d.words[d.layout], say("Derivative graph")
             self.scenes = [
                 (say("Forward graph"), scene),
-                (f"{say('Derivative graph')} ({layout})", backward(d)),
+                (f"{back} ({layout})", backward(d)),
             ]
         self._svg: str | None = None
 

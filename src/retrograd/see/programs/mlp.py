@@ -11,7 +11,7 @@ WEIGHTS = [
 BIASES = [[0.1, -0.2, 0.3], [0.2, 0.1, -0.1], [-0.1, 0.3, 0.2], [0.1, -0.3]]
 
 
-def mlp(K=3):
+def mlp(K: int = 3) -> rg.Tensor:
     Omega = [rg.tensor(rows, requires_grad=True) for rows in WEIGHTS]
     beta = [rg.tensor(b).unsqueeze(1).requires_grad_() for b in BIASES]
     x, y = rg.tensor([[1.0], [-0.5]]), rg.tensor([[1.0], [0.0]])

@@ -3,7 +3,7 @@
 import retrograd as rg
 
 
-def toy():
+def toy() -> rg.Tensor:
     beta0, omega0 = rg.tensor(1.0), rg.tensor(0.1)
     beta1, omega1 = rg.tensor(2.0), rg.tensor(-0.4)
     beta2, omega2 = rg.tensor(-3.0), rg.tensor(2.0)
