@@ -200,12 +200,18 @@ class Chain:
             local = n.partial(t.through.symbol, t.line.symbol, (2, 2))
             up = n.partial(self.loss, t.through.symbol, (2,))
             if t.through.key is self.capture.root and not self._seeded:
-                terms.append(local)
+                # beside other ways, ∂ℓ/∂v would not say that it is this way alone
+                alone = len(gradient.terms) == 1
+                terms.append(local if alone else self._share(t))
                 continue
             terms.append(n.matmul(*((local, up) if transposed else (up, local)), (2,)))
         if len(gradient.terms) > MANY:
             terms.append(rest)
         return n.add(*terms) if terms else n.number(0)
+
+    def _share(self, term: Term) -> Expr:
+        found = self._write(term.shares[0], 0) if len(term.shares) == 1 else None
+        return Expr("words", "(…)") if found is None else found[0]
 
 
 def _swap(e: Expr, key: Any, by: Expr) -> Expr:

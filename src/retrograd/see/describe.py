@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,6 +88,7 @@ class Describer:
         }
         self.home: dict[State, str] = {}
         self._structures: dict[Any, Structure] = {}
+        self._in_module = Counter(id(x.key.module) for x in lines.forward)
 
     # -- the whole ------------------------------------------------------------------
 
@@ -266,7 +268,8 @@ class Describer:
             operations=[self.operation_id[s] for s in line.states if s in self.operation_id],
         )  # fmt: skip
         if line in self.lines.drawn:
-            out.function, out.inputs = str(line.expr), []
+            out.label = out.function = str(line.expr)
+            out.inputs = []
         elif not line.is_leaf and not line.element:
             out.formula = self.formula(line.expr)
             out.numbers = self.formula(self.numeric(line.expr))
@@ -304,7 +307,8 @@ class Describer:
         state: Any = line.key
         owner = state.module() if state.module is not None else None
         if owner is not None and type(owner).__module__.startswith("retrograd.nn"):
-            if all(s.module is state.module for s in line.states):
+            alone = self._in_module[id(state.module)] == 1
+            if alone and all(s.module is state.module for s in line.states):
                 return type(owner).__name__
         if len(line.states) == 1:
             name: str = {"relu": "ReLU", "mul": "·", "add": "+", "sub": "−",
@@ -344,6 +348,14 @@ class Describer:
             if numbers is not None and numbers.key not in known:
                 single = numbers.head == "number"
                 out.numbers = None if single else self.formula(numbers)
+        if not gradient.whole or gradient.expr.same(name):
+            count = self._count(gradient)
+            if count > 1:
+                out.notes.append(
+                    self.say(
+                        'made of {count} operations: level="operations" shows them'
+                    ).format(count=count)
+                )
         for r in gradient.reuses:
             if isinstance(r, Gradient) and r.line.key is self.capture.root:
                 continue
@@ -357,6 +369,19 @@ class Describer:
         if len(out.products) == 1 and gradient.whole:
             self._local(out.products[0].jacobian, gradient.expr)
         return out
+
+    def _count(self, gradient: Gradient) -> int:
+        """Operations between a gradient and those that it is made from."""
+        named = {g.key for g in self.gradients}
+        back = self.chain.back if self.chain is not None else set()
+        seen, stack = {gradient.key}, [gradient.key]
+        while stack:
+            state = stack.pop()
+            for key in state.inputs if type(state) is State else ():
+                if key in back and key not in seen and key not in named:
+                    seen.add(key)
+                    stack.append(key)
+        return len(seen)
 
     def _local(self, jacobian: Jacobian, expr: Expr) -> None:
         """The factor before the incoming gradient is the local derivative."""

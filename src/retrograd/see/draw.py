@@ -70,7 +70,7 @@ class Drawing:
                 flow = "backward" if i else "forward"
                 layout = place(scene, self.direction, bool(i))
                 if i:
-                    align(layout, parts[0][1], 0 if self.direction == "right" else 1)
+                    align(parts[0][1], layout, 0 if self.direction == "right" else 1)
                 parts.append((title, layout, flow))
             self._svg = svg.sheet(parts, self.direction, self.background)
         return self._svg

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -48,7 +47,7 @@ def _size(mark: Mark) -> tuple[Label, float, float]:
         across = max(38.0, label.width + 16)
         return label, across, across
     if mark.kind == "gradient":
-        label = Label(mark.label, 14)
+        label = Label(mark.label, 14, 62)
         across = max(44.0, label.width + 16)
         return label, across, across
     if mark.kind == "gap":
@@ -56,7 +55,7 @@ def _size(mark: Mark) -> tuple[Label, float, float]:
         return label, label.width + 16, 30.0
     caption = Label(mark.caption, SMALL, 120).width if mark.caption else 0.0
     if mark.kind == "jacobian":
-        label = Label(mark.label, 13)
+        label = Label(mark.label, 13, 90)
         caption = max(caption, Label(mark.role, SMALL).width)
         return label, max(50.0, label.width + 26, caption + 26), 68.0
     label = Label(mark.label, 15, 170)
@@ -86,19 +85,16 @@ def place(scene: Scene, direction: str, mirrored: bool) -> Layout:
             m.id, width=width, height=height, shape="ellipse" if round else "box"
         )
     for link in scene.links:
-        fields: dict[str, Any] = {}
-        if link.label:
-            wide = Label(link.label, SMALL).width + 8
-            fields["label_size"] = {"width": wide, "height": 14.0}
-        graph.edge(link.source, link.target, **fields)
-    many = len(scene.marks) > 400
+        graph.edge(link.source, link.target)
+    labels = [Label(link.label, SMALL).width for link in scene.links if link.label]
+    gap = max([26.0, *(w + 18 for w in labels)]) if across else 30.0
     found = graphlay.layout(
         graph,
         options={
             "direction": "leftright" if across else "topbottom",
             "routing": {"style": "diagonal"},
-            "effort": "fast" if many else "balanced",
-            "spacing": {"layer_gap": 30.0, "node_gap": 26.0, "edge_label_margin": 8.0},
+            "effort": "fast",
+            "spacing": {"layer_gap": gap, "node_gap": 26.0},
         },
     )
     low, high = found.bounds["min"], found.bounds["max"]
@@ -121,31 +117,65 @@ def place(scene: Scene, direction: str, mirrored: bool) -> Layout:
     return Layout(placed, paths, width, height)
 
 
-def align(layout: Layout, to: Layout, along: int) -> None:
-    """Bring a derivative graph beside its graph: each gradient to the place of its value
-    in the direction of flow (*along*: 0 across, 1 up), what lies between in between."""
-    where = {p.mark.id: p for p in to.placed}
-    known: dict[float, list[float]] = {}
-    for p in layout.placed:
+def align(first: Layout, second: Layout, along: int) -> None:
+    """Bring a graph (*first*) and its derivative graph side by side, each gradient to the
+    place of its value in the direction of flow (*along*: 0 across, 1 up). Where one of
+    them needs more room, the other is stretched."""
+    where = {p.mark.id: p for p in first.placed}
+    columns: dict[float, list[float]] = {}
+    for p in second.placed:
         m = p.mark
-        other = where.get(f"{m.entry}.f" if m.kind == "jacobian" else m.entry)
+        other = where.get(f"{m.entry}.f" if m.kind == "jacobian" else m.node)
         if other is not None:
             here, there = ((p.x, other.x), (p.y, other.y))[along]
-            known.setdefault(round(here, 1), []).append(there)
-    if len(known) < 2:
+            columns.setdefault(round(there, 1), []).append(here)
+    ours: list[float] = []
+    theirs: list[float] = []
+    for x in sorted(columns):
+        mean = sum(columns[x]) / len(columns[x])
+        if not theirs or mean > theirs[-1] + 1:
+            ours.append(x)
+            theirs.append(mean)
+    if len(ours) < 2:
         return
-    froms = sorted(known)
-    tos = [sum(known[x]) / len(known[x]) for x in froms]
-    gap = 70.0
-    for i in range(1, len(tos)):  # nothing may come to lie on what is before it
-        tos[i] = max(tos[i], tos[i - 1] + min(gap, froms[i] - froms[i - 1]))
+    common = [max(ours[0], theirs[0])]
+    for i in range(1, len(ours)):
+        common.append(
+            common[-1] + max(ours[i] - ours[i - 1], theirs[i] - theirs[i - 1])
+        )
+    _stretch(first, ours, common, along)
+    _stretch(second, theirs, common, along)
+    low = min(_low(first, along), _low(second, along))
+    for layout in (first, second):
+        for p in layout.placed:
+            p.x, p.y = (p.x - low, p.y) if along == 0 else (p.x, p.y - low)
+        for path in layout.paths:
+            path.inner = [
+                (x - low, y) if along == 0 else (x, y - low) for x, y in path.inner
+            ]
+        layout.width = max(p.x + p.width / 2 for p in layout.placed)
+        layout.height = max(
+            p.y + p.height / 2 + (12 if p.mark.kind == "variable" else 0)
+            for p in layout.placed
+        )
 
+
+def _low(layout: Layout, along: int) -> float:
+    return min(
+        (p.x - p.width / 2) if along == 0 else (p.y - p.height / 2)
+        for p in layout.placed
+    )
+
+
+def _stretch(
+    layout: Layout, before: list[float], after: list[float], along: int
+) -> None:
     def moved(v: float) -> float:
-        if v < froms[0]:
-            return tos[0] - (froms[0] - v)
-        if v > froms[-1]:
-            return tos[-1] + (v - froms[-1])
-        return float(np.interp(v, froms, tos))
+        if v < before[0]:
+            return after[0] - (before[0] - v)
+        if v > before[-1]:
+            return after[-1] + (v - before[-1])
+        return float(np.interp(v, before, after))
 
     for p in layout.placed:
         p.x, p.y = (moved(p.x), p.y) if along == 0 else (p.x, moved(p.y))
@@ -153,8 +183,6 @@ def align(layout: Layout, to: Layout, along: int) -> None:
         path.inner = [
             (moved(x), y) if along == 0 else (x, moved(y)) for x, y in path.inner
         ]
-    layout.width = max(p.x + p.width / 2 for p in layout.placed)
-    layout.height = max(p.y + p.height / 2 for p in layout.placed)
 
 
 def border(p: Placed, toward: Point) -> Point:

@@ -155,14 +155,16 @@ class Lines:
 
     def _end_run(self, run: list[State], runs: dict[str, list[State]]) -> None:
         """The last value of an assignment that others need has its name."""
-        inside = set(run)
-        for state in reversed(run):
-            users = self.users.get(state, [])
-            if state is self.capture.root or any(u not in inside for u in users):
-                statement = self.source.statement(state.line)
-                if statement is not None:
+        statement = self.source.statement(run[-1].line)
+        if statement is None:
+            return
+        for part in _rounds(run, statement):
+            inside = set(part)
+            for state in reversed(part):
+                users = self.users.get(state, [])
+                if state is self.capture.root or any(u not in inside for u in users):
                     runs.setdefault(statement.target, []).append(state)
-                return
+                    break
 
     def _compositions(self) -> None:
         """Compositions that are shown as one function, and what they hide."""
@@ -242,8 +244,9 @@ class Lines:
             if leaf.parameter and "." in word:
                 path, last = word.rsplit(".", 1)
                 short = {"weight": "W", "bias": "b"}.get(last)
-                if short and path.replace(".", "").isdigit():
-                    symbol = Symbol(short, path.replace(".", ","))
+                if short:
+                    plain = path.replace(".", "").isdigit()
+                    symbol = Symbol(short, path.replace(".", ",") if plain else path)
                     if symbol.text() in self.taken | reserved:
                         symbol = None
                     else:
@@ -422,3 +425,21 @@ def _same(known: Any, value: Any) -> bool:
         return bool(type(value)(known) == value)
     except (OverflowError, TypeError, ValueError):
         return False
+
+
+def _rounds(run: list[State], statement: Any) -> list[list[State]]:
+    """A loop whose body is one statement, h = f(h), as its rounds."""
+    if statement.target not in statement.words:
+        return [run]
+    names = [s.op.name if s.op is not None else "" for s in run]
+    for p in range(max(1, statement.calls), len(run) // 2 + 1):
+        if names[-p:] != names[-2 * p : -p]:
+            continue
+        parts, end = [], len(run)
+        while end >= p and names[end - p : end] == names[-p:]:
+            parts.append(run[end - p : end])
+            end -= p
+        if end:
+            parts.append(run[:end])
+        return parts[::-1]
+    return [run]

@@ -144,7 +144,7 @@ def caller() -> FrameType | None:
 class Statement:
     """The statement that a line belongs to: its target, its names, its numbers."""
 
-    __slots__ = ("place", "target", "words", "literals")
+    __slots__ = ("place", "target", "words", "literals", "calls")
 
     def __init__(self, place: tuple[str, int], node: ast.stmt) -> None:
         self.place = place
@@ -154,6 +154,7 @@ class Statement:
         elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
             self.target = _target(node.target)
         parts = [] if hasattr(node, "body") else list(ast.walk(node))
+        self.calls = sum(isinstance(n, (ast.Call, ast.BinOp)) for n in parts)
         self.words = {n.id for n in parts if isinstance(n, ast.Name)}
         self.literals = {
             (type(n.value), n.value)

@@ -107,7 +107,8 @@ class Outline:
     def gradient(self, g: Gradient) -> Item:
         d, words = self.d, self.words
         node: Node = d[g.node]
-        chain = (g.rule, g.formula, g.opened, g.numbers)
+        formula = None if g.formula.text == g.name.text else g.formula
+        chain = (g.rule, formula, g.opened, g.numbers)
         equals: list[Piece] = [g.name, *(f for f in chain if f is not None)]
         equals += self._value(g.value)
         item = Item(

@@ -27,6 +27,7 @@ class Mark:
     about: str = ""  # shown when the pointer rests on it
     entry: str = ""  # identifier in the description
     sum: bool = False  # several arrows are added up here
+    node: str = ""  # of a gradient: the node whose it is
 
 
 @dataclass
@@ -99,7 +100,7 @@ def forward(d: Description, depth: int | None = None) -> Scene:
                 scene.link(source, block)
         if here is None or outside or x.role == "loss":
             scene.add(_variable(x))
-            scene.link(block, x.id, _dims(x))
+            scene.link(block, x.id)
             made[x.id] = x.id
         else:
             made[x.id] = block
@@ -116,7 +117,7 @@ def backward(d: Description) -> Scene:
     scene.add(
         Mark(
             "seed", "gradient", Formula(n.partial(name, name)) if d.seeded else "1",
-            "loss", about=f"∂{name}/∂{name}", entry=loss.id,
+            "loss", about=f"∂{name}/∂{name}", entry=loss.id, node=loss.id,
         )
     )  # fmt: skip
     by_node = {g.node: g for g in d.gradients}
@@ -127,7 +128,7 @@ def backward(d: Description) -> Scene:
         scene.add(
             Mark(
                 g.id, "gradient", g.name, node.role, about=_told(g), entry=g.id,
-                sum=len(g.products) > 1,
+                sum=len(g.products) > 1, node=g.node,
             )
         )  # fmt: skip
     for g in by_node.values():
@@ -158,11 +159,10 @@ def _size(shape: list[int]) -> str:
 
 
 def _variable(x: Node) -> Mark:
-    caption = _dims(x) if x.formula is None else ""
     role = x.role
     if role == "element":
         role = "parameter" if x.wants_grad else "input"
-    return Mark(x.id, "variable", x.name, role, caption, _about(x), x.id)
+    return Mark(x.id, "variable", x.name, role, _dims(x), _about(x), x.id)
 
 
 def _dims(x: Node) -> str:
