@@ -105,6 +105,13 @@ class Capture:
                     inputs.append(leaf[mark])
             node[segment, state] = self._append(segment, state, tuple(inputs), node)
         self.root: State = node[root]
+        for state in self.nodes:  # of a number that was cast the run keeps the result
+            first = self.leaves.get(state.inputs[0]) if state.inputs else None
+            if state.op is not None and state.op.name == "cast" and first is not None:
+                if first.array is None and state in self.known:
+                    first.array = np.asarray(self.known[state]).astype(
+                        first.spec.dtype.np
+                    )
         if tensor._array is not None and type(tensor._key) is not State:
             self.known[self.root] = tensor._array
 

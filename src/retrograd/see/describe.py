@@ -37,6 +37,8 @@ from .values import summary
 INSIDE = 9
 #: operations that are listed
 OPERATIONS = 20_000
+#: products of the chain rule that are described of one gradient
+WAYS = 64
 #: values of which a histogram and a heat map are made
 PICTURES = 1000
 
@@ -94,11 +96,12 @@ class Describer:
 
     def description(self) -> Description:
         lines, capture = self.lines, self.capture
-        forward = self._some(lines.forward)
-        all_leaves = [*self._leaves(), *lines.elements, *lines.drawn]
-        leaves = self._some(all_leaves)
         gradients = self._some(self.gradients[: self.first_parameter])
         gradients += self._some(self.gradients[self.first_parameter :])
+        wanted = {g.line for g in gradients}
+        forward = self._some(lines.forward, wanted)
+        all_leaves = [*self._leaves(), *lines.elements, *lines.drawn]
+        leaves = self._some(all_leaves, wanted)
         root = lines.of[capture.root]
         out = Description(
             title=f"{root.symbol} = {n.Expr.__str__(root.expr)}",
@@ -141,12 +144,17 @@ class Describer:
                 hidden.add(line)
         return [x for x in self.lines.leaves if x not in hidden]
 
-    def _some(self, all: Sequence[Any]) -> list[Any]:
-        """The first and the last, if there are more than the limit."""
+    def _some(self, all: Sequence[Any], wanted: set[Any] | None = None) -> list[Any]:
+        """The first and the last, if there are more than the limit, and the wanted."""
         if self.limit is None or len(all) <= self.limit:
             return list(all)
         half = max(1, self.limit // 2)
-        return [*all[:half], *all[len(all) - half :]]
+        end = len(all) - half
+        return [
+            x
+            for i, x in enumerate(all)
+            if i < half or i >= end or (wanted is not None and x in wanted)
+        ]
 
     def _notes(self) -> list[str]:
         notes = []
@@ -363,7 +371,8 @@ class Describer:
                 continue
             if r in self.id and self.id[r] not in out.reuses:
                 out.reuses.append(self.id[r])
-        for term in gradient.terms:
+        out.ways = len(gradient.terms)
+        for term in gradient.terms[:WAYS]:
             if not term.through.element:
                 out.products.append(self.product(term))
         if len(out.products) == 1 and gradient.whole:

@@ -203,6 +203,7 @@ class Gradient:
     numbers: Formula | None = None
     value: Value | None = None
     products: list[Product] = field(default_factory=list)
+    ways: int = 0  # how many products it is the sum of; the first 64 are listed
     reuses: list[str] = field(default_factory=list)  # nodes and gradients
     check: Check | None = None
     operations: list[str] = field(default_factory=list)

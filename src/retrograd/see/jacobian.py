@@ -60,8 +60,8 @@ def structure(lines: Lines, term: Term) -> Structure:
     if target in lines.called or source is target:
         return Structure("dense")
     known: dict[Any, Structure | None] = {source: IDENTITY}
-    for state in lines.capture.nodes[: lines.position[target] + 1]:
-        if state not in known and state in term.through.states:
+    for state in sorted(term.through.states, key=lines.position.__getitem__):
+        if state not in known:
             known[state] = _of_state(lines, state, known)
     found = known.get(target)
     return Structure("dense") if found is None else found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..trace import Arg, Const, State
+from ..trace import Arg, Const, State, spec_of
 from . import notation as n
 from .capture import Capture
 from .formulas import RANDOM, expression, index_text
@@ -239,7 +239,9 @@ class Lines:
     def _name_leaves(self) -> None:
         reserved = {Symbol.of(w).text() for w in self.given.values()}
         for arg, leaf in self.capture.leaves.items():
-            word = self.names.of_tensor(leaf.tensor)
+            if arg is self.capture.seed:
+                continue
+            word = self.names.of_tensor(leaf.tensor) or self._only_word(arg, leaf)
             symbol = None
             if leaf.parameter and "." in word:
                 path, last = word.rsplit(".", 1)
@@ -263,6 +265,26 @@ class Lines:
             line.label = word
             self.of[arg] = line
             self.leaves.append(line)
+
+    def _only_word(self, arg: Arg, leaf: Any) -> str:
+        """The name of a leaf that the run let go: the one tensor in its line that it can
+        have been."""
+        users = self.users.get(arg, [])
+        statement = self.source.statement(users[0].line) if users else None
+        if statement is None or leaf.tensor is not None:
+            return ""
+        taken = {id(x.tensor) for x in self.capture.leaves.values()}
+        found = [
+            w
+            for w in statement.words
+            if (t := self.names.words.get(w)) is not None
+            and spec_of(t) is arg.spec
+            and id(t) not in taken
+            and t.requires_grad == leaf.wants_grad
+            and (None, t._key) not in self.names.states
+            and (t._meta is None or t._meta.history is None)
+        ]
+        return found[0] if len(found) == 1 else ""
 
     def _name(self, state: State) -> Symbol:
         word = self.given.get(state)
@@ -430,6 +452,8 @@ def _same(known: Any, value: Any) -> bool:
 def _rounds(run: list[State], statement: Any) -> list[list[State]]:
     """A loop whose body is one statement, h = f(h), as its rounds."""
     if statement.target not in statement.words:
+        return [run]
+    if any(s.module is not run[-1].module for s in run):
         return [run]
     names = [s.op.name if s.op is not None else "" for s in run]
     for p in range(max(1, statement.calls), len(run) // 2 + 1):

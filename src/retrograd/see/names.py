@@ -29,6 +29,7 @@ class Names:
         self.modules: dict[int, str] = {}  # id of a module → path
         self.roots: dict[int, str] = {}  # id of an outermost module → variable
         self.numbers: dict[str, Any] = {}  # variables that are plain numbers
+        self.words: dict[str, Any] = {}  # variables that are tensors
         self.kept: list[Any] = []  # an id means something only while its owner lives
         self._seen: set[int] = set()
         depth = 0
@@ -83,6 +84,7 @@ class Names:
 
     def _tensor(self, word: str, tensor: Any) -> None:
         self.tensors.setdefault(id(tensor), word)
+        self.words.setdefault(word, tensor)
         self.kept.append(tensor)
         if type(tensor._key) is State:
             self.states.setdefault((None, tensor._key), word)
@@ -155,7 +157,13 @@ class Statement:
             self.target = _target(node.target)
         parts = [] if hasattr(node, "body") else list(ast.walk(node))
         self.calls = sum(isinstance(n, (ast.Call, ast.BinOp)) for n in parts)
-        self.words = {n.id for n in parts if isinstance(n, ast.Name)}
+        self.words = {
+            n.id
+            for n in parts
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+        }
+        if isinstance(node, ast.AugAssign):
+            self.words.add(self.target)
         self.literals = {
             (type(n.value), n.value)
             for n in parts

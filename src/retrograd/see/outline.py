@@ -3,6 +3,7 @@ text, Markdown, LaTeX and HTML have in common."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -73,7 +74,8 @@ class Outline:
             (self.sections[2], omitted.get("gradients", 0)),
         ):
             if missing:
-                section.gap, section.more = len(section.items) // 2, missing
+                section.more = missing
+                section.gap = gap([item.id for item in section.items])
 
     # -- lines ----------------------------------------------------------------------
 
@@ -126,7 +128,7 @@ class Outline:
                 if p.through in d:
                     pieces += [", ", d[p.through].name] if i else [d[p.through].name]
             if len(g.products) > 8:
-                pieces.append(f", … ({len(g.products)})")
+                pieces.append(f", … ({g.ways})")
             item.notes.append(pieces)
         for p in g.products[:8]:
             if p.jacobian.shape == [1, 1]:
@@ -205,3 +207,10 @@ def matrix(value: Value) -> list[list[float]] | None:
         return None
     found: list[list[float]] = np.atleast_2d(np.asarray(value.data)).tolist()
     return found
+
+
+def gap(ids: list[str]) -> int:
+    """The place in a list of identifiers where most are left out."""
+    numbers = [int(x[1:]) for x in ids]
+    steps = [b - a for a, b in itertools.pairwise(numbers)]
+    return steps.index(max(steps)) + 1 if steps else 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from . import notation as n
 from .description import Description, Formula, Gradient, Node
+from .outline import gap
 
 #: marks that a drawing has at most, unless asked for more
 MOST = 240
@@ -128,7 +129,7 @@ def backward(d: Description) -> Scene:
         scene.add(
             Mark(
                 g.id, "gradient", g.name, node.role, about=_told(g), entry=g.id,
-                sum=len(g.products) > 1, node=g.node,
+                sum=g.ways > 1, node=g.node,
             )
         )  # fmt: skip
     for g in by_node.values():
@@ -210,8 +211,8 @@ def _gaps(d: Description, scene: Scene) -> None:
     if not missing:
         return
     lines = [x for x in d.nodes if x.formula is not None]
-    half = len(lines) // 2
-    before, after = lines[half - 1], lines[half]
+    place = gap([x.id for x in lines])
+    before, after = lines[place - 1], lines[place]
     scene.add(Mark("gap", "gap", f"⋯ {missing} ⋯"))
     scene.link(before.id, "gap")
     scene.link("gap", f"{after.id}.f")
