@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from .. import dispatch
 from ..trace import Handle
 from .names import Names
 
@@ -43,6 +44,7 @@ def loss_of(what: str) -> tuple[Any, Names]:
         file = str(path.resolve())
         scope = {"__name__": path.stem, "__file__": file}
         sys.path.insert(0, str(path.resolve().parent))
+    dispatch.recorder().flush()  # a trace of its own, with its own lines
     try:
         exec(compile(source, file, "exec"), scope)
     except Exception as error:
