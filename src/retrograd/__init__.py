@@ -72,10 +72,12 @@ __version__ = "0.1.0"
 
 #: parts that are imported when they are first used, so that importing costs little
 _LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg",
-         "special"}  # fmt: skip
+         "special", "see"}  # fmt: skip
 _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "compile": "compiler.step", "get_num_threads": "threads",
-               "set_num_threads": "threads", "plans": "compiler.explain"}  # fmt: skip
+               "set_num_threads": "threads", "plans": "compiler.explain",
+               "explain": "see.story", "draw": "see.draw",
+               "find_nonfinite": "see.nonfinite"}  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:

@@ -299,6 +299,11 @@ class Tensor(Handle):
 
         return text(self)
 
+    def _repr_html_(self) -> str:
+        from .see.notebook import tensor
+
+        return tensor(self)
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         if not self.is_leaf:
             raise RuntimeError(
