@@ -11,8 +11,8 @@ from typing import Any
 from ..ops.op import REGISTRY
 from .fuse import Fusion, Joined
 from .ir import SIZES, Function, Module, Value, literal
-from .lower import element_of
 from .loops import merge
+from .lower import element_of
 from .stage import Stage, last_part, stage_function
 from .views import View, broadcast, derived, squeezed_strides, whole
 
