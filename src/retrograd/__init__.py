@@ -58,6 +58,7 @@ from .execute import interpreter as _interpreter  # noqa: E402, F401
 from .functions import *  # noqa: E402, F403
 from .functions.create import tensor as tensor  # noqa: E402  (not the module)
 from .graph import graph  # noqa: E402
+from .layouts import *  # noqa: E402, F403
 from .tensor import Size, Tensor, device  # noqa: E402
 
 float, double, half = float32, float64, float16
@@ -68,16 +69,17 @@ inf, nan, pi, e = (
     __import__("math").pi,
     __import__("math").e,
 )
-strided = "strided"
 newaxis = None
 __version__ = "0.1.0"
 
 #: parts that are imported when they are first used, so that importing costs little
 _LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg",
-         "special"}  # fmt: skip
+         "special", "see"}  # fmt: skip
 _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "compile": "compiler.step", "get_num_threads": "threads",
-               "set_num_threads": "threads", "plans": "compiler.explain"}  # fmt: skip
+               "set_num_threads": "threads", "plans": "compiler.explain",
+               "explain": "see.story", "draw": "see.draw",
+               "find_nonfinite": "see.nonfinite"}  # fmt: skip
 _LAZY_NAMES |= dict.fromkeys(
     """
     are_deterministic_algorithms_enabled get_default_device get_deterministic_debug_mode
@@ -85,14 +87,15 @@ _LAZY_NAMES |= dict.fromkeys(
     is_deterministic_algorithms_warn_only_enabled is_warn_always_enabled
     set_default_device set_deterministic_debug_mode set_float32_matmul_precision
     set_flush_denormal set_num_interop_threads set_printoptions set_warn_always typename
-    use_deterministic_algorithms
+    use_deterministic_algorithms set_anomaly_enabled is_anomaly_enabled
+    is_anomaly_check_nan_enabled
     """.split(),
     "settings",
 )
 _LAZY_NAMES |= {"svd_lowrank": "functions.lowrank",
                 "pca_lowrank": "functions.lowrank", "can_cast": "dtypes",
                 "get_device": "attributes", "is_inference": "attributes",
-                "from_dlpack": "exchange", "to_dlpack": "exchange"}  # fmt: skip
+                "to_dlpack": "exchange"}  # fmt: skip
 #: functions of layers under the names without ``nn.functional``
 _LOW_LEVEL = frozenset(
     """
@@ -133,6 +136,11 @@ def is_tensor(obj: _Any) -> _Any:
 def is_floating_point(input: _Any) -> _Any:
     """Whether the tensor's type is a floating one."""
     return input.is_floating_point()
+
+
+def is_inference(input: _Any) -> _Any:
+    """Whether the tensor was made in ``inference_mode``."""
+    return input.is_inference()
 
 
 def numel(input: _Any) -> _Any:

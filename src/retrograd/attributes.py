@@ -12,6 +12,7 @@ import numpy as np
 from . import dispatch, errors, methods
 from .dispatch import constant
 from .functions.copies import copying
+from .layouts import strided
 from .tensor import Tensor
 from .trace import Handle
 
@@ -43,8 +44,8 @@ def get_device(input: Tensor) -> int:
 
 
 def is_inference(input: Tensor) -> bool:
-    """Whether the tensor was made to be without history for ever: none is here."""
-    return False
+    """Whether the tensor was made in ``inference_mode``."""
+    return input.is_inference()
 
 
 def is_pinned(input: Tensor, device: Any = None) -> bool:
@@ -196,6 +197,7 @@ def _bind() -> None:
         setattr(Tensor, name, False)
     members: dict[str, Any] = {
         "is_cpu": True,
+        "layout": strided,
         "narrow_copy": copying("narrow_copy"),
         "hardshrink": _lower("hardshrink"),
         "prelu": _lower("prelu"),

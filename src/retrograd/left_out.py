@@ -39,13 +39,6 @@ TABLE = (
         missing=True,
     ),
     Reason(
-        "checks while gradients are computed",
-        "look for the first NaN with Tensor.register_hook, or run under rg.eager()",
-        """detect_anomaly set_detect_anomaly set_anomaly_enabled is_anomaly_enabled
-        is_anomaly_check_nan_enabled""",
-        missing=True,
-    ),
-    Reason(
         "iterative eigenvalues",
         "use linalg.eigh, which computes all of them",
         "lobpcg",

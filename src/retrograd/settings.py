@@ -138,6 +138,23 @@ def is_warn_always_enabled() -> bool:
     return _warns_always
 
 
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Look each ``backward()`` through for NaN: ``autograd.set_detect_anomaly``."""
+    from .autograd import set_detect_anomaly
+
+    set_detect_anomaly(mode, check_nan)
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether each ``backward()`` is looked through for NaN."""
+    from .autograd import is_anomaly_enabled as enabled
+
+    return enabled()
+
+
+is_anomaly_check_nan_enabled = is_anomaly_enabled
+
+
 def get_num_interop_threads() -> int:
     """How many operations run beside each other: one."""
     return 1
@@ -172,7 +189,8 @@ def is_complex(input: Tensor) -> bool:
 __all__ = [
     "are_deterministic_algorithms_enabled", "get_default_device",
     "get_deterministic_debug_mode", "get_float32_matmul_precision",
-    "get_num_interop_threads", "is_complex",
+    "get_num_interop_threads", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
+    "is_complex", "set_anomaly_enabled",
     "is_deterministic_algorithms_warn_only_enabled", "is_warn_always_enabled",
     "set_default_device", "set_deterministic_debug_mode",
     "set_float32_matmul_precision", "set_flush_denormal", "set_num_interop_threads",

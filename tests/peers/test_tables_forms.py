@@ -6,9 +6,9 @@ import functools
 import itertools
 from typing import Any
 
-import op_tables
 import pytest
 
+import op_tables
 import retrograd as rg
 
 torch: Any = pytest.importorskip(

@@ -69,6 +69,14 @@ class Pooling(Kernel):
     """Windows reduced, or their adjoints."""
 
 
+class Joined(Kernel):
+    """An array put together of ``parts``: (what, where) in order."""
+
+    def __init__(self, parts: list[Any]) -> None:
+        super().__init__()
+        self.parts = parts
+
+
 class Random(Kernel):
     """Random numbers."""
 
@@ -187,6 +195,8 @@ class Fusion:
         if name == "uniform" and element_of(node.spec) == "float" and node.spec.size:
             self._append(Random(), node)
             return True
+        if name in ("cat", "pad", "view_write"):
+            return self._joined(node)
         if name in POOLING:
             return self._windowed(node, Pooling(), _pooled(node))
         if name in REDUCTIONS and element_of(node.spec) and node.attrs["dim"]:
@@ -204,6 +214,23 @@ class Fusion:
             return False
         node.inputs = tuple(self._memory(key) for key in node.inputs)
         self._append(kernel, node)
+        return True
+
+    def _joined(self, node: Node) -> bool:
+        from .join import parts_of
+
+        if any(element_of(k.spec) is None for k in (*node.inputs, node)):
+            return False
+        if 0 in node.spec.shape or any(
+            k.spec.dtype is not node.spec.dtype for k in node.inputs
+        ):
+            return False
+        if any(type(self.view(k).buffer) is Const for k in node.inputs):
+            node.inputs = tuple(self._memory(k) for k in node.inputs)
+        parts = parts_of(node, self)
+        if parts is None:
+            return False
+        self._append(Joined(parts), node)
         return True
 
     def _memory(self, key: Any) -> Any:

@@ -5,12 +5,22 @@ from .create import *  # noqa: F403
 from .decompositions import *  # noqa: F403
 from .einsum import *  # noqa: F403
 from .elementwise import *  # noqa: F403
-from .index import *  # noqa: F403
+from .filled import *  # noqa: F403
+from .indexing import *  # noqa: F403
+from .joining import *  # noqa: F403
+from .masks import *  # noqa: F403
 from .matmul import *  # noqa: F403
 from .norms import *  # noqa: F403
+from .parts import *  # noqa: F403
 from .random import *  # noqa: F403
+from .ranges import *  # noqa: F403
+from .rearrange import *  # noqa: F403
 from .reduce import *  # noqa: F403
-from .shape import *  # noqa: F403
+from .scattering import *  # noqa: F403
+from .searching import *  # noqa: F403
+from .splitting import *  # noqa: F403
 from .systems import *  # noqa: F403
+from .views import *  # noqa: F403
+from .windows import *  # noqa: F403
 
 _out.give_out(globals(), _out.WITH_OUT)

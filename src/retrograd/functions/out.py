@@ -105,6 +105,21 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def maker(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As :func:`with_out`, for a function that has a *dtype*: that of *out* counts."""
+    filled = with_out(function)
+
+    @functools.wraps(function)
+    def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if out is None:
+            return function(*args, **kwargs)
+        if kwargs.get("dtype") is None and isinstance(out, Handle):
+            kwargs["dtype"] = out.dtype  # type: ignore[attr-defined]
+        return filled(*args, out=out, **kwargs)
+
+    return call
+
+
 def give_out(namespace: dict[str, Any], names: Iterable[str]) -> None:
     """Replace the functions of these names by ones with ``out=``."""
     for name in names:
@@ -113,4 +128,4 @@ def give_out(namespace: dict[str, Any], names: Iterable[str]) -> None:
             namespace[name] = with_out(function)
 
 
-__all__ = ["LINALG", "WITH_OUT", "give_out", "with_out", "write"]
+__all__ = ["LINALG", "WITH_OUT", "give_out", "maker", "with_out", "write"]

@@ -105,7 +105,7 @@ def feature_alpha_dropout(
 
 @composite
 def _embedding(index: Any, weight: Any) -> Any:
-    return apply(Index, weight, index, dims=(0,))
+    return apply(Index, weight, index, dims=(0,), wraps=False)
 
 
 def embedding(
