@@ -12,6 +12,7 @@ import contextlib
 import functools
 import itertools
 import operator
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -214,14 +215,22 @@ def compare(
                 both.append((p, q))
 
 
-def samples(entry: Any, dtype: Any, most: int, grad: bool = True) -> list[Any]:
-    """At most so many of the entry's samples, evenly taken."""
+def first(entry: Any, dtype: Any, many: int, grad: bool) -> list[Any]:
+    """The first of an entry's samples; some have thousands. They are made by the
+    entry's own function: PyTorch's wrapper of it looks through the stack each time."""
     import torch
 
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
+    random.seed(0)
+    np.random.seed(0)
+    made = entry.sample_inputs_func(entry, "cpu", dtype, grad)
+    return list(itertools.islice(made, many))
+
+
+def samples(entry: Any, dtype: Any, most: int, grad: bool = True) -> list[Any]:
+    """At most so many of the entry's samples, evenly taken."""
     grad = grad and entry.supports_autograd and dtype.is_floating_point
-    made = entry.sample_inputs("cpu", dtype, requires_grad=grad)
-    every = list(itertools.islice(made, 1 if most == 1 else 80))  # some have thousands
+    every = first(entry, dtype, 1 if most == 1 else 80, grad)
     if len(every) <= most:
         return every
     return [every[i * len(every) // most] for i in range(most)]

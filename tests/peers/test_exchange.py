@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,3 +105,21 @@ class TestTorch:
             self.torch.from_dlpack(rg.ones(1, requires_grad=True))
         with pytest.raises((BufferError, RuntimeError)):
             rg.from_dlpack(self.torch.ones(1, requires_grad=True))
+
+    @pytest.mark.parametrize("kind", [*KINDS, "bfloat16"])
+    def test_safetensors(self, kind: str, tmp_path: Path) -> None:
+        """Files of the one are files of the other; bfloat16 through ml_dtypes."""
+        torch = self.torch
+        files = pytest.importorskip("safetensors.torch")
+        x = torch.tensor([[0.0, 1.0, 3.0], [2.0, 0.0, 100.0]])
+        t = x.to(getattr(torch, kind))
+        files.save_file({"a": t, "b.c": t[1].clone()}, tmp_path / "theirs")
+        loaded = rg.load(tmp_path / "theirs")
+        assert sorted(loaded) == ["a", "b.c"]
+        assert loaded["a"].dtype is getattr(rg, kind)
+        assert loaded["a"].double().tolist() == t.double().tolist()
+        rg.save(loaded, tmp_path / "mine")
+        back = files.load_file(tmp_path / "mine")
+        assert back["a"].dtype is t.dtype
+        assert torch.equal(back["a"], t)
+        assert torch.equal(back["b.c"], t[1])
