@@ -77,6 +77,10 @@ class Joined(Kernel):
         self.parts = parts
 
 
+class Rows(Kernel):
+    """Rows chosen by an index, or added where an index says."""
+
+
 class Random(Kernel):
     """Random numbers."""
 
@@ -197,6 +201,8 @@ class Fusion:
             return True
         if name in ("cat", "pad", "view_write"):
             return self._joined(node)
+        if name in ("index", "index_put"):
+            return self._chosen_rows(node)
         if name in POOLING:
             return self._windowed(node, Pooling(), _pooled(node))
         if name in REDUCTIONS and element_of(node.spec) and node.attrs["dim"]:
@@ -231,6 +237,22 @@ class Fusion:
         if parts is None:
             return False
         self._append(Joined(parts), node)
+        return True
+
+    def _chosen_rows(self, node: Node) -> bool:
+        table, *value, index = (k.spec for k in node.inputs)
+        if len(node.inputs) != (3 if node.op.name == "index_put" else 2):
+            return False
+        fits = node.attrs["dims"] == (0,) and element_of(table) in (*FLOATS, "i64")
+        shapes = [k.spec.shape for k in (*node.inputs, node)]
+        if not fits or any(0 in s for s in shapes):
+            return False
+        if element_of(index) not in ("i64", "i32"):
+            return False
+        if value and value[0] != Spec((*index.shape, *table.shape[1:]), table.dtype):
+            return False
+        node.inputs = tuple(self._memory(k) for k in node.inputs)
+        self._append(Rows(), node)
         return True
 
     def _memory(self, key: Any) -> Any:
