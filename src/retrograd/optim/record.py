@@ -18,7 +18,7 @@ from .. import dispatch, mutate
 from ..dispatch import constant
 from ..gradients import Bundle, Gradients, Share
 from ..ops.core import Clone
-from ..trace import Handle, State, meta_of
+from ..trace import Handle, State, meta_of, settings
 
 
 class ParamGroup(dict[str, Any]):
@@ -37,9 +37,14 @@ class ParamGroup(dict[str, Any]):
         self.built_in = built_in
 
     def __setitem__(self, key: str, value: Any) -> None:
+        settings[0] += 1
         if key not in self or not self._same(key, self[key], value):
             self.version += 1
         super().__setitem__(key, value)
+
+    def _changed(self) -> None:
+        self.version += 1
+        settings[0] += 1
 
     def _same(self, key: str, old: Any, new: Any) -> bool:
         before, after = self.built_in(key, old), self.built_in(key, new)
@@ -49,19 +54,19 @@ class ParamGroup(dict[str, Any]):
         return isinstance(after, (int, float, tuple)) and bool(before == after)
 
     def __delitem__(self, key: str) -> None:
-        self.version += 1
+        self._changed()
         super().__delitem__(key)
 
     def clear(self) -> None:
-        self.version += 1
+        self._changed()
         super().clear()
 
     def popitem(self) -> tuple[str, Any]:
-        self.version += 1
+        self._changed()
         return super().popitem()
 
     def pop(self, *key_and_default: Any) -> Any:
-        self.version += 1
+        self._changed()
         return super().pop(*key_and_default)
 
     # A dict's own would write past __setitem__.
@@ -93,9 +98,11 @@ class Entry(dict[str, Any]):
     def __init__(self, *items: Any) -> None:
         super().__init__(*items)
         self.version = next(_writes)
+        settings[0] += 1
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.version = next(_writes)
+        settings[0] += 1
         super().__setitem__(key, value)
 
     # A dict's own would write past __setitem__.
