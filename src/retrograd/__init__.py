@@ -75,6 +75,8 @@ _LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg",
          "special"}  # fmt: skip
 _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "compile": "compiler.step"}  # fmt: skip
+_LAZY_NAMES |= {f"{name}{cell}": "nn.functional.recurrent" for cell in ("", "_cell")
+                for name in ("rnn_tanh", "rnn_relu", "gru", "lstm")}  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:

@@ -9,3 +9,4 @@ from .loss import *  # noqa: F403
 from .misc import *  # noqa: F403
 from .norm import *  # noqa: F403
 from .pooling import *  # noqa: F403
+from .recurrent import *  # noqa: F403
