@@ -60,6 +60,7 @@ from .dropout import (
 )
 from .embedding import (
     Embedding,
+    EmbeddingBag,
 )
 from .flatten import (
     Flatten,
@@ -240,6 +241,7 @@ __all__ = [
     "AlphaDropout",
     # embedding
     "Embedding",
+    "EmbeddingBag",
     # flatten
     "Flatten",
     "Unflatten",
