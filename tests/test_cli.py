@@ -12,8 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import retrograd as rg
-
 COMMAND = [sys.executable, "-m", "retrograd"]
 
 

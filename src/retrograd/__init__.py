@@ -74,7 +74,8 @@ __version__ = "0.1.0"
 _LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg",
          "special"}  # fmt: skip
 _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
-               "compile": "compiler.step"}  # fmt: skip
+               "compile": "compiler.step", "get_num_threads": "threads",
+               "set_num_threads": "threads", "plans": "compiler.explain"}  # fmt: skip
 _LAZY_NAMES |= {f"{name}{cell}": "nn.functional.recurrent" for cell in ("", "_cell")
                 for name in ("rnn_tanh", "rnn_relu", "gru", "lstm")}  # fmt: skip
 

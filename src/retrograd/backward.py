@@ -421,7 +421,8 @@ def backward(
         start.next[key] = LeafPath(rec.state, found)
     # all are promised before any is added: hooks may run what is pending
     given = [
-        (leaf, deliver(rec, run.waiting[id(leaf)])) for _, leaf in run.leaves.values()
+        (leaf, deliver(rec, run.waiting[id(leaf)], known=simple))
+        for _, leaf in run.leaves.values()
     ]
     for leaf, g in given:
         _accumulate(rec, leaf, g, create_graph)
@@ -453,10 +454,18 @@ def _accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) -
             hook(leaf)
 
 
-def deliver(rec: dispatch.Recorder, g: Any) -> Any:
-    """A gradient as a tensor of the user's own."""
+def deliver(rec: dispatch.Recorder, g: Any, known: bool = False) -> Any:
+    """A gradient as a tensor of the user's own.
+
+    What is promised next must follow from the place in the trie. Unless it is *known*
+    to, it is noted there: the same operations may be asked for in another order.
+    """
     if type(g._key) is State:
-        return rec.handle(g._key) if g._key.recorder is rec else g
+        if g._key.recorder is not rec:
+            return g
+        if not known:
+            rec.mark("deliver", g._key, {})
+        return rec.handle(g._key)
     if type(g._key) is Const:
         return constant(np.array(g._key.value))
     return g.clone()

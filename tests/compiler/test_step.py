@@ -160,3 +160,39 @@ def test_a_label_out_of_range_is_an_error_with_its_line() -> None:
 def test_no_function_is_refused() -> None:
     with pytest.raises(TypeError, match="takes a function, not int"):
         rg.compile(3)
+
+
+def test_it_explains_what_it_runs() -> None:
+    rg.manual_seed(0)
+    model = rg.nn.Sequential(rg.nn.Linear(6, 5), rg.nn.Tanh(), rg.nn.Linear(5, 3))
+    optimizer = rg.optim.SGD(model.parameters(), lr=0.1)
+
+    @rg.compile
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = rg.nn.functional.mse_loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    with pytest.raises(RuntimeError, match="no native call to explain"):
+        step.explain()
+    x, y = rg.randn(4, 6), rg.randn(4, 3)
+    for _ in range(8):
+        step(x, y)
+    before = [p.detach().clone().numpy() for p in model.parameters()]
+    info = step.explain()
+    for p, old in zip(model.parameters(), before, strict=True):
+        np.testing.assert_array_equal(p.detach().numpy(), old)  # nothing was trained
+    products = [k for k in info.kernels if k.kind == "product"]
+    # forward two; backward: two for the weights, one for the hidden layer
+    assert sorted(k.flops for k in products) == sorted(
+        [2 * 4 * 6 * 5, 2 * 4 * 5 * 3, 2 * 4 * 5 * 3, 2 * 4 * 5 * 3, 2 * 4 * 6 * 5]
+    )
+    assert all(k.measured is None or k.measured > 0 for k in info.kernels)
+    assert info.in_place == 4 and info.segments == 1
+    assert info.arguments == 4 * (24 + 12 + 30 + 5 + 15 + 3 + 1)  # x, y, weights, lr
+    assert any("test_step.py" in line for k in info.kernels for line in k.lines)
+    text = str(info)
+    assert "product" in text and "written in place" in text
+    assert rg.plans()[0].explain(measure=False).flops == info.flops

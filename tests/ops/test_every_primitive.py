@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
+import retrograd.nn  # registers the primitives of layers
 from retrograd.dispatch import apply
 from retrograd.ops.op import REGISTRY, Op, Sample
 

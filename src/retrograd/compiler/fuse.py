@@ -27,6 +27,8 @@ from .views import (
 
 REDUCTIONS = {"sum": "add", "prod": "mul", "amax": "maximum", "amin": "minimum",
               "all": "and", "any": "or"}  # fmt: skip
+POOLING = ("max_pool", "max_pool_index", "max_pool_input", "plane_add", "sum_pool",
+           "sum_pool_input")  # fmt: skip
 SCALAR, ROW, FULL = 0, 1, 2
 #: nodes in one kernel: code grows with them, and so does what must stay in registers
 MOST = 96
@@ -57,6 +59,18 @@ class Call(Kernel):
 
 class Product(Kernel):
     """A matrix product."""
+
+
+class Convolution(Kernel):
+    """A convolution, or one of its adjoints."""
+
+
+class Pooling(Kernel):
+    """Windows reduced, or their adjoints."""
+
+
+class Random(Kernel):
+    """Random numbers."""
 
 
 class Columns(Kernel):
@@ -168,6 +182,13 @@ class Fusion:
         name = node.op.name
         if name == "matmul":
             return self._product(node)
+        if name in ("conv", "conv_input", "conv_weight"):
+            return self._windowed(node, Convolution(), len(node.spec.shape) - 2)
+        if name == "uniform" and element_of(node.spec) == "float" and node.spec.size:
+            self._append(Random(), node)
+            return True
+        if name in POOLING:
+            return self._windowed(node, Pooling(), _pooled(node))
         if name in REDUCTIONS and element_of(node.spec) and node.attrs["dim"]:
             if element_of(node.inputs[0].spec) and 0 not in node.inputs[0].spec.shape:
                 if type(self.view(node.inputs[0]).buffer) is Const:
@@ -175,6 +196,21 @@ class Fusion:
                 self._append(Columns(), node)
                 return True
         return False
+
+    def _windowed(self, node: Node, kernel: Kernel, dimensions: int) -> bool:
+        shapes = [k.spec.shape for k in (*node.inputs, node)]
+        element = element_of(node.inputs[0].spec)
+        if element not in FLOATS or any(0 in s for s in shapes) or dimensions > 2:
+            return False
+        node.inputs = tuple(self._memory(key) for key in node.inputs)
+        self._append(kernel, node)
+        return True
+
+    def _memory(self, key: Any) -> Any:
+        """A value as an array that lies row by row, also where it is one number."""
+        if type(self.view(key).buffer) is Const:
+            return self.copy(key)
+        return self._lying(key)
 
     def _product(self, node: Node) -> bool:
         a, b = (self.view(k) for k in node.inputs)
@@ -206,8 +242,9 @@ class Fusion:
         ]
         first = max(producers, default=-1)
         last = len(self.kernels) - 1
+        avoid = self.home.get(node.late) if node.late else None
         for i in dict.fromkeys((first, last)):
-            if i >= 0 and i >= first and type(self.kernels[i]) is Loop:
+            if i >= 0 and i >= first and i != avoid and type(self.kernels[i]) is Loop:
                 if self._join(self.kernels[i], node, kind):  # type: ignore[arg-type]
                     self.home[node] = i
                     return True
@@ -332,3 +369,9 @@ class Fusion:
             return set(kernel.order[kernel.outer :]) == set(reduced)
         kernel.decide(reduced)
         return True
+
+
+def _pooled(node: Node) -> int:
+    """How many dimensions are pooled."""
+    attrs = node.attrs
+    return len(attrs["plane"] if "plane" in attrs else attrs["count"])

@@ -63,6 +63,12 @@ class Module:
     def __init__(self) -> None:
         self.functions: dict[str, Function] = {}
         self.declared: dict[str, str] = {}
+        self.tables: dict[tuple[int, ...], str] = {}
+
+    def table(self, numbers: Sequence[int]) -> Value:
+        """A constant array of integers; its address."""
+        name = self.tables.setdefault(tuple(numbers), f"@table{len(self.tables)}")
+        return Value(name, "ptr")
 
     def declare(self, name: str, signature: str) -> str:
         """An intrinsic or outside function: ``signature`` is "result (arguments)"."""
@@ -71,6 +77,10 @@ class Module:
 
     def text(self) -> str:
         parts = []
+        for numbers, called in self.tables.items():
+            kind = f"[{len(numbers)} x i64]"
+            text = ", ".join(f"i64 {n}" for n in numbers)
+            parts.append(f"{called} = internal constant {kind} [{text}], align 64")
         for name, signature in sorted(self.declared.items()):
             result, arguments = signature.split(" (", 1)
             parts.append(f"declare {result} @{name}({arguments}")
@@ -203,6 +213,28 @@ class Function:
     def call(self, function: str, *arguments: Value) -> None:
         given = ", ".join(f"{a.type} {a.name}" for a in arguments)
         self.emit(f"call void @{function}({given})")
+
+    @contextmanager
+    def when(self, condition: Value) -> Iterator[None]:
+        """What is emitted inside runs if the condition holds."""
+        n, self.count = self.count, self.count + 1
+        self.emit(f"br i1 {condition.name}, label %then{n}, label %past{n}")
+        self.start(f"then{n}")
+        yield
+        self.emit(f"br label %past{n}")
+        self.start(f"past{n}")
+
+    def least(self, a: Value, b: Any) -> Value:
+        """The smaller one of two numbers, i64."""
+        test = Value(self.op(f"icmp slt i64 {a.name}, {name(b)}"), "i1")
+        return self.select(test, a, Value(name(b), "i64"))
+
+    def times(self, a: Value, factor: int) -> Value:
+        if factor == 1:
+            return a
+        if not a.name.startswith("%"):
+            return Value(str(int(a.name) * factor), "i64")
+        return self.value(f"mul i64 {a.name}, {factor}", "i64")
 
     def intrinsic(self, called: str, result: Value, *arguments: Value) -> Value:
         """``llvm.<called>`` in the type of *result*, whose register is not used."""
@@ -377,12 +409,36 @@ class Function:
         else:
             self.emit(f"store {a.type} {a.name}, ptr {pointer.name}, align {size}")
 
+    def store_some(self, a: Value, pointer: Value, count: Value) -> None:
+        """The first lanes, as many as *count* says (a number of the running program)."""
+        limit = self.splat(count, a.width)
+        mask = self.compare("lt", self.lanes(a.width), limit)
+        full = f"llvm.masked.store.v{a.width}{_short(a.element)}.p0"
+        self.module.declare(full, f"void ({a.type}, ptr, {mask.type})")
+        self.emit(
+            f"call void @{full}({a.type} {a.name}, ptr align {SIZES[a.element]} "
+            f"{pointer.name}, {mask.type} {mask.name})"
+        )
+
     def gather(
         self, pointer: Value, stride: int, element: str, width: int, count: int = 0
     ) -> Value:
         """*width* elements, *stride* apart."""
         stored = "i8" if element == "i1" else element
         kind = vector(stored, width)
+        if stride == 2 and element in FLOATS and not count:
+            # every other one of two vectors; what lies behind the last is not touched
+            low = self.load(pointer, element, width)
+            high = self.load(
+                self.at(pointer, width, element), element, width, width - 1
+            )
+            lanes = ", ".join(f"i32 {2 * i}" for i in range(width))
+            return self.value(
+                f"shufflevector {kind} {low.name}, {kind} {high.name}, "
+                f"<{width} x i32> <{lanes}>",
+                element,
+                width,
+            )
         found = Value("zeroinitializer", stored, width)
         for lane in range(count or width):
             one = self.load(self.at(pointer, lane * stride, element), stored)

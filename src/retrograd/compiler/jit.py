@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import platform
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,11 @@ def vector_bytes() -> int:
     """The width of a vector register of this machine."""
     features = _llvm().get_host_cpu_features()
     return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
+
+
+@functools.cache
+def is_x86() -> bool:
+    return platform.machine().lower() in ("x86_64", "amd64", "i686")
 
 
 @functools.cache

@@ -17,10 +17,13 @@ from .fuse import FULL, REDUCTIONS, ROW, SCALAR, Columns, Fusion, Loop
 from .ir import FLOATS, SIZES, Function, Module, Value, literal
 from .lower import EXPENSIVE, element_of, lowering
 from .program import Node
+from .stage import ERROR, Stage, last_part, stage_function
 from .views import broadcast, squeezed_strides, whole
 
 #: so many vectors, or rows, are added up before the sum joins the others
 BLOCK = 128
+#: so many vectors at least are one thread's part
+PART = 16
 
 
 class Place(NamedTuple):
@@ -188,15 +191,18 @@ class LoopCode:
     # -- emission -------------------------------------------------------------------
 
     def _emit(self) -> None:
-        parameters = [("ptr", f"p{i}") for i in range(len(self.parameters))]
-        if self.checks:
-            parameters.append(("ptr", "error"))
-        f = self.f = Function(self.module, self.name, parameters)
+        buffers = (*self.parameters, *([ERROR] if self.checks else []))
+        f = self.f = stage_function(self.module, self.name, buffers)
+        self.begin, self.end = f.parameters[-2:]
         self.base = dict(zip(self.parameters, f.parameters, strict=False))
+        self._divide()
+        self.stages = [Stage(self.name, buffers, self.extent, self._time())]
         self.once = f.section()
         self.known: dict[Any, Value] = {}  # by place or node, and its splat
         self.pointers: dict[Place, Value] = {}
-        loops = [f.loop(0, n) for n in self.rows]
+        loops = []
+        for d, n in enumerate(self.rows):
+            loops.append(f.loop(0, n) if d else f.loop(self.begin, self.end))
         self.index = [loop.index for loop in loops]
         self.row = f.section()
         # what depends on no row is computed once, unless it follows from a reduction
@@ -210,6 +216,28 @@ class LoopCode:
         for loop in reversed(loops):
             loop.end()
         f.emit("ret void")
+
+    def _divide(self) -> None:
+        """How the work can be done in parts: by rows, else along what is no row."""
+        self.along = False
+        if self.rows:
+            self.extent = self.rows[0]
+            return
+        self.extent = 1
+        whole = not any(self._gathers(n) for n in self.kernel.nodes)
+        if self.inner and whole:
+            n = self.inner[0]
+            if len(self.inner) == 1:
+                n = -(-n // (PART * self.width))
+            self.along, self.extent = n > 1, n
+
+    def _time(self) -> float:
+        """Nanoseconds on one thread, about."""
+        full = [n for n in self.kernel.nodes if self.level[n] == FULL]
+        costly = sum(n.op.name in EXPENSIVE for n in full)
+        each = (0.02 * len(full) + 0.25 * costly) * 16 / self.width
+        moved = sum(b.spec.nbytes for b in self.parameters)
+        return float(math.prod(self.kernel.shape) * each + moved / 10)
 
     def _phase(self, p: int) -> None:
         f, nodes = self.f, self.kernel.nodes
@@ -259,8 +287,8 @@ class LoopCode:
         number = f.convert(number, "i64")
         size = node.inputs[0].spec.shape[-1]
         bad = Value(f.op(f"icmp uge i64 {number.name}, {size}"), "i1")
-        error = f.parameters[-1]
-        f.store(f.logic("or", f.load(error, "i32"), f.convert(bad, "i32")), error)
+        error, flag = f.parameters[-3], f.convert(bad, "i32")
+        f.op(f"atomicrmw or ptr {error.name}, i32 {flag.name} monotonic")
 
     def _gathers(self, node: Node) -> bool:
         return node.op.name in (*REDUCTIONS, "gather", "pick_class")
@@ -306,8 +334,10 @@ class LoopCode:
             f.splat(identity(self._word(n), str(element_of(n.spec))), width)
             for n in gathered
         ]
+        parted = self.along and not outer
         if len(sizes) > 1:
-            loop = f.loop(0, sizes[0], 1, *carried)
+            first, last = (self.begin, self.end) if parted else (0, sizes[0])
+            loop = f.loop(first, last, 1, *carried)
             inside = self._along(
                 [*outer, loop.index], sizes[1:], gathered, written, starts
             )
@@ -315,6 +345,17 @@ class LoopCode:
         n = sizes[0]
         full = n - n % width
         values = carried
+        if parted:
+            unit = PART * width
+            last = f.least(f.times(self.end, unit), full)
+            loop = f.loop(f.times(self.begin, unit), last, width)
+            self._step(outer, loop.index, width, 0, gathered, written, [])
+            loop.end()
+            if n > full:
+                with f.when(last_part(f, self.extent)):
+                    rest = Value(str(full), "i64")
+                    self._step(outer, rest, width, n - full, gathered, written, [])
+            return values
         if full == width:
             zero = Value("0", "i64")
             values = self._step(outer, zero, width, 0, gathered, written, values)
@@ -569,20 +610,25 @@ class ColumnsCode:
         depth, (down,) = merge(
             tuple(view.shape[d] for d in gone), [tuple(view.strides[d] for d in gone)]
         )
-        f = Function(module, name, [("ptr", "a"), ("ptr", "out")])
-        a, result = f.parameters
+        width = vector_bytes // max(SIZES[given], SIZES[wanted], 4)
+        n = sizes[-1] if sizes else 1
+        stride = source[-1] if sizes else 0
+        by_columns = len(sizes) < 2
+        extent = -(-n // (4 * width)) if by_columns else sizes[0]
+        buffers = (view.buffer, node)
+        f = stage_function(module, name, buffers)
+        a, result, begin, end = f.parameters
+        time = math.prod(view.shape) * SIZES[given] / 16
+        self.stages = [Stage(name, buffers, extent, time)]
         if view.offset:
             a = f.at(a, view.offset, given)
-        loops = []
-        for n, s, t in zip(sizes[:-1], source[:-1], target[:-1], strict=True):
-            loops.append(f.loop(0, n))
+        loops: list[Any] = []
+        for size, s, t in zip(sizes[:-1], source[:-1], target[:-1], strict=True):
+            loops.append(f.loop(0, size) if loops else f.loop(begin, end))
             a, result = (
                 f.at(p, f.value(f"mul i64 {loops[-1].index.name}, {k}", "i64"), e)
                 for p, k, e in ((a, s, given), (result, t, wanted))
             )
-        width = vector_bytes // max(SIZES[given], SIZES[wanted], 4)
-        n = sizes[-1] if sizes else 1
-        stride = source[-1] if sizes else 0
 
         def block(start: Any, vectors: int, count: int) -> None:
             """Columns from *start*: so many vectors, the last one of *count* lanes."""
@@ -627,12 +673,18 @@ class ColumnsCode:
             return blocked(f, 0, sizes[0], 1, sizes[0], values, starts, joined, row)
 
         many = n - n % (4 * width)
+        rest = n - many
+        if not by_columns:
+            begin, end = Value("0", "i64"), Value(str(extent), "i64")
         if many:
-            loop = f.loop(0, many, 4 * width)
+            last = f.least(f.times(end, 4 * width), many) if by_columns else many
+            loop = f.loop(f.times(begin, 4 * width), last, 4 * width)
             block(loop.index.name, 4, 0)
             loop.end()
-        rest = n - many
-        if rest:
+        if rest and by_columns:
+            with f.when(last_part(f, extent)):
+                block(str(many), -(-rest // width), rest % width)
+        elif rest:
             block(str(many), -(-rest // width), rest % width)
         for loop in reversed(loops):
             loop.end()

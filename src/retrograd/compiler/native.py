@@ -9,6 +9,8 @@ afterwards are written in place.
 from __future__ import annotations
 
 import functools
+import itertools
+import weakref
 from sys import getrefcount
 from typing import Any
 
@@ -18,17 +20,32 @@ from ..dtypes import float64
 from ..ops.op import Array
 from ..trace import Arg, Bound, Const, State, memory_of
 from . import jit
-from .fuse import Call, Columns, Fusion, Kernel, Loop
+from .chance import RandomCode
+from .conv import ConvCode
+from .fuse import Call, Columns, Convolution, Fusion, Kernel, Loop, Pooling, Random
 from .ir import SIZES, Function, Module, Value
 from .loops import ColumnsCode, LoopCode
 from .lower import element_of
 from .memory import Life, arrange
+from .pool import POOL
+from .pooling import PoolCode
 from .products import ProductCode
 from .program import Node, from_trace, optimized
+from .recompute import recompute
+from .stage import ERROR, SCRATCH, WORTH, Stage
 from .views import whole
 
-#: work below this many operations keeps the interpreter's lock
-_RELEASE = 200_000
+#: nanoseconds below which the interpreter's lock is kept
+_RELEASE = 20_000.0
+#: nanoseconds of divided work for which sleeping threads are woken
+_WAKE = 40_000.0
+#: bytes in front of the arena: whether something is wrong, and the pool
+HEADER = 64
+
+
+#: the graphs of this process that have become machine code
+NATIVES: weakref.WeakSet[Native] = weakref.WeakSet()
+_numbers = itertools.count()
 
 
 class Segment:
@@ -39,7 +56,9 @@ class Segment:
         self.inputs: list[Any] = []  # buffers that come from outside
         self.outputs: list[Any] = []  # … and that others want
         self.function: Any = None
-        self.arena: Array | None = None
+        self.stages: list[tuple[int, Stage]] = []  # kernel and stage, as they run
+        self.arena: Any = None
+        self.size = 0  # of what lies in the arena
         self.keep: Any = None  # what must live as long as the function
         self.ins: list[int] = []  # slots of the inputs
         self.outs: list[Any] = []  # slot, shape and type of each output
@@ -69,6 +88,10 @@ class Native:
         wanted = [k for k in plan.wanted if type(k) is State]
         program = optimized(from_trace(plan.nodes, wanted))
         self.fusion = fusion = Fusion(program)
+        cheaper = recompute(program, fusion)
+        if cheaper is not None:
+            program = cheaper
+            self.fusion = fusion = Fusion(program)
         #: the buffer in which each wanted state arrives
         self.results: dict[Any, Any] = {}
         for state, key in program.wanted.items():
@@ -82,6 +105,15 @@ class Native:
         self._prepare(plan)
         self.calls = any(type(step) is Call for step in self.steps)
         self._usual(plan)
+        self.number = next(_numbers)
+        NATIVES.add(self)
+
+    def explain(self, measure: bool = True) -> Any:
+        """The kernels, what is fused into each and from which lines, operations, bytes,
+        memory, and the times: predicted, and measured on copies of the parameters."""
+        from .explain import explain
+
+        return explain(self, measure)
 
     # -- what lies where ------------------------------------------------------------
 
@@ -208,54 +240,81 @@ class Native:
     # -- code -----------------------------------------------------------------------
 
     def _emit(self) -> None:
-        width = jit.vector_bytes()
+        pool = POOL.prepare()
         for step in self.steps:
-            if type(step) is not Segment:
-                continue
-            module = Module()
-            bodies: dict[str, str] = {}
-            calls = []
-            for i in step.kernels:
-                calls.append((i, *self._kernel(module, bodies, i, width)))
-            self._entry(module, step, calls)
-            text = module.text()
-            library = jit.library(text)
-            step.function, keep = jit.python_function(library.address("step"))
-            step.keep = (library, keep)
+            if type(step) is Segment:
+                library = jit.library(self.text(step))
+                step.function, keep = jit.python_function(library.address("step"))
+                step.keep = (library, keep)
+                step.arena = _aligned(step.size + HEADER)
+                step.arena[8:16].view(np.int64)[0] = pool
+
+    def text(self, step: Segment, clock: bool = False) -> str:
+        """The code of a segment; with *clock*, it notes the time after each stage, at
+        the address that the header names."""
+        module = Module()
+        known: dict[str, str] = {}
+        width = jit.vector_bytes()
+        codes = [self._kernel(module, known, i, width) for i in step.kernels]
+        step.stages = [
+            (i, stage)
+            for i, (stages, _) in zip(step.kernels, codes, strict=True)
+            for stage in stages
+        ]
+        self._entry(module, step, codes, clock)
+        return module.text()
 
     def _kernel(
-        self, module: Module, bodies: dict[str, str], i: int, width: int
-    ) -> tuple[str, Any]:
-        """The function of one kernel; equal ones are the same function."""
+        self, module: Module, known: dict[str, str], i: int, width: int
+    ) -> tuple[list[Stage], int]:
+        """The stages of one kernel, and the scratch memory that they share; equal
+        functions are the same one."""
         kernel = self.fusion.kernels[i]
         name = f"k{i}"
         code: Any
         if type(kernel) is Loop:
             code = LoopCode(module, name, kernel, self.fusion, self.outside, width)
+        elif type(kernel) is Convolution:
+            code = ConvCode(module, name, kernel, self.fusion, width)
+        elif type(kernel) is Random:
+            code = RandomCode(module, name, kernel, self.fusion, width)
+        elif type(kernel) is Pooling:
+            code = PoolCode(module, name, kernel, self.fusion, width)
         elif type(kernel) is Columns:
             code = ColumnsCode(module, name, kernel, self.fusion, width)
         else:
             code = ProductCode(module, name, kernel, self.fusion, width)  # type: ignore[arg-type]
-        body = module.functions[name].text().replace(f"@{name}(", "@(", 1)
-        known = bodies.setdefault(body, name)
-        if known != name:
-            del module.functions[name]
-        return known, code
+        stages = []
+        for stage in code.stages:
+            body = module.functions[stage.function].text()
+            body = body.replace(f"@{stage.function}(", "@(", 1)
+            same = known.setdefault(body, stage.function)
+            if same != stage.function:
+                del module.functions[stage.function]
+            stages.append(stage._replace(function=same))
+        return stages, getattr(code, "scratch", 0)
 
-    def _entry(self, module: Module, step: Segment, calls: list[Any]) -> None:
-        """The function that Python calls: pointers out of the objects, then kernels."""
+    def _entry(
+        self,
+        module: Module,
+        step: Segment,
+        codes: list[tuple[list[Stage], int]],
+        clock: bool,
+    ) -> None:
+        """The function that Python calls: pointers out of the objects, then stages."""
         fusion = self.fusion
-        made = {n for i, _, _ in calls for n in fusion.kernels[i].nodes}
+        made = {n for i in step.kernels for n in fusion.kernels[i].nodes}
         lives: dict[Any, list[int]] = {}
         scratch = []
-        work = 0
-        for n, (_, _, code) in enumerate(calls):
-            for buffer in code.parameters:
-                lives.setdefault(buffer, [n, n])[1] = n
-            if getattr(code, "scratch", 0):
-                scratch.append((n, code.scratch))
-            work += getattr(code, "flops", 0)
-            work += sum(b.spec.size for b in code.parameters)
+        work = 0.0
+        for n, (stages, size) in enumerate(codes):
+            for stage in stages:
+                for buffer in stage.buffers:
+                    if type(buffer) is not str:
+                        lives.setdefault(buffer, [n, n])[1] = n
+                work += stage.nanoseconds
+            if size:
+                scratch.append((n, size))
         inputs, outputs, inner = [], [], []
         for buffer in lives:
             if buffer in self.target:
@@ -274,7 +333,7 @@ class Native:
         offsets, size = arrange(spaces)
         inputs.sort(key=lambda b: (type(b) is not Arg, type(b) is not Bound))
         step.inputs, step.outputs = inputs, outputs
-        step.arena = _aligned(size + 64)
+        step.size = size
         f = Function(
             module,
             "step",
@@ -285,28 +344,46 @@ class Native:
         pointers = self._unpack(f, [*inputs, *outputs])
         arena = self._data(f, len(inputs) + len(outputs))
         for buffer, offset in zip(inner, offsets, strict=False):
-            pointers[buffer] = f.at(arena, offset + 64, "i8")
+            pointers[buffer] = f.at(arena, offset + HEADER, "i8")
         space = {}
         for (n, _), offset in zip(scratch, offsets[len(inner) :], strict=True):
-            space[n] = f.at(arena, offset + 64, "i8")
+            space[n] = f.at(arena, offset + HEADER, "i8")
         for node, leaf in self.target.items():
             if node in made:
                 pointers[node] = pointers[leaf]
         self._unaliased(f, made, inputs)
         doubles = any(b.spec.dtype is float64 for b in (*made, *lives))
-        self._prologue(f, work, _X86 and not doubles)
+        self._prologue(f, work > _RELEASE, jit.is_x86() and not doubles)
         f.emit(f"store i32 0, ptr {arena.name}, align 4")
-        last = max(
-            (n for n, c in enumerate(calls) if getattr(c[2], "checks", 0)), default=-1
-        )
-        for n, (_, name, code) in enumerate(calls):
-            given = [pointers[b] for b in code.parameters]
-            if type(code) is ProductCode:
-                given.append(space.get(n, arena))
-            elif getattr(code, "checks", False):
-                given.append(arena)
-            f.call(name, *given)
-            if n == last:
+        shared = [s for stages, _ in codes for s in stages if divided(s)]
+        wake = int(sum(s.nanoseconds for s in shared) > _WAKE)
+        if shared:
+            most = max(len(s.buffers) for s in shared)
+            self.context = f.value(f"alloca [{most} x ptr], align 8", "ptr")
+            self.pool = f.load(f.at(arena, 8, "i8"), "ptr_")
+            self.share = f.load(self.pool, "ptr_")
+        checks = [
+            n
+            for n, (stages, _) in enumerate(codes)
+            if any(ERROR in s.buffers for s in stages)
+        ]
+        ticks = _Ticks(f, arena) if clock else None
+        for n, (stages, _) in enumerate(codes):
+            for stage in stages:
+                given = []
+                for b in stage.buffers:
+                    if b is ERROR:
+                        given.append(arena)
+                    else:
+                        given.append(space[n] if b is SCRATCH else pointers[b])
+                if divided(stage):
+                    self._shared(f, stage, given, wake)
+                else:
+                    whole = Value("0", "i64"), Value(str(stage.extent), "i64")
+                    f.call(stage.function, *given, *whole)
+                if ticks:
+                    ticks.note()
+            if checks and n == checks[-1]:
                 wrong = f.load(arena, "i32")
                 bad = f.op(f"icmp ne i32 {wrong.name}, 0")
                 f.emit(f"br i1 {bad}, label %wrong, label %right")
@@ -316,6 +393,25 @@ class Native:
         self._epilogue(f, 0)
         f.start("layout")
         self._return(f, 1)
+
+    def _shared(self, f: Function, stage: Stage, given: list[Value], wake: int) -> None:
+        """Have a stage done by all threads: a function that they can call with one
+        pointer, to the pointers that the stage takes."""
+        module, task = f.module, f"{stage.function}_task"
+        if task not in module.functions:
+            kinds = [("ptr", "on"), ("i64", "begin"), ("i64", "end")]
+            t = Function(module, task, kinds)
+            on, begin, end = t.parameters
+            places = [t.load(t.at(on, 8 * i, "i8"), "ptr_") for i in range(len(given))]
+            t.call(stage.function, *places, begin, end)
+            t.emit("ret void")
+        for i, pointer in enumerate(given):
+            f.emit(f"store ptr {pointer.name}, "
+                   f"ptr {f.at(self.context, 8 * i, 'i8').name}, align 8")  # fmt: skip
+        f.emit(
+            f"call void {self.share.name}(ptr {self.pool.name}, ptr @{task}, "
+            f"ptr {self.context.name}, i64 {stage.extent}, i64 {wake})"
+        )
 
     def _data(self, f: Function, i: int) -> Value:
         place = f.at(f.parameters[1], i, "i64")
@@ -359,13 +455,13 @@ class Native:
     def _object(self, f: Function, i: int) -> Value:
         return f.load(f.at(f.parameters[1], i, "i64"), "ptr_")
 
-    def _prologue(self, f: Function, work: int, flushes: bool) -> None:
+    def _prologue(self, f: Function, released: bool, flushes: bool) -> None:
         """Denormal numbers of float32 count as zero (they cost a hundredfold; who
         computes in float64 wants them), and other Python threads may run meanwhile,
         if the work is worth it."""
         declare = f.module.declare
-        self.released = work > _RELEASE
-        if self.released:
+        self.released = released
+        if released:
             declare("PyEval_SaveThread", "ptr ()")
             declare("PyEval_RestoreThread", "void (ptr)")
             self.thread = f.value("call ptr @PyEval_SaveThread()", "ptr")
@@ -520,6 +616,25 @@ class Native:
         return bool(status == 0)
 
 
+class _Ticks:
+    """Notes the processor's clock in memory, again and again."""
+
+    def __init__(self, f: Function, arena: Value) -> None:
+        self.f, self.count = f, 0
+        f.module.declare("llvm.readcyclecounter", "i64 ()")
+        self.place = f.load(f.at(arena, 16, "i8"), "ptr_")
+        self.note()
+
+    def note(self) -> None:
+        now = self.f.value("call i64 @llvm.readcyclecounter()", "i64")
+        self.f.store(now, self.f.at(self.place, self.count, "i64"))
+        self.count += 1
+
+
+def divided(stage: Stage) -> bool:
+    return stage.extent > 1 and stage.nanoseconds >= WORTH
+
+
 def _aligned(size: int) -> Array:
     """Bytes that begin at a multiple of 64."""
     raw = np.empty(size + 64, np.uint8)
@@ -527,11 +642,4 @@ def _aligned(size: int) -> Array:
     return raw[start : start + size]
 
 
-def _is_x86() -> bool:
-    import platform
-
-    return platform.machine().lower() in ("x86_64", "amd64", "i686")
-
-
-_X86 = _is_x86()
 __all__ = ["Native", "SIZES", "element_of"]

@@ -9,15 +9,22 @@ into panels of four vectors' width, which avoids strides that collide in the cac
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
 from .fuse import Fusion, Product
 from .ir import SIZES, Function, Module, Value, literal
 from .lower import element_of
+from .stage import SCRATCH, WORTH, Stage, last_part, stage_function
 from .views import View
 
 #: k is cut into blocks of at most this many, so that a panel of B stays in the cache
 DEPTH = 512
+#: copies up to so many bytes lie on the stack
+STACK = 256 << 10
+#: operations in a nanosecond, about
+SPEED = 100.0
 
 
 def tile_rows(m: int, vectors: int) -> int:
@@ -29,9 +36,21 @@ def tile_rows(m: int, vectors: int) -> int:
     return whole[0] if whole else most
 
 
+class Part(NamedTuple):
+    """From which to which of its blocks a stage goes."""
+
+    begin: Value
+    end: Value
+    extent: int
+
+    def final(self, f: Function) -> AbstractContextManager[None]:
+        """For what comes after the last whole block."""
+        return f.when(last_part(f, self.extent))
+
+
 class ProductCode:
     """Emits one product; ``parameters`` are its buffers, ``scratch`` the bytes of
-    memory it wants as its last parameter."""
+    memory that its stages share."""
 
     def __init__(
         self,
@@ -46,94 +65,173 @@ class ProductCode:
         self.element = str(element_of(node.spec))
         self.lanes = vector_bytes // SIZES[self.element]
         a, b = (fusion.view(k) for k in node.inputs)
+        self.a, self.b = a, b
         self.parameters = [a.buffer, b.buffer, node]
         *batch, m, n = node.spec.shape
         k = a.shape[-1]
-        self.m, self.n, self.k = m, n, k
-        self.flops = 2 * m * n * k
-        for size in batch:
-            self.flops *= size
+        self.m, self.n, self.k, self.batch = m, n, k, tuple(batch)
+        self.flops = 2 * m * n * k * math.prod(batch)
         self.scratch = 0
-        f = self.f = Function(
-            module, name, [("ptr", "a"), ("ptr", "b"), ("ptr", "c"), ("ptr", "s")]
-        )
-        pa, pb, pc, self.ps = f.parameters
-        pa = f.at(pa, a.offset, self.element) if a.offset else pa
-        pb = f.at(pb, b.offset, self.element) if b.offset else pb
+        self.stages: list[Stage] = []
+        self._plan()
+        if self.scratch and batch:
+            self._batched_alone(name)
+        elif batch:
+            self._batched(name)
+        else:
+            self._single(name)
+
+    def _plan(self) -> None:
+        """What is copied, and how large the tiles are."""
+        m, n, k, w = self.m, self.n, self.k, self.lanes
+        a_row, a_col = self.a.strides[-2:]
+        size = SIZES[self.element]
+        #: B lies row by row
+        self.across = n == 1 or self.b.strides[-1] == 1
+        panel = self.panel = 4 * w
+        wide = n * size * 2 >= 4096 and m >= 24
+        self.packed = (not self.across) or wide
+        if self.packed:
+            self.scratch = -(-n // panel) * panel * k * size
+        self.rows = tile_rows(m, -(-min(n, panel) // w))
+        stride = a_row if a_col == 1 else a_col
+        self.tiled = stride * size >= 2048 and n >= 4 * panel and m >= 2 * self.rows
+        self.tiles_at = self.scratch
+        if self.tiled:
+            self.scratch += m * k * size
+
+    def _stage(self, name: str, extent: int, time: float) -> Function:
+        """A stage of the buffers and the scratch memory."""
+        buffers = (*self.parameters, SCRATCH) if self.scratch else (*self.parameters,)
+        self.stages.append(Stage(name, buffers, extent, time))
+        f = self.f = stage_function(self.module, name, buffers)
+        if self.scratch:
+            self.ps = f.parameters[3]
+        self.begin, self.end = f.parameters[-2:]
+        return f
+
+    def _operands(self) -> tuple[Value, Value, Value]:
+        f, e = self.f, self.element
+        pa, pb, pc = f.parameters[:3]
+        pa = f.at(pa, self.a.offset, e) if self.a.offset else pa
+        pb = f.at(pb, self.b.offset, e) if self.b.offset else pb
+        return pa, pb, pc
+
+    def _single(self, name: str) -> None:
+        """One matrix: B and A are copied in parts, then C is computed in parts."""
+        size = SIZES[self.element]
+        if self.packed:
+            extent = -(-self.n // self.panel)
+            moved = self.n * self.k * size / 5
+            f = self._stage(f"{name}b", extent, moved)
+            _, pb, _ = self._operands()
+            self._pack(pb, Part(self.begin, self.end, extent))
+            f.emit("ret void")
+        if self.tiled:
+            extent = -(-self.m // self.rows)
+            f = self._stage(f"{name}a", extent, self.m * self.k * size / 5)
+            pa, _, _ = self._operands()
+            tiles = f.at(self.ps, self.tiles_at, "i8")
+            self._tile(pa, tiles, Part(self.begin, self.end, extent))
+            f.emit("ret void")
+        columns, rows = -(-self.n // self.panel), -(-self.m // self._tile_rows())
+        by_columns = columns >= rows
+        extent = columns if by_columns else rows
+        time = self.flops / SPEED
+        if time < WORTH:
+            extent = 1
+        f = self._stage(name, extent, time)
+        part = Part(self.begin, self.end, extent) if extent > 1 else None
+        parts = (part, None) if by_columns else (None, part)
+        self._compute(*self._operands(), *parts)
+        f.emit("ret void")
+
+    def _batched(self, name: str) -> None:
+        """Many matrices, none of which needs a copy: matrices are the parts."""
+        f = self._stage(name, self.batch[0], self.flops / SPEED)
+        self._matrices(self.begin, self.end)
+        f.emit("ret void")
+
+    def _batched_alone(self, name: str) -> None:
+        """Many matrices that are copied before use: small copies lie on the stack of
+        each thread, large ones in memory that one thread uses."""
+        small = self.scratch <= STACK
+        size, self.scratch = self.scratch, 0 if small else self.scratch
+        f = self._stage(name, self.batch[0] if small else 1, self.flops / SPEED)
+        if small:
+            self.ps = f.value(f"alloca i8, i64 {size}, align 64", "ptr")
+        one = Value("0", "i64"), Value(str(self.batch[0]), "i64")
+        self._matrices(*((self.begin, self.end) if small else one))
+        f.emit("ret void")
+
+    def _matrices(self, begin: Value, end: Value) -> None:
+        f = self.f
+        pa, pb, pc = self._operands()
         loops = []
-        step = m * n
-        outer = []
-        for size in reversed(batch):
-            outer.append(step)
-            step *= size
-        for d, (size, sc) in enumerate(zip(batch, reversed(outer), strict=True)):
-            loop = f.loop(0, size)
-            loops.append(loop)
-            pa = self._move(pa, loop.index, _batch_stride(a, d, len(batch)))
-            pb = self._move(pb, loop.index, _batch_stride(b, d, len(batch)))
-            pc = self._move(pc, loop.index, sc)
-        self._matrix(pa, a, pb, b, pc)
+        step = self.m * self.n * math.prod(self.batch)
+        for d, size in enumerate(self.batch):
+            step //= size
+            loops.append(f.loop(0, size) if d else f.loop(begin, end))
+            index = loops[-1].index
+            pa = self._move(pa, index, _batch_stride(self.a, d, len(self.batch)))
+            pb = self._move(pb, index, _batch_stride(self.b, d, len(self.batch)))
+            pc = self._move(pc, index, step)
+        if self.packed:
+            self._pack(pb, None)
+        if self.tiled:
+            self._tile(pa, f.at(self.ps, self.tiles_at, "i8"), None)
+        self._compute(pa, pb, pc, None, None)
         for loop in reversed(loops):
             loop.end()
-        f.emit("ret void")
 
     def _move(self, pointer: Value, index: Value, stride: int) -> Value:
         if not stride:
             return pointer
-        by = self.f.value(f"mul i64 {index.name}, {stride}", "i64")
-        return self.f.at(pointer, by, self.element)
+        return self.f.at(pointer, self.f.times(index, stride), self.element)
 
     # -- one matrix -----------------------------------------------------------------
 
-    def _matrix(self, pa: Value, a: View, pb: Value, b: View, pc: Value) -> None:
-        f, m, n, k, w = self.f, self.m, self.n, self.k, self.lanes
-        a_row, a_col = a.strides[-2:]
-        b_row, b_col = b.strides[-2:]
-        across = n == 1 or b_col == 1  # B lies row by row
-        panel = 4 * w
-        wide = n * SIZES[self.element] * 2 >= 4096 and m >= 24
-        packed = (not across) or wide
-        size = SIZES[self.element]
-        if packed:
-            columns = -(-n // panel) * panel
-            self.scratch = columns * k * size
-            self._pack(pb, b_row, b_col, across)
-        rows = tile_rows(m, -(-min(n, panel) // w))
-        stride = a_row if a_col == 1 else a_col
-        self.tiled = stride * size >= 2048 and n >= 4 * panel and m >= 2 * rows
+    def _tile_rows(self) -> int:
+        """Rows of the tiles of a full block of columns."""
+        vectors = 4 if self.tiled else -(-min(self.n, self.panel) // self.lanes)
+        return tile_rows(self.m, vectors)
+
+    def _compute(
+        self, pa: Value, pb: Value, pc: Value, columns: Part | None, rows: Part | None
+    ) -> None:
+        """C, or some of its blocks of columns, or some of its blocks of rows."""
+        f, n, k, panel = self.f, self.n, self.k, self.panel
         if self.tiled:
-            start = self.scratch
-            self.scratch += m * k * size
-            tiles = f.at(self.ps, start, "i8")
-            self._tile(pa, a_row, a_col, tiles, rows)
-            pa = tiles
-        blocks = [(j, min(panel, n - j)) for j in range(0, n, panel)]
+            pa = f.at(self.ps, self.tiles_at, "i8")
         depth = -(-k // -(-k // DEPTH))
-        cuts = [(p, min(depth, k - p)) for p in range(0, k, depth)]
-        for p, deep in cuts:
-            full = [blk for blk in blocks if blk[1] == panel]
-            if len(full) > 1:
-                loop = f.loop(0, len(full) * panel, panel)
-                self._column_block(pa, a_row, a_col, pb, b_row, pc, loop.index, panel,
-                                   p, deep, packed)  # fmt: skip
+        many = n - n % panel
+        for p in range(0, k, depth):
+            deep = min(depth, k - p)
+            if many > panel or (many and columns):
+                first, last = Value("0", "i64"), Value(str(many), "i64")
+                if columns:
+                    first = f.times(columns.begin, panel)
+                    last = f.least(f.times(columns.end, panel), many)
+                loop = f.loop(first, last, panel)
+                self._column_block(pa, pb, pc, loop.index, panel, p, deep, rows)
                 loop.end()
-                left = [blk for blk in blocks if blk[1] != panel]
-            else:
-                left = blocks
-            for j, size in left:
-                self._column_block(pa, a_row, a_col, pb, b_row, pc, Value(str(j), "i64"),
-                                   size, p, deep, packed)  # fmt: skip
+            elif many:
+                self._column_block(pa, pb, pc, Value("0", "i64"), panel, p, deep, rows)
+            if n > many:
+                start = Value(str(many), "i64")
+                with columns.final(f) if columns else nullcontext():
+                    self._column_block(pa, pb, pc, start, n - many, p, deep, rows)
 
     def _column_block(
-        self, pa: Value, a_row: int, a_col: int, pb: Value, b_row: int, pc: Value,
-        j: Value, size: int, p: int, deep: int, packed: bool,
+        self, pa: Value, pb: Value, pc: Value, j: Value, size: int, p: int, deep: int,
+        part: Part | None,
     ) -> None:  # fmt: skip
         """All rows of C in *size* columns from *j*, for *deep* of k from *p*."""
-        f, w, e = self.f, self.lanes, self.element
-        panel = 4 * w
-        if packed:
-            by = f.value(f"mul i64 {j.name}, {self.k}", "i64")
-            b = f.at(self.ps, by, e)
+        f, w, e, panel = self.f, self.lanes, self.element, self.panel
+        a_row, a_col = self.a.strides[-2:]
+        b_row = self.b.strides[-2]
+        if self.packed:
+            b = f.at(self.ps, f.times(j, self.k), e)
             b = f.at(b, p * panel, e)
             step_b = panel
         else:
@@ -143,7 +241,11 @@ class ProductCode:
         vectors, tail = -(-size // w), size % w
         a = f.at(pa, p * a_col, e) if p and not self.tiled else pa
         kind = "n" if a_col == 1 or deep == 1 else "t"
-        rows = tile_rows(self.m, 4 if self.tiled else vectors)
+        rows = (
+            self._tile_rows()
+            if part
+            else tile_rows(self.m, 4 if self.tiled else vectors)
+        )
         many = self.m - self.m % rows
         accumulate = p > 0
         ld = a_row if kind == "n" else a_col
@@ -154,42 +256,45 @@ class ProductCode:
             here, lead = a, ld
             if self.tiled:  # the tile of all k, from k = p on
                 lead = r
-                here = f.at(a, f.value(f"mul i64 {i.name}, {self.k}", "i64"), e)
+                here = f.at(a, f.times(i, self.k), e)
                 here = f.at(here, p * r, e)
             elif a_row:
-                by = f.value(f"mul i64 {i.name}, {a_row}", "i64")
-                here = f.at(a, by, e)
-            there = f.at(c, f.value(f"mul i64 {i.name}, {self.n}", "i64"), e)
+                here = f.at(a, f.times(i, a_row), e)
+            there = f.at(c, f.times(i, self.n), e)
             sizes = (Value(str(x), "i64") for x in (lead, step_b, self.n, deep))
             f.call(kernel, here, b, there, *sizes)
 
-        if many > rows:
+        if part and many:
+            last = f.least(f.times(part.end, rows), many)
+            loop = f.loop(f.times(part.begin, rows), last, rows)
+            tile(loop.index, rows)
+            loop.end()
+        elif many > rows:
             loop = f.loop(0, many, rows)
             tile(loop.index, rows)
             loop.end()
         elif many:
             tile(Value("0", "i64"), rows)
         if self.m > many:
-            tile(Value(str(many), "i64"), self.m - many)
+            with part.final(f) if part else nullcontext():
+                tile(Value(str(many), "i64"), self.m - many)
 
     # -- copying A into tiles, and B into panels --------------------------------------
 
-    def _tile(self, pa: Value, a_row: int, a_col: int, tiles: Value, rows: int) -> None:
+    def _tile(self, pa: Value, tiles: Value, part: Part | None) -> None:
         """tiles[block][k][row of the block] = A."""
         f, e, w, k = self.f, self.element, self.lanes, self.k
+        a_row, a_col = self.a.strides[-2:]
+        rows = self.rows
         many = self.m - self.m % rows
 
         def block(i: Value, r: int) -> None:
-            source = f.at(pa, f.value(f"mul i64 {i.name}, {a_row}", "i64"), e)
-            target = f.at(tiles, f.value(f"mul i64 {i.name}, {k}", "i64"), e)
+            source = f.at(pa, f.times(i, a_row), e)
+            target = f.at(tiles, f.times(i, k), e)
             if a_col != 1:
                 loop = f.loop(0, k)
-                here = f.at(
-                    source, f.value(f"mul i64 {loop.index.name}, {a_col}", "i64"), e
-                )
-                there = f.at(
-                    target, f.value(f"mul i64 {loop.index.name}, {r}", "i64"), e
-                )
+                here = f.at(source, f.times(loop.index, a_col), e)
+                there = f.at(target, f.times(loop.index, r), e)
                 f.store(f.load(here, e, w, r % w), there, r % w)
                 loop.end()
                 return
@@ -197,48 +302,66 @@ class ProductCode:
                 if depth:
                     turn = transposer(self.module, e, w, r, min(depth, w))
                     loop = f.loop(start, start + depth, w)
-                    by = f.value(f"mul i64 {loop.index.name}, {r}", "i64")
-                    f.call(turn, f.at(source, loop.index, e), f.at(target, by, e),
+                    f.call(turn, f.at(source, loop.index, e),
+                           f.at(target, f.times(loop.index, r), e),
                            Value(str(a_row), "i64"), Value(str(r), "i64"))  # fmt: skip
                     loop.end()
 
-        loop = f.loop(0, many, rows)
+        first, last = Value("0", "i64"), Value(str(many), "i64")
+        if part:
+            first = f.times(part.begin, rows)
+            last = f.least(f.times(part.end, rows), many)
+        loop = f.loop(first, last, rows)
         block(loop.index, rows)
         loop.end()
         if self.m > many:
-            block(Value(str(many), "i64"), self.m - many)
+            with part.final(f) if part else nullcontext():
+                block(Value(str(many), "i64"), self.m - many)
 
-    def _pack(self, pb: Value, b_row: int, b_col: int, across: bool) -> None:
+    def _pack(self, pb: Value, part: Part | None) -> None:
         """scratch[panel][k][4 vectors] = B, transposed in registers where need be."""
-        f, n, k, w, e = self.f, self.n, self.k, self.lanes, self.element
-        panel = 4 * w
-        if across:
-            copy = copier(self.module, e, w)
-            for j in range(0, n, panel):
-                size = min(panel, n - j)
-                f.call(copy, f.at(pb, j, e), f.at(self.ps, j * k, e),
-                       *(Value(str(x), "i64") for x in (b_row, size, k)))  # fmt: skip
-            return
-        for first, columns in ((0, n - n % w), (n - n % w, n % w)):
+        f, n, panel = self.f, self.n, self.panel
+        many = n - n % panel
+        first, last = Value("0", "i64"), Value(str(many), "i64")
+        if part:
+            first = f.times(part.begin, panel)
+            last = f.least(f.times(part.end, panel), many)
+        copy = self._copy_panel if self.across else self._turn_panel
+        if many:
+            loop = f.loop(first, last, panel)
+            copy(pb, loop.index, panel)
+            loop.end()
+        if n > many:
+            with part.final(f) if part else nullcontext():
+                copy(pb, Value(str(many), "i64"), n - many)
+
+    def _copy_panel(self, pb: Value, j: Value, size: int) -> None:
+        """A panel of *size* columns of a B that lies row by row."""
+        f, e, k = self.f, self.element, self.k
+        copy = copier(self.module, e, self.lanes)
+        given = (Value(str(x), "i64") for x in (self.b.strides[-2], size, k))
+        f.call(copy, f.at(pb, j, e), f.at(self.ps, f.times(j, k), e), *given)
+
+    def _turn_panel(self, pb: Value, j: Value, size: int) -> None:
+        """A panel of *size* columns of a B that lies column by column."""
+        f, e, k, w, panel = self.f, self.element, self.k, self.lanes, self.panel
+        b_col = self.b.strides[-1]
+        target = f.at(self.ps, f.times(j, k), e)
+        source = f.at(pb, f.times(j, b_col), e)
+        for first, columns in ((0, size - size % w), (size - size % w, size % w)):
             if not columns:
                 continue
             c = min(columns, w)
             loop = f.loop(first, first + columns, w)
-            block = f.value(f"sdiv i64 {loop.index.name}, {panel}", "i64")
-            lane = f.value(f"srem i64 {loop.index.name}, {panel}", "i64")
-            target = f.at(
-                self.ps, f.value(f"mul i64 {block.name}, {panel * k}", "i64"), e
-            )
-            target = f.at(target, lane, e)
-            source = f.at(pb, f.value(f"mul i64 {loop.index.name}, {b_col}", "i64"), e)
+            to = f.at(target, loop.index, e)
+            of = f.at(source, f.times(loop.index, b_col), e)
             for start, depth in ((0, k - k % w), (k - k % w, k % w)):
                 if not depth:
                     continue
-                r = min(depth, w)
-                turn = transposer(self.module, e, w, c, r)
+                turn = transposer(self.module, e, w, c, min(depth, w))
                 inner = f.loop(start, start + depth, w)
-                by = f.value(f"mul i64 {inner.index.name}, {panel}", "i64")
-                f.call(turn, f.at(source, inner.index, e), f.at(target, by, e),
+                f.call(turn, f.at(of, inner.index, e),
+                       f.at(to, f.times(inner.index, panel), e),
                        Value(str(b_col), "i64"), Value(str(panel), "i64"))  # fmt: skip
                 inner.end()
             loop.end()

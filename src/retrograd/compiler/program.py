@@ -17,9 +17,10 @@ from ..trace import Const, State
 
 
 class Node:
-    """One operation; ``state`` is the recorded one that it came from."""
+    """One operation; ``state`` is the recorded one that it came from. One that
+    is computed again names in ``late`` the first one, whose kernel it keeps away from."""
 
-    __slots__ = ("op", "inputs", "attrs", "spec", "state")
+    __slots__ = ("op", "inputs", "attrs", "spec", "state", "late")
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Node:
     ) -> None:
         self.op, self.inputs, self.attrs = op, inputs, attrs
         self.spec, self.state = spec, state
+        self.late: Node | None = None
 
     def __repr__(self) -> str:
         return f"{self.op.name}: {self.spec!r}"
@@ -161,7 +163,8 @@ def common(program: Program) -> Program:
 
 
 def laws(program: Program) -> Program:
-    """Laws that hold to the last bit: 1·a = a, a/1 = a, (AB)ᵀ = BᵀAᵀ, (Aᵀ)ᵀ = A."""
+    """Laws that hold to the last bit: 1·a = a, a/1 = a, (AB)ᵀ = BᵀAᵀ, (Aᵀ)ᵀ = A, and
+    numbers added at the places of maxima, without the places in between."""
     uses = program.uses()
 
     def permuted(a: Any, dims: tuple[int, ...], like: Node, add: Any) -> Any:
@@ -179,6 +182,12 @@ def laws(program: Program) -> Program:
                 one, other = node.inputs[i], node.inputs[1 - i]
                 if type(one) is Const and one.value == 1 and other.spec is node.spec:
                     return other
+        if name == "plane_add":
+            g, index = node.inputs
+            if type(index) is Node and index.op.name == "max_pool_index":
+                (a,) = index.inputs
+                if node.attrs["plane"] == a.spec.shape[-len(index.attrs["size"]) :]:
+                    return add("max_pool_input", (g, a), node, **index.attrs)
         if name == "permute":
             (a,) = node.inputs
             n = len(node.spec.shape)

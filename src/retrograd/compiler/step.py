@@ -210,6 +210,14 @@ class Compiled:
             return self.function(*args)
         return self._record(rec, key, args)
 
+    def explain(self, measure: bool = True) -> Any:
+        """The kernels of the newest native call, with their times; see
+        :func:`retrograd.plans`."""
+        if not self.variants:
+            why = self.history[-1] if self.history else "it was not called often enough"
+            raise RuntimeError(f"there is no native call to explain: {why}")
+        return list(self.variants.values())[-1].native.explain(measure)
+
     def _record(self, rec: dispatch.Recorder, key: Any, args: tuple[Any, ...]) -> Any:
         capture = rec.capture = Capture()
         before = changes[0]

@@ -3,11 +3,14 @@
 from ...functions.index import gather as gather
 from ...functions.probabilities import log_softmax as _log_softmax  # noqa: F401
 from .activation import *  # noqa: F403
+from .adaptive import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .convolution import *  # noqa: F403
 from .embedding import *  # noqa: F403
+from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .misc import *  # noqa: F403
 from .norm import *  # noqa: F403
+from .padding import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .recurrent import *  # noqa: F403

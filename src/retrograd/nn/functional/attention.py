@@ -19,7 +19,7 @@ from ...ops.core import Detach
 from ...ops.movement import Pad
 from ...ops.reduce import Amax, Sum
 from ...trace import spec_of
-from .convolution import linear
+from .linear import linear
 from .misc import _check, _dropped
 
 __all__ = ["scaled_dot_product_attention", "multi_head_attention_forward"]

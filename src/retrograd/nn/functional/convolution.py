@@ -1,228 +1,257 @@
-"""Linear maps: dense, convolutional, transposed; unfold and fold."""
+"""Convolution, its transpose, and the windows that it is made of."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ...dispatch import apply, composite
-from ...ops.conv import Conv, ConvInput
-from ...ops.matmul import Matmul, transposed
+from ...ops.conv import Conv, ConvInput, dimensions, out_size
 from ...ops.movement import Fold, Pad, Windows
+from ...ops.op import Shape
 from ...trace import spec_of
+from .common import Ints as _Ints
+from .common import Tensor, hashed, tupled
 
-__all__ = ["linear", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
-           "conv_transpose2d", "conv_transpose3d", "unfold", "fold", "pad"]  # fmt: skip
+__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+           "conv_transpose3d", "conv_tbc", "unfold", "fold"]  # fmt: skip
 
 
-@composite
-def linear(input: Any, weight: Any, bias: Any = None) -> Any:
-    """y = x Wᵀ + b;  dX = dY W,  dW = dYᵀ X,  db = Σ dY."""
-    x, w = spec_of(input), spec_of(weight)
-    if not x.shape or x.shape[-1] != w.shape[-1]:
+def _batched(input: Tensor, n: int) -> Tensor:
+    return input.unsqueeze(0) if input.ndim == n + 1 else input
+
+
+def _biased(out: Tensor, bias: Tensor | None, n: int, channels: int) -> Tensor:
+    if bias is None:
+        return out
+    if bias.dtype is not out.dtype:
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, x.shape))} and "
-            f"{'x'.join(map(str, w.shape[::-1]))}): the layer takes {w.shape[-1]} features in "
-            f"the last dimension, the input has shape {list(x.shape)}"
+            f"Input type ({out.dtype.name}) and bias type ({bias.dtype.name}) should be "
+            f"the same: use bias.to(rg.{out.dtype.name})"
         )
-    if x.dtype is not w.dtype:
+    if tuple(bias.shape) != (channels,):
         raise RuntimeError(
-            f"mat1 and mat2 must have the same dtype, but got {x.dtype.name} and {w.dtype.name}. "
-            f"Convert the input with .to({w.dtype!r})"
+            f"expected bias to be 1-dimensional with {channels} elements, but got bias "
+            f"of size {list(bias.shape)} instead"
         )
-    if len(w.shape) == 1:
-        out = (input * weight).sum(-1)
-        return out if bias is None else out + bias
-    row = input.unsqueeze(0) if len(x.shape) == 1 else input
-    out = apply(Matmul, row, transposed(weight))
-    if bias is not None:
-        out = out + bias
-    return out.squeeze(0) if len(x.shape) == 1 else out
-
-
-@composite
-def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
-    """yₖ = x₁ᵀ Wₖ x₂ + bₖ."""
-    from ...functions.einsum import einsum
-
-    out = einsum("...i,kij,...j->...k", input1, weight, input2)
-    return out if bias is None else out + bias
-
-
-def _tuple(value: Any, n: int) -> tuple[int, ...]:
-    if isinstance(value, (tuple, list)):
-        return tuple(int(v) for v in (value * n if len(value) == 1 else value))
-    return (int(value),) * n
+    return out + bias.reshape((channels,) + (1,) * n)
 
 
 @composite
 def _conv(
-    input: Any, weight: Any, bias: Any, n: int, stride: Any, padding: Any, dilation: Any, groups: int
-) -> Any:  # fmt: skip
-    single = input.ndim == n + 1
-    x = input.unsqueeze(0) if single else input
-    stride, dilation = _tuple(stride, n), _tuple(dilation, n)
-    _check_positive("stride", stride)
-    _check_positive("dilation", dilation)
-    if not isinstance(padding, str) and any(p < 0 for p in _tuple(padding, n)):
-        raise RuntimeError("negative padding is not supported")
-    if padding == "valid":
-        padding = 0
+    input: Tensor, weight: Tensor, bias: Tensor | None, n: int,
+    stride: Any, padding: Any, dilation: Any, groups: int,
+) -> Tensor:  # fmt: skip
+    x = _batched(input, n)
+    dimensions(spec_of(x), spec_of(weight), n, "conv")
+    steps = tupled(stride, n, "stride")
+    spacing = tupled(dilation, n, "dilation")
+    sides = (0,) * n
     if padding == "same":
-        if any(s != 1 for s in stride):
+        if any(s != 1 for s in steps):
             raise RuntimeError(
-                "padding='same' is not supported for strided convolutions"
+                "padding='same' is not supported for strided convolutions: say how much"
             )
-        total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
-        pads = ((0, 0), (0, 0), *((t // 2, t - t // 2) for t in total))
-        x, padding = apply(Pad, x, pad=pads, value=0.0), 0
-    out = apply(
-        Conv, x, weight, stride=stride, padding=_tuple(padding, n), dilation=dilation, groups=groups
-    )  # fmt: skip
-    if bias is not None:
-        out = out + bias.reshape((-1,) + (1,) * n)
-    return out.squeeze(0) if single else out
+        total = [d * (k - 1) for d, k in zip(spacing, weight.shape[2:], strict=True)]
+        if any(t % 2 for t in total):  # one more at the end
+            around = [(0, 0), (0, 0), *((t // 2, t - t // 2) for t in total)]
+            x = apply(Pad, x, pad=tuple(around), value=0.0)
+        else:
+            sides = tuple(t // 2 for t in total)
+    elif isinstance(padding, str):
+        if padding != "valid":
+            raise RuntimeError(
+                f"Invalid padding string {padding!r}, should be one of 'valid', 'same'"
+            )
+    else:
+        sides = tupled(padding, n, "padding")
+    out = apply(Conv, x, weight, stride=steps, padding=sides, dilation=spacing,
+                groups=groups)  # fmt: skip
+    out = _biased(out, bias, n, weight.shape[0])
+    return out.squeeze(0) if input.ndim == n + 1 else out
 
 
-def _check_positive(what: str, sizes: tuple[int, ...]) -> None:
-    if any(s <= 0 for s in sizes):
-        raise RuntimeError(f"{what} must be greater than zero, but it is {sizes}")
+def conv1d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _Ints = 1,
+    padding: _Ints | str = 0, dilation: _Ints = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlation: x [N, C, L] with W [O, C/groups, K].
+
+    >>> import retrograd as rg
+    >>> x = rg.tensor([[[1.0, 2.0, 4.0, 7.0]]])
+    >>> rg.nn.functional.conv1d(x, rg.tensor([[[-1.0, 1.0]]]))
+    tensor([[[1., 2., 3.]]])
+    """
+    return _conv(input, weight, bias, 1, hashed(stride), hashed(padding),
+                 hashed(dilation), groups)  # fmt: skip
 
 
-def _hashed(x: Any) -> Any:
-    return tuple(x) if isinstance(x, list) else x
+def conv2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _Ints = 1,
+    padding: _Ints | str = 0, dilation: _Ints = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlation: x [N, C, H, W] with W [O, C/groups, K, K]."""
+    return _conv(input, weight, bias, 2, hashed(stride), hashed(padding),
+                 hashed(dilation), groups)  # fmt: skip
 
 
-def conv1d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:  # fmt: skip
-    """Cross-correlation over one dimension: [N, C, L] with [O, C/groups, K]."""
-    return _conv(input, weight, bias, 1, _hashed(stride), _hashed(padding), _hashed(dilation), groups)  # fmt: skip
-
-
-def conv2d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:  # fmt: skip
-    """Cross-correlation over two dimensions: [N, C, H, W] with [O, C/groups, K, K]."""
-    return _conv(input, weight, bias, 2, _hashed(stride), _hashed(padding), _hashed(dilation), groups)  # fmt: skip
-
-
-def conv3d(input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:  # fmt: skip
-    """Cross-correlation over three dimensions."""
-    return _conv(input, weight, bias, 3, _hashed(stride), _hashed(padding), _hashed(dilation), groups)  # fmt: skip
+def conv3d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _Ints = 1,
+    padding: _Ints | str = 0, dilation: _Ints = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlation: x [N, C, D, H, W] with W [O, C/groups, K, K, K]."""
+    return _conv(input, weight, bias, 3, hashed(stride), hashed(padding),
+                 hashed(dilation), groups)  # fmt: skip
 
 
 @composite
 def _conv_transpose(
-    input: Any, weight: Any, bias: Any, n: int, stride: Any, padding: Any, extra: Any, groups: int,
-    dilation: Any,
-) -> Any:  # fmt: skip
-    single = input.ndim == n + 1
-    x = input.unsqueeze(0) if single else input
-    stride, padding, extra, dilation = (
-        _tuple(v, n) for v in (stride, padding, extra, dilation)
-    )
-    _check_positive("stride", stride)
-    _check_positive("dilation", dilation)
+    input: Tensor, weight: Tensor, bias: Tensor | None, n: int,
+    stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any,
+) -> Tensor:  # fmt: skip
+    x = _batched(input, n)
+    dimensions(spec_of(x), spec_of(weight), n, "conv_transpose")
+    steps, sides = tupled(stride, n, "stride"), tupled(padding, n, "padding")
+    extra = tupled(output_padding, n, "output_padding")
+    spacing = tupled(dilation, n, "dilation")
+    size = []
     for i in range(n):
-        if extra[i] >= max(stride[i], dilation[i]):
+        if not 0 <= extra[i] < max(steps[i], spacing[i]):
             raise RuntimeError(
                 "output padding must be smaller than either stride or dilation, but got "
-                f"output_padding {extra}, stride {stride}, dilation {dilation}"
+                f"output_padding: {extra}, stride: {steps}, dilation: {spacing}"
             )
-    size = tuple(
-        (x.shape[2 + i] - 1) * stride[i] - 2 * padding[i]
-        + dilation[i] * (weight.shape[2 + i] - 1) + extra[i] + 1
-        for i in range(n)
-    )  # fmt: skip
-    out = apply(
-        ConvInput, x, weight, size=size, stride=stride, padding=padding, dilation=dilation,
-        groups=groups,
-    )  # fmt: skip
-    if bias is not None:
-        out = out + bias.reshape((-1,) + (1,) * n)
-    return out.squeeze(0) if single else out
+        reach = spacing[i] * (weight.shape[2 + i] - 1) + 1
+        size.append((x.shape[2 + i] - 1) * steps[i] + reach + extra[i] - 2 * sides[i])
+    out = apply(ConvInput, x, weight, size=tuple(size), stride=steps, padding=sides,
+                dilation=spacing, groups=groups)  # fmt: skip
+    out = _biased(out, bias, n, weight.shape[1] * groups)
+    return out.squeeze(0) if input.ndim == n + 1 else out
 
 
-def _transposed_conv(n: int) -> Any:
-    def conv_transpose(
-        input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
-        output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
-    ) -> Any:  # fmt: skip
-        return _conv_transpose(
-            input, weight, bias, n, _hashed(stride), _hashed(padding), _hashed(output_padding),
-            groups, _hashed(dilation),
-        )  # fmt: skip
-
-    conv_transpose.__name__ = f"conv_transpose{n}d"
-    conv_transpose.__doc__ = (
-        f"The adjoint of conv{n}d in its input: [N, C, …] with [C, O/groups, K…]."
-    )
-    return conv_transpose
+def conv_transpose1d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _Ints = 1,
+    padding: _Ints = 0, output_padding: _Ints = 0, groups: int = 1, dilation: _Ints = 1,
+) -> Tensor:  # fmt: skip
+    """The transpose of the linear map conv1d: x [N, C, L] with W [C, O/groups, K]."""
+    return _conv_transpose(input, weight, bias, 1, hashed(stride), hashed(padding),
+                           hashed(output_padding), groups, hashed(dilation))  # fmt: skip
 
 
-conv_transpose1d, conv_transpose2d, conv_transpose3d = map(_transposed_conv, (1, 2, 3))
+def conv_transpose2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _Ints = 1,
+    padding: _Ints = 0, output_padding: _Ints = 0, groups: int = 1, dilation: _Ints = 1,
+) -> Tensor:  # fmt: skip
+    """The transpose of the linear map conv2d: x [N, C, H, W], W [C, O/groups, K, K]."""
+    return _conv_transpose(input, weight, bias, 2, hashed(stride), hashed(padding),
+                           hashed(output_padding), groups, hashed(dilation))  # fmt: skip
 
 
-def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:  # fmt: skip
-    """Windows of an image as columns: [N, C, H, W] → [N, C·K·K, windows]."""
-    k, d, p, s = (_tuple(v, 2) for v in (kernel_size, dilation, padding, stride))
-    x = apply(Pad, input, pad=((0, 0), (0, 0), (p[0], p[0]), (p[1], p[1])), value=0.0)
-    w = apply(Windows, x, dims=(2, 3), size=k, step=s, dilation=d)
-    N, C, H, W = w.shape[:4]
-    return w.permute(0, 1, 4, 5, 2, 3).reshape(N, C * k[0] * k[1], H * W)
+def conv_transpose3d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _Ints = 1,
+    padding: _Ints = 0, output_padding: _Ints = 0, groups: int = 1, dilation: _Ints = 1,
+) -> Tensor:  # fmt: skip
+    """The transpose of the linear map conv3d: x [N, C, D, H, W]."""
+    return _conv_transpose(input, weight, bias, 3, hashed(stride), hashed(padding),
+                           hashed(output_padding), groups, hashed(dilation))  # fmt: skip
 
 
-def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:  # fmt: skip
-    """The adjoint of unfold: columns added back where they were taken."""
-    o, k, d, p, s = (
-        _tuple(v, 2) for v in (output_size, kernel_size, dilation, padding, stride)
-    )
-    N, CK, _ = input.shape
-    C = CK // (k[0] * k[1])
-    H, W = ((o[i] + 2 * p[i] - d[i] * (k[i] - 1) - 1) // s[i] + 1 for i in (0, 1))
-    w = input.reshape(N, C, k[0], k[1], H, W).permute(0, 1, 4, 5, 2, 3)
-    padded = (N, C, o[0] + 2 * p[0], o[1] + 2 * p[1])
-    out = apply(Fold, w, shape=padded, dims=(2, 3), size=k, step=s, dilation=d)
-    crop = ((0, 0), (0, 0), (-p[0], -p[0]), (-p[1], -p[1]))
-    return apply(Pad, out, pad=crop, value=0.0) if any(p) else out
-
-
-def pad(
-    input: Any, pad: Any, mode: str = "constant", value: float | None = None
-) -> Any:
-    """Elements added around, pairs for the last dimensions first; negative ones crop."""
-    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+@composite
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """conv1d of an input [time, batch, channels] with W [K, C, O]."""
+    if input.ndim != 3 or weight.ndim != 3 or bias.ndim != 1:
         raise RuntimeError(
-            f"Padding length must be even and at most twice the {input.ndim} dimensions "
-            f"of the input, but it is {len(pad)}"
+            "conv_tbc takes an input and a weight of 3 dimensions and a bias of 1, but got "
+            f"shapes {list(input.shape)}, {list(weight.shape)} and {list(bias.shape)}"
         )
-    pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
-    n = input.ndim
-    if mode == "constant":
-        full = [(0, 0)] * (n - len(pairs)) + pairs[::-1]
-        return apply(
-            Pad, input, pad=tuple(full), value=0.0 if value is None else float(value)
-        )
-    from ...dispatch import constant
-    from ...functions.index import index_select
+    out = _conv(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, 1, 1, pad, 1, 1)
+    return out.permute(2, 0, 1)
 
-    for i, (before, after) in enumerate(pairs):
-        if before == after == 0:
-            continue
-        d = n - 1 - i
-        k = input.shape[d]
-        places = np.arange(-before, k + after)
-        if mode == "reflect":
-            if before >= k or after >= k:
-                raise RuntimeError(
-                    "Padding size should be less than the corresponding input dimension, but "
-                    f"got: padding ({before}, {after}) at dimension {d} of input {list(input.shape)}"
-                )
-            places = np.abs(places)
-            places = np.where(places >= k, 2 * (k - 1) - places, places)
-        elif mode == "replicate":
-            places = np.clip(places, 0, k - 1)
-        elif mode == "circular":
-            places = places % k
-        else:
-            raise NotImplementedError(f"Unrecognised padding mode {mode}")
-        input = index_select(input, d, constant(places))
-    return input
+
+def unfold(
+    input: Tensor, kernel_size: _Ints, dilation: _Ints = 1, padding: _Ints = 0,
+    stride: _Ints = 1,
+) -> Tensor:  # fmt: skip
+    """The windows of an image as columns: [N, C, H, W] → [N, C · K · K, windows].
+
+    >>> import retrograd as rg
+    >>> rg.nn.functional.unfold(rg.arange(9.0).reshape(1, 1, 3, 3), 2)
+    tensor([[[0., 1., 3., 4.],
+             [1., 2., 4., 5.],
+             [3., 4., 6., 7.],
+             [4., 5., 7., 8.]]])
+    """
+    return _unfold(input, *map(hashed, (kernel_size, dilation, padding, stride)))
+
+
+def _sizes(kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> list[Shape]:
+    named = {"kernel_size": kernel_size, "dilation": dilation, "padding": padding,
+             "stride": stride}  # fmt: skip
+    sizes = {name: tupled(v, 2, name) for name, v in named.items()}
+    for name, pair in sizes.items():
+        if min(pair) < (name != "padding"):
+            least = "not be negative" if name == "padding" else "be greater than zero"
+            raise RuntimeError(f"{name} should {least}, but got {pair}")
+    return [*sizes.values()]
+
+
+@composite
+def _unfold(
+    input: Tensor, kernel_size: Any, dilation: Any, padding: Any, stride: Any
+) -> Tensor:
+    size, spacing, sides, step = _sizes(kernel_size, dilation, padding, stride)
+    if input.ndim not in (3, 4) or 0 in input.shape[input.ndim - 3 :]:
+        raise RuntimeError(
+            "Expected 3D or 4D (batch mode) tensor for input of unfold, with no empty "
+            f"dimension but the batch, but got {list(input.shape)}"
+        )
+    x = _batched(input, 2)
+    if any(sides):
+        around = ((0, 0), (0, 0), *((p, p) for p in sides))
+        x = apply(Pad, x, pad=around, value=0.0)
+    w = apply(Windows, x, dims=(2, 3), size=size, step=step, dilation=spacing)
+    n, c, rows, columns = w.shape[:4]
+    w = w.permute(0, 1, 4, 5, 2, 3).reshape((n, c * size[0] * size[1], rows * columns))
+    return w.squeeze(0) if input.ndim == 3 else w
+
+
+def fold(
+    input: Tensor, output_size: _Ints, kernel_size: _Ints, dilation: _Ints = 1,
+    padding: _Ints = 0, stride: _Ints = 1,
+) -> Tensor:  # fmt: skip
+    """Columns added back where they were taken: the transpose of unfold."""
+    sizes = (output_size, kernel_size, dilation, padding, stride)
+    return _fold(input, *map(hashed, sizes))
+
+
+@composite
+def _fold(
+    input: Tensor, output_size: Any, kernel_size: Any, dilation: Any, padding: Any,
+    stride: Any,
+) -> Tensor:  # fmt: skip
+    output = tupled(output_size, 2, "output_size")
+    size, spacing, sides, step = _sizes(kernel_size, dilation, padding, stride)
+    if input.ndim not in (2, 3) or 0 in input.shape[input.ndim - 2 :]:
+        raise RuntimeError(
+            "Expected 2D or 3D (batch mode) tensor for input of fold, with no empty "
+            f"dimension but the batch, but got {list(input.shape)}"
+        )
+    x = input.unsqueeze(0) if input.ndim == 2 else input
+    n, height, count = x.shape
+    rows, columns = (
+        out_size(*m) for m in zip(output, size, step, sides, spacing, strict=True)
+    )
+    if height % (size[0] * size[1]) or count != rows * columns or rows < 1:
+        raise RuntimeError(
+            f"fold: for output_size={output} and kernel_size={size} the input has a "
+            f"multiple of {size[0] * size[1]} rows and {rows} * {columns} = "
+            f"{rows * columns} columns, but it has shape {list(input.shape)}"
+        )
+    c = height // (size[0] * size[1])
+    w = x.reshape((n, c, *size, rows, columns)).permute(0, 1, 4, 5, 2, 3)
+    padded = (n, c, *(m + 2 * p for m, p in zip(output, sides, strict=True)))
+    out = apply(Fold, w, shape=padded, dims=(2, 3), size=size, step=step,
+                dilation=spacing)  # fmt: skip
+    if any(sides):
+        crop = ((0, 0), (0, 0), *((-p, -p) for p in sides))
+        out = apply(Pad, out, pad=crop, value=0.0)
+    return out.squeeze(0) if input.ndim == 2 else out

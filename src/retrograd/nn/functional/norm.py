@@ -149,7 +149,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> A
 
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:  # fmt: skip
     """x/(k + α/n·Σ x²)^β over neighbouring channels."""
-    from .convolution import pad
+    from .padding import pad
 
     square = (input * input).movedim(1, -1)
     windows = pad(square, (size // 2, (size - 1) // 2)).unfold(-1, size, 1)

@@ -152,6 +152,17 @@ class _Forward(_Conv):
             groups, bias, padding_mode, device, dtype,
         )  # fmt: skip
 
+    def _conv_forward(self, input: Tensor, weight: Any, bias: Any) -> Any:
+        """The convolution with other weights, for subclasses that change theirs."""
+        padding: Any = self.padding
+        if self.padding_mode != "zeros":
+            input, padding = self._padded(input), 0
+        return _CONV[self._n](input, weight, bias, self.stride, padding, self.dilation,
+                              self.groups)  # fmt: skip
+
+
+_CONV = {1: conv1d, 2: conv2d, 3: conv3d}
+
 
 class Conv1d(_Forward):
     """y[o, i] = b[o] + Σ_{c,k} w[o, c, k] x[c, stride·i + dilation·k − padding].
@@ -163,9 +174,9 @@ class Conv1d(_Forward):
     _n = 1
 
     def forward(self, input: Tensor) -> Any:
-        padding: Any = self.padding
         if self.padding_mode != "zeros":
-            input, padding = self._padded(input), 0
+            return self._conv_forward(input, self.weight, self.bias)
+        padding: Any = self.padding
         return conv1d(input, self.weight, self.bias, self.stride, padding,
                       self.dilation, self.groups)  # fmt: skip
 
@@ -186,9 +197,9 @@ class Conv2d(_Forward):
     _n = 2
 
     def forward(self, input: Tensor) -> Any:
-        padding: Any = self.padding
         if self.padding_mode != "zeros":
-            input, padding = self._padded(input), 0
+            return self._conv_forward(input, self.weight, self.bias)
+        padding: Any = self.padding
         return conv2d(input, self.weight, self.bias, self.stride, padding,
                       self.dilation, self.groups)  # fmt: skip
 
@@ -199,15 +210,16 @@ class Conv3d(_Forward):
     _n = 3
 
     def forward(self, input: Tensor) -> Any:
-        padding: Any = self.padding
         if self.padding_mode != "zeros":
-            input, padding = self._padded(input), 0
+            return self._conv_forward(input, self.weight, self.bias)
+        padding: Any = self.padding
         return conv3d(input, self.weight, self.bias, self.stride, padding,
                       self.dilation, self.groups)  # fmt: skip
 
 
 class _Transposed(_Conv):
     transposed = True
+    padding: Any
 
     def __init__(
         self,
@@ -237,13 +249,22 @@ class _Transposed(_Conv):
         """What to add at the far side so that the output has *output_size*."""
         if output_size is None:
             return self.output_padding
-        n = self._n
-        wanted = ntuple(output_size, n)[-n:]
+        n, wanted = self._n, output_size
+        if isinstance(wanted, (tuple, list)):
+            if len(wanted) == input.ndim:
+                wanted = wanted[input.ndim - n :]
+            if len(wanted) != n:
+                raise ValueError(
+                    f"{type(self).__name__}: for a {input.ndim}D input, output_size must "
+                    f"have {n} or {input.ndim} elements (got {len(output_size)})"
+                )
+        wanted = ntuple(wanted, n)
+        padding = ntuple(self.padding, n)
         added = []
         for i, length in enumerate(tuple(input.shape)[-n:]):
             smallest = (
                 (length - 1) * self.stride[i]
-                - 2 * self.padding[i]
+                - 2 * padding[i]
                 + self.dilation[i] * (self.kernel_size[i] - 1)
                 + 1
             )

@@ -120,19 +120,29 @@ class ReplicationPad3d(_Pad):
     _n, _mode = 3, "replicate"
 
 
-class CircularPad1d(_Pad):
+class _CircularPad(_Pad):
+    def forward(self, input: Tensor) -> Any:
+        if input.ndim - self._n not in (1, 2):
+            raise ValueError(
+                f"expected {self._n + 1}D or {self._n + 2}D input (got {input.ndim}D "
+                "input)"
+            )
+        return F.pad(input, self.padding, self._mode)
+
+
+class CircularPad1d(_CircularPad):
     """The last dimension continued from its other end."""
 
     _n, _mode = 1, "circular"
 
 
-class CircularPad2d(_Pad):
+class CircularPad2d(_CircularPad):
     """The last two dimensions continued from their other ends."""
 
     _n, _mode = 2, "circular"
 
 
-class CircularPad3d(_Pad):
+class CircularPad3d(_CircularPad):
     """The last three dimensions continued from their other ends."""
 
     _n, _mode = 3, "circular"

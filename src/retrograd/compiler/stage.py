@@ -1,0 +1,35 @@
+"""A piece of work as one native function, which can be done in parts."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .ir import Function, Module, Value
+
+#: pointers that a function may want beside its buffers
+ERROR, SCRATCH = "error", "scratch"
+
+#: nanoseconds of work below which nothing is divided
+WORTH = 2000.0
+
+
+class Stage(NamedTuple):
+    """``function(buffers…, begin, end)`` does what lies from *begin* to *end* of
+    *extent*; those parts may be done at once, by several threads."""
+
+    function: str
+    buffers: tuple[Any, ...]  # keys, or ERROR, or SCRATCH
+    extent: int
+    nanoseconds: float  # about, on one thread
+
+
+def stage_function(module: Module, name: str, buffers: tuple[Any, ...]) -> Function:
+    """The function of a stage, to be filled; its last two parameters are the part."""
+    given = [("ptr", f"p{i}") for i in range(len(buffers))]
+    return Function(module, name, [*given, ("i64", "begin"), ("i64", "end")])
+
+
+def last_part(f: Function, extent: int) -> Value:
+    """Whether this part reaches the end of the extent."""
+    end = f.parameters[-1]
+    return Value(f.op(f"icmp eq i64 {end.name}, {extent}"), "i1")
