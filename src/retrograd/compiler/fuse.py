@@ -125,6 +125,8 @@ class Fusion:
         self.views: dict[Any, View] = {}
         self.kernels: list[Kernel] = []
         self.home: dict[Node, int] = {}  # the kernel that makes a node
+        #: the operands before some were replaced by copies that lie as a kernel wants
+        self.given = {node: node.inputs for node in program.nodes}
         for node in program.nodes:
             self._take(node)
 

@@ -141,7 +141,7 @@ def _rewritten(
         place = fusion.home.get(old, -1)
         mine = chosen.get(place, ())
         inputs = tuple(
-            again(place, k) if k in mine else known.get(k, k) for k in old.inputs
+            again(place, k) if k in mine else known.get(k, k) for k in fusion.given[old]
         )
         new = old
         if inputs != old.inputs:
