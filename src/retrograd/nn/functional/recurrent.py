@@ -17,7 +17,7 @@ from ...functions.joining import cat, stack
 from ...ops.matmul import Matmul, transposed
 from ...ops.movement import Zeros
 from ...ops.op import Spec
-from .convolution import linear
+from .linear import linear
 from .misc import _check, _dropped
 
 __all__ = ["rnn_tanh_cell", "rnn_relu_cell", "gru_cell", "lstm_cell",
