@@ -433,7 +433,7 @@ def backward(
 def _accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) -> None:
     meta = leaf._meta
     if meta is not None and meta.hooks:
-        for hook in list(meta.hooks):
+        for hook in list(meta.hooks.values()):
             changed = hook(g)
             if changed is not None:
                 g = changed
@@ -450,7 +450,7 @@ def _accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) -
         finally:
             dispatch.set_mode(before)
     if meta is not None and meta.post_hooks:
-        for hook in list(meta.post_hooks):
+        for hook in list(meta.post_hooks.values()):
             hook(leaf)
 
 

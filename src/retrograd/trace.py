@@ -49,8 +49,8 @@ class Meta:
     #: counts the writes to this memory; one list for all aliases
     memory: list[int] | None = None
     exposed = False  # NumPy code may hold the memory
-    hooks: list[Any] | None = None
-    post_hooks: list[Any] | None = None
+    hooks: dict[int, Any] | None = None
+    post_hooks: dict[int, Any] | None = None
     retains_grad = False
     home: Bound | None = None
     inference = False
@@ -60,14 +60,20 @@ class Meta:
 class Arg:
     """A leaf of the running trace, by position. One object for a (position, spec)."""
 
-    __slots__ = ("index", "spec", "grad", "weak", "recorder")
+    __slots__ = ("index", "spec", "grad", "weak", "inference", "recorder")
 
     def __init__(
-        self, index: int, spec: Spec, grad: int, weak: bool, recorder: Any
+        self,
+        index: int,
+        spec: Spec,
+        grad: int,
+        weak: bool,
+        recorder: Any,
+        inference: bool = False,
     ) -> None:
         self.index, self.spec, self.weak = index, spec, weak
         self.grad = grad  # 0: none, 1: a leaf that wants one, 2: has a history
-        self.recorder = recorder
+        self.inference, self.recorder = inference, recorder
 
 
 class Bound:
@@ -75,7 +81,7 @@ class Bound:
 
     __slots__ = ("ref", "spec", "grad", "__weakref__")
     recorder = None
-    weak = False
+    weak = inference = False
 
     def __init__(self, tensor: Handle, spec: Spec, grad: int) -> None:
         self.ref, self.spec, self.grad = weakref.ref(tensor), spec, grad
@@ -87,6 +93,7 @@ class Const:
     __slots__ = ("value", "spec", "weak")
     recorder = None
     grad = 0
+    inference = False
 
     def __init__(self, value: Any, dtype: dtypes.dtype) -> None:
         try:
@@ -104,7 +111,7 @@ class Failed:
     __slots__ = ("spec", "error")
     recorder = None
     grad = 0
-    weak = False
+    weak = inference = False
 
     def __init__(self, spec: Spec, error: BaseException) -> None:
         self.spec, self.error = spec, error
@@ -119,7 +126,8 @@ class State:
 
     __slots__ = ("next", "parent", "depth", "kind", "op", "inputs", "attrs", "spec",
                  "grad", "grad_mode", "recorder", "line", "module", "group", "of",
-                 "view", "plans", "bytes", "lines", "many")  # fmt: skip
+                 "view", "plans", "bytes", "lines", "many",
+                 "inference")  # fmt: skip
     weak = False
 
     def __init__(
@@ -145,6 +153,7 @@ class State:
         self.group: tuple[str, ...] = ()
         self.of: State | None = None
         self.view = False
+        self.inference: bool = recorder is not None and recorder.inference
         self.plans: dict[Any, Any] | None = None
         self.lines: dict[Any, State] | None = None
         self.many: set[Any] | None = None

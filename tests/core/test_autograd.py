@@ -3,7 +3,7 @@
 import pytest
 
 import retrograd as rg
-from retrograd.autograd import Function, grad, gradcheck, gradgradcheck
+from retrograd.autograd import Function, grad, gradcheck, gradgradcheck, no_grad
 
 
 def leaf(*values):
@@ -142,6 +142,17 @@ def test_gradcheck_finds_a_wrong_rule_and_says_where():
 def test_gradcheck_refuses_kinks_by_name():
     with pytest.raises(RuntimeError, match="kink"):
         gradcheck(rg.relu, (leaf(1.0, 0.0),))
+
+
+def test_gradcheck_of_a_function_that_asks_for_derivatives():
+    def penalty(x, w):
+        (g,) = grad((x * w).tanh().sum(), x, create_graph=True)
+        return (g**2).sum()
+
+    assert gradcheck(penalty, (leaf(0.5, 1.5), leaf(0.3, -0.7)))
+    assert gradgradcheck(lambda x: grad(x**3, x, create_graph=True)[0], (leaf(0.5),))
+    with no_grad():
+        assert gradcheck(lambda x: grad(x**3, x, create_graph=True)[0], (leaf(0.5),))
 
 
 def test_gradgradcheck():

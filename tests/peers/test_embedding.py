@@ -187,3 +187,13 @@ def test_numbers_outside_the_table() -> None:
     for kind in ("embedding", "embedding_bag"):
         with pytest.raises(IndexError):
             getattr(rg.nn.functional, kind)(rg.tensor([[3]]), rg.ones(3, 2)).tolist()
+
+
+def test_negative_numbers_are_refused() -> None:
+    for kind in ("embedding", "embedding_bag"):
+        raises_alike(
+            torch,
+            lambda lib, kind=kind: getattr(lib.nn.functional, kind)(
+                lib.tensor([[-1]]), lib.ones(3, 2)
+            ),
+        )

@@ -69,6 +69,18 @@ class Pooling(Kernel):
     """Windows reduced, or their adjoints."""
 
 
+class Joined(Kernel):
+    """An array put together of ``parts``: (what, where) in order."""
+
+    def __init__(self, parts: list[Any]) -> None:
+        super().__init__()
+        self.parts = parts
+
+
+class Rows(Kernel):
+    """Rows chosen by an index, or added where an index says."""
+
+
 class Random(Kernel):
     """Random numbers."""
 
@@ -125,8 +137,6 @@ class Fusion:
         self.views: dict[Any, View] = {}
         self.kernels: list[Kernel] = []
         self.home: dict[Node, int] = {}  # the kernel that makes a node
-        #: the operands before some were replaced by copies that lie as a kernel wants
-        self.given = {node: node.inputs for node in program.nodes}
         for node in program.nodes:
             self._take(node)
 
@@ -189,6 +199,10 @@ class Fusion:
         if name == "uniform" and element_of(node.spec) == "float" and node.spec.size:
             self._append(Random(), node)
             return True
+        if name in ("cat", "pad", "view_write"):
+            return self._joined(node)
+        if name in ("index", "index_put"):
+            return self._chosen_rows(node)
         if name in POOLING:
             return self._windowed(node, Pooling(), _pooled(node))
         if name in REDUCTIONS and element_of(node.spec) and node.attrs["dim"]:
@@ -206,6 +220,39 @@ class Fusion:
             return False
         node.inputs = tuple(self._memory(key) for key in node.inputs)
         self._append(kernel, node)
+        return True
+
+    def _joined(self, node: Node) -> bool:
+        from .join import parts_of
+
+        if any(element_of(k.spec) is None for k in (*node.inputs, node)):
+            return False
+        if 0 in node.spec.shape or any(
+            k.spec.dtype is not node.spec.dtype for k in node.inputs
+        ):
+            return False
+        if any(type(self.view(k).buffer) is Const for k in node.inputs):
+            node.inputs = tuple(self._memory(k) for k in node.inputs)
+        parts = parts_of(node, self)
+        if parts is None:
+            return False
+        self._append(Joined(parts), node)
+        return True
+
+    def _chosen_rows(self, node: Node) -> bool:
+        table, *value, index = (k.spec for k in node.inputs)
+        if len(node.inputs) != (3 if node.op.name == "index_put" else 2):
+            return False
+        fits = node.attrs["dims"] == (0,) and element_of(table) in (*FLOATS, "i64")
+        shapes = [k.spec.shape for k in (*node.inputs, node)]
+        if not fits or any(0 in s for s in shapes):
+            return False
+        if element_of(index) not in ("i64", "i32"):
+            return False
+        if value and value[0] != Spec((*index.shape, *table.shape[1:]), table.dtype):
+            return False
+        node.inputs = tuple(self._memory(k) for k in node.inputs)
+        self._append(Rows(), node)
         return True
 
     def _memory(self, key: Any) -> Any:

@@ -22,8 +22,19 @@ from ..trace import Arg, Bound, Const, State, memory_of
 from . import jit
 from .chance import RandomCode
 from .conv import ConvCode
-from .fuse import Call, Columns, Convolution, Fusion, Kernel, Loop, Pooling, Random
+from .fuse import (
+    Call,
+    Columns,
+    Convolution,
+    Fusion,
+    Joined,
+    Kernel,
+    Loop,
+    Pooling,
+    Random,
+)
 from .ir import SIZES, Function, Module, Value
+from .join import JoinCode
 from .loops import ColumnsCode, LoopCode
 from .lower import element_of
 from .memory import Life, arrange
@@ -86,12 +97,8 @@ class Native:
         if not jit.layout_known():
             raise NotImplementedError("arrays look different in memory here")
         wanted = [k for k in plan.wanted if type(k) is State]
-        program = optimized(from_trace(plan.nodes, wanted))
+        program = recompute(optimized(from_trace(plan.nodes, wanted)))
         self.fusion = fusion = Fusion(program)
-        cheaper = recompute(program, fusion)
-        if cheaper is not None:
-            program = cheaper
-            self.fusion = fusion = Fusion(program)
         #: the buffer in which each wanted state arrives
         self.results: dict[Any, Any] = {}
         for state, key in program.wanted.items():
@@ -276,6 +283,8 @@ class Native:
             code = LoopCode(module, name, kernel, self.fusion, self.outside, width)
         elif type(kernel) is Convolution:
             code = ConvCode(module, name, kernel, self.fusion, width)
+        elif type(kernel) is Joined:
+            code = JoinCode(module, name, kernel, self.fusion, width)
         elif type(kernel) is Random:
             code = RandomCode(module, name, kernel, self.fusion, width)
         elif type(kernel) is Pooling:

@@ -20,7 +20,8 @@ from ..trace import Handle, changes, spec_of
 
 #: calls without success before giving up, and saying so
 PATIENCE = 12
-_RANDOM = {"uniform", "normal", "random_int", "permutation"}
+_RANDOM = {"uniform", "normal", "random_int", "permutation", "bernoulli", "poisson",
+           "binomial"}  # fmt: skip
 
 
 class Capture:

@@ -14,6 +14,9 @@ from .formulas import expression
 from .lines import LIMIT, Line, Lines
 from .notation import Expr, Symbol
 
+#: terms of a sum that are written out
+MANY = 8
+
 
 class Term:
     """One way in which a value acts on the loss: through one line that uses it."""
@@ -68,8 +71,6 @@ class Chain:
                          if x.key in self.capture.gradient]  # fmt: skip
         leaves = [x for x in lines.leaves if x.key in self.capture.gradient]
         parts = [x for x in lines.elements if x.key in self.capture.gradient]
-        order = {x.key: i for i, x in enumerate(lines.elements)}
-        parts.sort(key=lambda x: order[x.key])
         self.elements = [self._gradient(x) for x in parts]
         self.parameters = [self._gradient(x) for x in leaves]
 
@@ -193,14 +194,24 @@ class Chain:
 
         *transposed* is the denominator layout (columns); otherwise ∂ℓ/∂c · ∂c/∂v."""
         terms = []
-        for t in gradient.terms:
+        if len(gradient.terms) > MANY:
+            rest = Expr("words", f"… ({len(gradient.terms) - MANY})")
+        for t in gradient.terms[:MANY]:
             local = n.partial(t.through.symbol, t.line.symbol, (2, 2))
             up = n.partial(self.loss, t.through.symbol, (2,))
             if t.through.key is self.capture.root and not self._seeded:
-                terms.append(local)
+                # beside other ways, ∂ℓ/∂v would not say that it is this way alone
+                alone = len(gradient.terms) == 1
+                terms.append(local if alone else self._share(t))
                 continue
             terms.append(n.matmul(*((local, up) if transposed else (up, local)), (2,)))
+        if len(gradient.terms) > MANY:
+            terms.append(rest)
         return n.add(*terms) if terms else n.number(0)
+
+    def _share(self, term: Term) -> Expr:
+        found = self._write(term.shares[0], 0) if len(term.shares) == 1 else None
+        return Expr("words", "(…)") if found is None else found[0]
 
 
 def _swap(e: Expr, key: Any, by: Expr) -> Expr:

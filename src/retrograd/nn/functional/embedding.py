@@ -38,7 +38,7 @@ def _shared(rows: Any, index: Any, n: int) -> Any:
 
 @composite
 def _embedding(index: Any, weight: Any, padding: Any, by_freq: bool) -> Any:
-    rows = apply(Index, weight, index, dims=(0,))
+    rows = apply(Index, weight, index, dims=(0,), wraps=False)
     if by_freq:
         rows = _shared(rows, index, weight.shape[0])
     if padding is not None:
@@ -49,7 +49,7 @@ def _embedding(index: Any, weight: Any, padding: Any, by_freq: bool) -> Any:
 @composite
 def _renormed(weight: Any, index: Any, most: float, p: float) -> Any:
     """The rows at *index* with a p-norm of at most *most*."""
-    rows = apply(Index, weight, index, dims=(0,))
+    rows = apply(Index, weight, index, dims=(0,), wraps=False)
     norm = rows.norm(p, -1, keepdim=True)
     return E.where(norm > most, rows * (most / (norm + 1e-7)), rows)
 
@@ -110,7 +110,7 @@ def _bags(
 ) -> Any:  # fmt: skip
     n, bags = index.shape[0], offsets.shape[0] - int(last)
     wide, kind = weight.shape[1], weight.dtype
-    rows = apply(Index, weight, index, dims=(0,))
+    rows = apply(Index, weight, index, dims=(0,), wraps=False)
     if by_freq:
         rows = _shared(rows, index, weight.shape[0])
     places = constant(np.arange(n))

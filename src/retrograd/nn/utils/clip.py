@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...autograd import no_grad
-from ...functions.create import tensor
-from ...functions.joining import stack
+from ...functions import stack, tensor
 from ...tensor import Tensor
 from ..functional.common import warn
 
