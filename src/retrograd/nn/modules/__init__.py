@@ -183,14 +183,6 @@ from .pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
-from .resampling import (
-    ChannelShuffle,
-    PixelShuffle,
-    PixelUnshuffle,
-    Upsample,
-    UpsamplingBilinear2d,
-    UpsamplingNearest2d,
-)
 from .recurrent import (
     GRU,
     LSTM,
@@ -200,6 +192,14 @@ from .recurrent import (
     RNNBase,
     RNNCell,
     RNNCellBase,
+)
+from .resampling import (
+    ChannelShuffle,
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
 )
 from .transformer import (
     Transformer,

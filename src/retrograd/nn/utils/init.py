@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from ...functions import get_rng_state, set_rng_state
+from ...functions.generator import get_rng_state, set_rng_state
 from ..module import Module
 
 __all__ = ["skip_init"]
