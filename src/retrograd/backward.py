@@ -17,6 +17,7 @@ from . import dispatch, errors
 from .dispatch import apply, constant, stand_in
 from .gradients import Bundle, Gradients, gradient_of, set_gradient, shared
 from .ops.op import REGISTRY
+from .parts import Part, both, part_of, whole
 from .trace import (
     Arg,
     Bound,
@@ -93,9 +94,10 @@ def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
 class _Reverse:
     """The state of one backward pass."""
 
-    def __init__(self, rec: dispatch.Recorder, keep: bool) -> None:
+    def __init__(self, rec: dispatch.Recorder, keep: bool, join: bool = False) -> None:
         self.rec, self.keep = rec, keep
-        #: gradients that wait: (segment, state) or leaf → tensor
+        self.join = join  # gradients of parts are put side by side, not added
+        #: gradients that wait: (segment, state) or leaf → tensor (or Parts)
         self.waiting: dict[Any, Any] = {}
         self.heap: list[tuple[float, int, int]] = []
         self.nodes: dict[tuple[float, int, int], tuple[Segment | None, State]] = {}
@@ -129,9 +131,9 @@ class _Reverse:
             self.simple = False
             self._wait(history[0], history[1], g)
             return
-        known = self.leaves.setdefault(id(tensor), (key, tensor))
-        old = self.waiting.get(id(known[1]))
-        self.waiting[id(tensor)] = g if old is None else old + g
+        self.leaves.setdefault(id(tensor), (key, tensor))
+        old = self.waiting.get(id(tensor))
+        self.waiting[id(tensor)] = both(old, g, key.spec)
 
     def _leaf(self, segment: Segment | None, key: Any) -> Handle:
         if segment is not None:
@@ -152,9 +154,7 @@ class _Reverse:
             order = (-age, -state.depth, id(state))
             self.nodes[order] = node
             heapq.heappush(self.heap, order)
-            self.waiting[node] = g
-        else:
-            self.waiting[node] = old + g
+        self.waiting[node] = both(old, g, state.spec)
 
     # -- the reverse loop -----------------------------------------------------------
 
@@ -163,10 +163,10 @@ class _Reverse:
         rec = self.rec
         while self.heap:
             node = self.nodes.pop(heapq.heappop(self.heap))
-            g = self.waiting.pop(node)
             segment, state = node
             if segment is not None:
                 rec.hold = False  # from here on a run in between does no harm
+            g = whole(self.waiting.pop(node))
             hooks = rec.hooks if segment is None else segment.hooks
             if state in hooks:
                 self.simple = False
@@ -175,10 +175,21 @@ class _Reverse:
                 self.captured[node] = g
             outer, rec.of = rec.of, state
             try:
+                part = self._part(state, g)
+                if part is not None:
+                    self.add(segment, state.inputs[0], part)
+                    continue
                 for key, gx in self.pullback(segment, state, g):
                     self.add(segment, key, gx)
             finally:
                 rec.of = outer
+        for _, leaf in self.leaves.values():
+            self.waiting[id(leaf)] = whole(self.waiting[id(leaf)])
+
+    def _part(self, state: State, g: Any) -> Part | None:
+        if not self.join or state.op is not REGISTRY["slice"]:
+            return None
+        return part_of(state, g) if state.inputs[0].grad else None
 
     def pullback(
         self, segment: Segment | None, state: State, g: Any
@@ -341,7 +352,7 @@ def reverse(
     before = rec.grad_mode
     dispatch.set_mode(create_graph)
     try:
-        run = _Reverse(rec, retain_graph)
+        run = _Reverse(rec, retain_graph, join=True)
         rec.hold = True
         targets = set()
         for w in wanted:
