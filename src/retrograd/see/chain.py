@@ -111,7 +111,7 @@ class Chain:
 
     def work_out(self, out: Gradient) -> None:
         """The formula of a gradient. It refers to gradients further up only."""
-        line, key = out.line, out.key
+        line = out.line
         if line.key is self.capture.root:
             out._expr = n.number(1)
             if self.capture.gradient_array is not None:

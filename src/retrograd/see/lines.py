@@ -275,7 +275,15 @@ class Lines:
         have been."""
         users = self.users.get(arg, [])
         statement = self.source.statement(users[0].line) if users else None
-        if statement is None or leaf.tensor is not None:
+        if statement is None:
+            return ""
+        if statement.target in statement.words and not leaf.parameter:
+            rounds = [w for w in self.given.values() if w == f"{statement.target}1"]
+            if rounds and f"{statement.target}0" not in self.taken:
+                return (
+                    f"{statement.target}0"  # h = f(h): what the first round starts from
+                )
+        if leaf.tensor is not None:
             return ""
         taken = {id(x.tensor) for x in self.capture.leaves.values()}
         found = [
