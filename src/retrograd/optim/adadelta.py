@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
+    number,
     check_lr,
     check_nonnegative,
     regularized,
@@ -54,7 +55,7 @@ class Adadelta(Optimizer):
         return {"square_avg": zeros_like(param), "acc_delta": zeros_like(param)}
 
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
-        return (float(group["lr"]),)
+        return (number(group, "lr"),)
 
     def update(
         self,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
+    number,
     check_lr,
     check_nonnegative,
     filled_like,
@@ -67,7 +68,7 @@ class Adagrad(Optimizer):
         return {"sum": filled_like(param, self.defaults["initial_accumulator_value"])}
 
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
-        return (float(group["lr"]) / (1 + (step - 1) * group["lr_decay"]),)
+        return (number(group, "lr") / (1 + (step - 1) * group["lr_decay"]),)
 
     def update(
         self,

@@ -27,6 +27,7 @@ from ..autograd import enable_grad
 from ..dispatch import constant
 from ..tensor import Tensor
 from ..utils.hooks import RemovableHandle
+from .implementations import check_at_start
 from .record import ParamGroup, StepEdges, bind
 
 Group: TypeAlias = dict[str, Any]
@@ -50,9 +51,9 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(step)
     def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
         self._stepped = True
-        if not self._hooks:
+        if not self._hooks and not _of_all:
             return step(self, *args, **kwargs)
-        for hook in list(self._hooks_of("step_pre").values()):
+        for hook in (*_of("step_pre"), *self._hooks_of("step_pre").values()):
             result = hook(self, args, kwargs)
             if result is not None:
                 if not isinstance(result, tuple) or len(result) != 2:
@@ -62,11 +63,36 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
                     )
                 args, kwargs = result
         out = step(self, *args, **kwargs)
-        for hook in list(self._hooks_of("step_post").values()):
+        for hook in (*self._hooks_of("step_post").values(), *_of("step_post")):
             hook(self, args, kwargs)
         return out
 
     return run
+
+
+#: the hooks of every optimizer, by kind
+_of_all: dict[str, dict[int, Callable[..., Any]]] = {}
+
+
+def _of(kind: str) -> list[Callable[..., Any]]:
+    return list(_of_all.get(kind, {}).values())
+
+
+def _register_for_all(kind: str, hook: Callable[..., Any]) -> RemovableHandle:
+    hooks = _of_all.setdefault(kind, {})
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    return handle
+
+
+def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """``hook(optimizer, args, kwargs)`` before each step of every optimizer."""
+    return _register_for_all("step_pre", hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """``hook(optimizer, args, kwargs)`` after each step of every optimizer."""
+    return _register_for_all("step_post", hook)
 
 
 class Optimizer:
@@ -75,7 +101,7 @@ class Optimizer:
     *params* are tensors, (name, tensor) pairs, or dicts with an entry ``"params"`` and
     hyperparameters of their own; *defaults* fills in what a group does not say.
     ``foreach``, ``fused``, ``capturable`` and ``differentiable``, which in PyTorch
-    choose between implementations, are accepted everywhere and change nothing.
+    choose between implementations, are accepted everywhere: see ``implementations.py``.
     """
 
     #: Whether ``state`` counts the steps of each parameter (under ``"step"``).
@@ -97,6 +123,7 @@ class Optimizer:
                 f"Tensors or dicts, but got {type(params).__name__}; "
                 "put the tensor in a list"
             )
+        check_at_start(defaults)
         self.defaults = defaults
         self.state = defaultdict(dict)
         self.param_groups = []
@@ -202,8 +229,9 @@ class Optimizer:
                 "all optimizer param groups should be with/without names. cannot add "
                 f"param group {'with' if named else 'without'} names to the optimizer"
             )
-        for param in params:
-            bind(param)
+        if not self.defaults.get("differentiable"):
+            for param in params:
+                bind(param)
         self.param_groups.append(ParamGroup(param_group, self.built_in))
 
     def _check_params(self, params: list[Any]) -> None:
@@ -213,6 +241,8 @@ class Optimizer:
                     "optimizer can only optimize Tensors, but one of the params is "
                     f"{type(param).__name__}"
                 )
+            if self.defaults.get("differentiable"):
+                continue  # it may be the result of a step before
             if not (param.is_leaf or param.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
         ids = {id(p) for p in params}
@@ -263,8 +293,7 @@ class Optimizer:
         state: defaultdict[Any, State] = defaultdict(dict)
         for key, entry in state_dict["state"].items():
             if key in owners:
-                param, group = owners[key]
-                state[param] = _unpack(entry, param, self.init_state(param, group))
+                state[owners[key]] = _unpack(entry, owners[key])
             else:
                 state[key] = deepcopy(entry)
         self.state, self.param_groups = state, groups
@@ -274,7 +303,7 @@ class Optimizer:
 
     def _load_groups(
         self, saved: list[Group]
-    ) -> tuple[list[Group], dict[Any, tuple[Tensor, Group]]]:
+    ) -> tuple[list[Group], dict[Any, Tensor]]:
         """New groups, and to whom each saved index belongs."""
         if len(saved) != len(self.param_groups):
             raise ValueError(
@@ -282,7 +311,7 @@ class Optimizer:
                 f"{len(saved)}, but the optimizer has {len(self.param_groups)}"
             )
         groups: list[Group] = []
-        owners: dict[Any, tuple[Tensor, Group]] = {}
+        owners: dict[Any, Tensor] = {}
         for number, (old, new) in enumerate(zip(self.param_groups, saved, strict=True)):
             if len(old["params"]) != len(new["params"]):
                 raise ValueError(
@@ -296,7 +325,7 @@ class Optimizer:
             group = {"params": old["params"], **self.defaults, **group}
             groups.append(ParamGroup(group, self.built_in))
             for index, param in zip(new["params"], old["params"], strict=True):
-                owners[index] = (param, group)
+                owners[index] = param
         return groups, owners
 
     def __getstate__(self) -> dict[str, Any]:
@@ -373,16 +402,22 @@ def _pack(entry: State) -> State:
     return {**entry, "step": constant(np.array(entry["step"], dtype=np.float32))}
 
 
-def _unpack(entry: State, param: Tensor, fresh: State) -> State:
-    """A saved entry in copies, in the types that it would have started with."""
+def _unpack(entry: State, param: Tensor) -> State:
+    """A saved entry in copies, all in the type of the parameter, as PyTorch has it."""
     result: State = {}
     for key, value in entry.items():
         if key == "step":
             result[key] = int(float(value))
-        elif isinstance(value, (Tensor, np.ndarray)):
-            dtype = getattr(fresh.get(key, param), "dtype", param.dtype).np
-            array = value.detach().numpy() if isinstance(value, Tensor) else value
-            result[key] = constant(np.array(array, dtype=dtype))
         elif value is not None:  # PyTorch's SGD may save a buffer that is None
-            result[key] = deepcopy(value)
+            result[key] = _copied(value, param)
     return result
+
+
+def _copied(value: Any, param: Tensor) -> Any:
+    if isinstance(value, Tensor):
+        value = value.detach().numpy()
+    if isinstance(value, np.ndarray):
+        return constant(np.array(value, param.dtype.np))
+    if type(value) in (list, tuple):
+        return type(value)(_copied(v, param) for v in value)
+    return deepcopy(value)

@@ -19,6 +19,7 @@ from ..dispatch import constant
 from ..gradients import Bundle, Gradients, Share
 from ..ops.core import Clone
 from ..trace import Handle, State, meta_of
+from .implementations import check_at_step, differentiable_step
 
 
 class ParamGroup(dict[str, Any]):
@@ -218,10 +219,18 @@ class StepEdges:
         rec = dispatch.recorder()
         swift = self.swift
         if swift is None or not swift.step(rec, optimizer):
+            check_at_step(optimizer)
+            before = rec.grad_mode
+            if optimizer.defaults.get("differentiable"):
+                dispatch.set_mode(True)
+                try:
+                    differentiable_step(optimizer)
+                finally:
+                    dispatch.set_mode(before)
+                return
             start, epoch = rec.state, rec.epoch
             share = optimizer.param_groups[0]["params"][0]._grad
             promise = share.gradients.value if type(share) is Share else None
-            before = rec.grad_mode
             dispatch.set_mode(False)
             try:
                 work = self._step(rec, optimizer)
@@ -352,7 +361,7 @@ class StepEdges:
                 if state and param not in optimizer.state:
                     optimizer.state[param] = state
             for target, value in updates:
-                _write_later(rec, target, value)
+                write_later(rec, target, value)
         finally:
             rec.hold, rec.group = False, outer
         if fresh:
@@ -367,7 +376,7 @@ class StepEdges:
                 self.constants[rec.state] = rec.args[known:]
 
 
-def _write_later(rec: dispatch.Recorder, target: Any, value: Any) -> None:
+def write_later(rec: dispatch.Recorder, target: Any, value: Any) -> None:
     if rec.eager:  # nothing is pending: the value is there
         target.copy_(value)
         return

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
+    number,
     check_lr,
     filled_like,
     zeros_like,
