@@ -50,7 +50,9 @@ def cases() -> list[Any]:
                     and isinstance(given.kwargs.get("lr"), torch.Tensor)
                 ):
                     label = "-".join([name, str(i), *flags])
-                    found.append(pytest.param(name, {**given.kwargs, **flags}, id=label))
+                    found.append(
+                        pytest.param(name, {**given.kwargs, **flags}, id=label)
+                    )
     return found
 
 
@@ -84,7 +86,7 @@ def advance(pairs: Any, steps: int, seed: int = 1) -> None:
         for lib, (ps, optimizer) in zip((torch, rg), pairs, strict=True):
             optimizer.zero_grad()
             for i, (p, n) in enumerate(zip(ps, noise, strict=True)):
-                if step % 7 == 3 and i == 1 or step % 11 == 5:
+                if (step % 7 == 3 and i == 1) or step % 11 == 5:
                     continue
                 p.grad = lib.tensor(n).to(p.dtype) + 0.1 * p.detach()
             optimizer.step()
@@ -98,7 +100,9 @@ def close(a: Any, b: Any, rtol: float, atol: float) -> None:
 def compare(pairs: Any, name: str, dtype: str) -> None:
     rtol, atol = (1e-10, 1e-12) if dtype == "float64" else (2e-4, 1e-5)
     if name == "ASGD" and pairs[0][1].defaults["foreach"]:
-        rtol = 1e-6  # PyTorch's two implementations differ by that: η is single precision
+        rtol = (
+            1e-6  # PyTorch's two implementations differ by that: η is single precision
+        )
     if name == Muon:  # it rounds to eight bits, and sums in an order of its own
         rtol, atol = 0.02, 2e-3
     for a, b in zip(pairs[0][0], pairs[1][0], strict=True):
@@ -110,8 +114,9 @@ def compare(pairs: Any, name: str, dtype: str) -> None:
         for key, value in entry.items():
             other = right["state"][index][key]
             assert tuple(value.shape) == tuple(other.shape), key
-            assert str(value.dtype)[6:] == str(other.dtype)[10:], key
-            single = value.dtype == torch.float32
+            if key not in ("mu_product", "eta", "mu"):  # PyTorch casts them on loading
+                assert str(value.dtype)[6:] == str(other.dtype)[10:], key
+            single = "32" in str(other.dtype)
             np.testing.assert_allclose(
                 other.numpy(), value.numpy(), max(rtol, 1e-5 * single), atol
             )
@@ -167,7 +172,9 @@ def error_cases() -> list[Any]:
     for info in INFOS:
         for i, e in enumerate(info.optim_error_inputs_func("cpu", torch.float32)):
             if "complex" not in e.error_regex:
-                found.append(pytest.param(info.optim_cls.__name__, e, id=f"{info.name}-{i}"))
+                found.append(
+                    pytest.param(info.optim_cls.__name__, e, id=f"{info.name}-{i}")
+                )
     return found
 
 
@@ -236,5 +243,7 @@ def test_names_are_pytorchs() -> None:
         names = getattr(theirs, "__all__", None) or [
             n for n in dir(theirs) if n[0] != "_"
         ]
-        missing = [n for n in names if not hasattr(mine, n)]
-        assert missing in ([], ["swap_in_optimizer_params_and_state"]), module
+        assert [n for n in names if not hasattr(mine, n)] == [], module
+    for left_out in (rg.optim.SparseAdam, rg.optim.swap_in_optimizer_params_and_state):
+        with pytest.raises(NotImplementedError, match="optim"):
+            left_out([])

@@ -36,6 +36,14 @@ class SparseAdam(Optimizer):
         )
 
 
+def swap_in_optimizer_params_and_state(*args: _Any, **kwargs: _Any) -> _Any:
+    """Left out: an optimizer is bound to its parameters."""
+    raise NotImplementedError(
+        "swap_in_optimizer_params_and_state: make a second optimizer on the other "
+        "parameters, and give it the state with load_state_dict"
+    )
+
+
 __all__ = [
     "ASGD",
     "LBFGS",
@@ -54,5 +62,6 @@ __all__ = [
     "Rprop",
     "SparseAdam",
     "lr_scheduler",
+    "swap_in_optimizer_params_and_state",
     "swa_utils",
 ]

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
-    number,
     check_lr,
     check_nonnegative,
+    number,
     regularized,
     zeros_like,
 )

@@ -38,7 +38,7 @@ class Adafactor(Optimizer):
         if not isinstance(lr, (int, float)) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
         for fits, message in (
-            (lr >= 0, f"Learning rate should be >= 0 but is: {lr}"),
+            (float(lr) >= 0, f"Learning rate should be >= 0 but is: {lr}"),
             (beta2_decay <= 0, f"beta2_decay should be <= 0 but is: {beta2_decay}"),
             ((eps[0] or 0) >= 0, f"epsilon1 should be >= 0 but is: {eps[0]}"),
             (eps[1] >= 0, f"epsilon2 should be >= 0 but is: {eps[1]}"),

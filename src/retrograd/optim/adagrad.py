@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
-    number,
     check_lr,
     check_nonnegative,
     filled_like,
+    number,
     regularized,
 )
 

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
-    number,
-    betas_of,
     averaging,
+    betas_of,
     check_betas,
     check_foreach,
     check_lr,
     check_nonnegative,
     lerp,
+    number,
     regularized,
     zeros_like,
 )

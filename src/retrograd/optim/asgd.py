@@ -9,9 +9,9 @@ from .. import dtypes
 from ..dispatch import constant
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
-    number,
     check_lr,
     check_nonnegative,
+    number,
     regularized,
     zeros_like,
 )

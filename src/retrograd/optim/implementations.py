@@ -56,9 +56,9 @@ def differentiable_step(optimizer: Any) -> None:
                 state.update(optimizer.init_state(param, group))
             count = state.get("step", 0) + 1
             scalars = optimizer.scalars(group, int(count))
-            new, changed = optimizer.update(param, grad, state, scalars, group)
+            before = param.clone()  # what rules keep of θ is not overwritten below
+            new, changed = optimizer.update(before, grad, state, scalars, group)
             param.copy_(new)
             state.update(changed)
             if optimizer.counts_steps:
                 state["step"] = count
-

@@ -4,13 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import dispatch
 from ..autograd import enable_grad, no_grad
-from ..functions import cat
+from ..dispatch import constant
+from ..ops.op import Array
 from .line_search import Point, Search
 from .optimizer import Closure, Optimizer, Params
-from .record import bind, write_later
-from .rules import check_lr, zeros_like
+from .rules import check_lr
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -71,7 +70,7 @@ class LBFGS(Optimizer):
         params: list[Tensor] = self.param_groups[0]["params"]
         return params
 
-    def step(self, closure: Closure) -> Any:  # type: ignore[override]
+    def step(self, closure: Closure) -> Any:
         """Minimize: *closure* forgets the gradients, computes the loss, calls
         ``backward`` and returns the loss. The loss before the step is returned."""
         if len(self.param_groups) != 1:
@@ -81,34 +80,31 @@ class LBFGS(Optimizer):
         with no_grad(), np.errstate(all="ignore"):
             return _Step(self, closure).run()
 
-    def _gradient(self) -> Any:
+    def _gradient(self) -> Array:
         """∂loss/∂θ of all parameters, as one vector."""
-        parts = []
+        parts: list[Array] = []
         for p in self._params:
             grad: Any = p.grad
-            parts.append((zeros_like(p) if grad is None else grad).reshape(-1))
-        out = cat(parts) if len(parts) > 1 else parts[0].clone()
-        dispatch.realize(out)
-        return out
+            shape, dtype = p.shape, p.dtype.np
+            parts.append(np.zeros(shape, dtype) if grad is None else grad._value())
+        return np.concatenate([part.reshape(-1) for part in parts])
 
-    def _place(self, start: list[Any], t: Any, direction: Any) -> None:
+    def _place(self, start: list[Array], t: Any, direction: Array) -> None:
         """θ = start + t·direction, in the parameters' own memory."""
-        rec = dispatch.recorder()
         offset = 0
-        moved = []
         for p, x in zip(self._params, start, strict=True):
-            bind(p)
-            part = direction[offset : offset + p.numel()].reshape(p.shape)
-            moved.append((p, x + float(t) * part))
-            offset += p.numel()
-        for p, value in moved:
-            write_later(rec, p, value)
-        rec.flush()
+            part = direction[offset : offset + x.size].reshape(x.shape)
+            p.copy_(constant(x + x.dtype.type(t) * part))
+            offset += x.size
 
 
 class _Step:
     """One call of ``step``: the variables of the iteration, kept in the state of the
-    first parameter between calls, under PyTorch's names."""
+    first parameter between calls, under PyTorch's names.
+
+    Where to go next depends on numbers at every turn, so the vectors are NumPy's: as
+    promises they would be another program each time.
+    """
 
     def __init__(self, optimizer: LBFGS, closure: Closure) -> None:
         self.optimizer = optimizer
@@ -119,15 +115,15 @@ class _Step:
         self.state.setdefault("n_iter", 0)
         self.lr = float(self.group["lr"])
 
-    def evaluate(self) -> tuple[Any, Any]:
-        """The loss, as what the closure returns, and the gradient."""
+    def evaluate(self) -> tuple[Any, float, Array]:
+        """What the closure returns, its value, and the gradient."""
         loss = self.closure()
         value = float(loss)
-        return (loss, value), self.optimizer._gradient()
+        return loss, value, self.optimizer._gradient()
 
     def run(self) -> Any:
         state, group = self.state, self.group
-        (first, loss), gradient = self.evaluate()
+        first, loss, gradient = self.evaluate()
         state["func_evals"] += 1
         evaluations = 1
         if _largest(gradient) <= group["tolerance_grad"]:
@@ -136,27 +132,24 @@ class _Step:
         for n in range(1, group["max_iter"] + 1):
             state["n_iter"] += 1
             d = self.direction(gradient)
-            state["prev_flat_grad"], state["prev_loss"] = gradient, loss
-            t = self.lr
+            before, t = loss, self.lr
             if state["n_iter"] == 1:
-                t *= min(1.0, 1.0 / gradient.abs().sum().item())
-            state["d"], state["t"] = d, t
-            slope = np.float64(gradient.dot(d).item())
-            if slope > -change:
+                t *= min(1.0, 1.0 / float(np.abs(gradient).sum()))
+            state.update(
+                d=constant(d), t=t, prev_flat_grad=constant(gradient), prev_loss=loss
+            )
+            here = Point(np.float64(0), np.float64(loss), gradient, _slope(gradient, d))
+            if here.slope > -change:
                 break
-            before = loss
-            start = [p.detach().clone() for p in self.optimizer._params]
-            dispatch.realize(*start)
-            here = Point(np.float64(0.0), np.float64(loss), gradient, slope)
-            last = n == group["max_iter"]
+            start = [p._value().copy() for p in self.optimizer._params]
+            last, used = n == group["max_iter"], 0
             if group["line_search_fn"] is not None:
-                point, used = self.search(start, here, d, evaluations)
+                point, used = self.search(start, here, d, t, evaluations)
                 t, loss, gradient = float(point.t), float(point.f), point.gradient
             else:
                 self.optimizer._place(start, t, d)
-                used = 0
                 if not last:  # with new data next time, its value would be of no use
-                    (_, loss), gradient = self.evaluate()
+                    _, loss, gradient = self.evaluate()
                     used = 1
             state["t"] = t
             evaluations += used
@@ -165,62 +158,67 @@ class _Step:
                 last
                 or evaluations >= group["max_eval"]
                 or _largest(gradient) <= group["tolerance_grad"]
-                or _largest(d) * abs(t) <= change
+                or _largest(d * t) <= change
                 or abs(loss - before) < change
             ):
                 break
         return first
 
     def search(
-        self, start: list[Any], here: Point, d: Any, evaluations: int
+        self, start: list[Array], here: Point, d: Array, t: float, evaluations: int
     ) -> tuple[Point, int]:
         if self.group["line_search_fn"] != "strong_wolfe":
             raise RuntimeError("only 'strong_wolfe' is supported")
 
         def at(t: Any) -> Point:
             self.optimizer._place(start, t, d)
-            (_, loss), gradient = self.evaluate()
-            slope = np.float64(gradient.dot(d).item())
+            _, loss, gradient = self.evaluate()
+            slope = _slope(gradient, d)
             return Point(np.float64(t), np.float64(loss), gradient, slope)
 
         search = Search(at, here, self.group["max_eval"] - evaluations)
-        point = search.run(self.state["t"], _largest(d), 1e-9)
+        point = search.run(t, _largest(d), 1e-9)
         self.optimizer._place(start, point.t, d)
         return point, search.evaluations
 
-    def direction(self, gradient: Any) -> Any:
+    def direction(self, gradient: Array) -> Array:
         """−H⁻¹g by the two-loop recursion, after H⁻¹ learned from the last move."""
         state = self.state
         if state["n_iter"] == 1:
             state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
-            d = -gradient
-            dispatch.realize(d)
-            return d
+            return -gradient
         ys, ss, ro = state["old_dirs"], state["old_stps"], state["ro"]
-        y = gradient - state["prev_flat_grad"]
-        s = state["d"] * float(state["t"])
+        y = gradient - state["prev_flat_grad"]._value()
+        s = state["d"]._value() * y.dtype.type(float(state["t"]))
         curvature = y.dot(s)
-        if curvature.item() > 1e-10:
+        if curvature > 1e-10:
             if len(ys) == self.group["history_size"]:
                 for history in (ys, ss, ro):
                     history.pop(0)
-            ys.append(y)
-            ss.append(s)
-            ro.append(1.0 / curvature)
-            state["H_diag"] = curvature / y.dot(y)
-        if "al" not in state:
-            state["al"] = [None] * self.group["history_size"]
-        al = state["al"]
-        q = -gradient
-        for i in range(len(ys) - 1, -1, -1):
-            al[i] = ss[i].dot(q) * ro[i]
-            q = q - al[i] * ys[i]
-        d = q * state["H_diag"]
-        for i in range(len(ys)):
-            d = d + ss[i] * (al[i] - ys[i].dot(d) * ro[i])
-        dispatch.realize(d)
+            ys.append(constant(y))
+            ss.append(constant(s))
+            ro.append(constant(np.asarray(1 / curvature)))
+            state["H_diag"] = constant(np.asarray(curvature / y.dot(y)))
+        al = state.setdefault("al", [None] * self.group["history_size"])
+        d = -gradient
+        moves = [
+            (y._value(), s._value(), r._value())
+            for y, s, r in zip(ys, ss, ro, strict=True)
+        ]
+        for i, (y, s, r) in reversed(list(enumerate(moves))):
+            share = s.dot(d) * r
+            al[i] = constant(np.asarray(share))
+            d -= share * y
+        if moves:
+            d *= state["H_diag"]._value()
+        for i, (y, s, r) in enumerate(moves):
+            d += s * (al[i]._value() - y.dot(d) * r)
         return d
 
 
-def _largest(x: Any) -> float:
-    return float(x.abs().max().item())
+def _largest(x: Array) -> float:
+    return float(np.abs(x).max())
+
+
+def _slope(gradient: Array, d: Array) -> Any:
+    return np.float64(gradient.dot(d))

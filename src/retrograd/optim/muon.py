@@ -38,7 +38,7 @@ class Muon(Optimizer):
     ) -> None:
         if not isinstance(lr, (int, float)) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
-        if not lr >= 0:
+        if not float(lr) >= 0:
             raise ValueError(f"Learning rate should be >= 0 but is: {lr}")
         if not momentum >= 0:
             raise ValueError(f"momentum should be >= 0 but is: {momentum}")

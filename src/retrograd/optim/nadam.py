@@ -9,13 +9,13 @@ from ..dispatch import constant
 from ..tensor import Tensor as _Tensor
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
-    number,
-    betas_of,
     averaging,
+    betas_of,
     check_betas,
     check_lr,
     check_nonnegative,
     lerp,
+    number,
     regularized,
     zeros_like,
 )

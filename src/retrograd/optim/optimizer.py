@@ -293,7 +293,8 @@ class Optimizer:
         state: defaultdict[Any, State] = defaultdict(dict)
         for key, entry in state_dict["state"].items():
             if key in owners:
-                state[owners[key]] = _unpack(entry, owners[key])
+                param, group = owners[key]
+                state[param] = _unpack(entry, param, self.init_state(param, group))
             else:
                 state[key] = deepcopy(entry)
         self.state, self.param_groups = state, groups
@@ -303,7 +304,7 @@ class Optimizer:
 
     def _load_groups(
         self, saved: list[Group]
-    ) -> tuple[list[Group], dict[Any, Tensor]]:
+    ) -> tuple[list[Group], dict[Any, tuple[Tensor, Group]]]:
         """New groups, and to whom each saved index belongs."""
         if len(saved) != len(self.param_groups):
             raise ValueError(
@@ -311,7 +312,7 @@ class Optimizer:
                 f"{len(saved)}, but the optimizer has {len(self.param_groups)}"
             )
         groups: list[Group] = []
-        owners: dict[Any, Tensor] = {}
+        owners: dict[Any, tuple[Tensor, Group]] = {}
         for number, (old, new) in enumerate(zip(self.param_groups, saved, strict=True)):
             if len(old["params"]) != len(new["params"]):
                 raise ValueError(
@@ -325,7 +326,7 @@ class Optimizer:
             group = {"params": old["params"], **self.defaults, **group}
             groups.append(ParamGroup(group, self.built_in))
             for index, param in zip(new["params"], old["params"], strict=True):
-                owners[index] = param
+                owners[index] = (param, group)
         return groups, owners
 
     def __getstate__(self) -> dict[str, Any]:
@@ -402,22 +403,24 @@ def _pack(entry: State) -> State:
     return {**entry, "step": constant(np.array(entry["step"], dtype=np.float32))}
 
 
-def _unpack(entry: State, param: Tensor) -> State:
-    """A saved entry in copies, all in the type of the parameter, as PyTorch has it."""
+def _unpack(entry: State, param: Tensor, fresh: State) -> State:
+    """A saved entry in copies, in the types that it would have started with, so that a
+    run continues bit for bit."""
     result: State = {}
     for key, value in entry.items():
         if key == "step":
             result[key] = int(float(value))
         elif value is not None:  # PyTorch's SGD may save a buffer that is None
-            result[key] = _copied(value, param)
+            dtype = getattr(fresh.get(key, param), "dtype", param.dtype).np
+            result[key] = _copied(value, dtype)
     return result
 
 
-def _copied(value: Any, param: Tensor) -> Any:
+def _copied(value: Any, dtype: Any) -> Any:
     if isinstance(value, Tensor):
         value = value.detach().numpy()
     if isinstance(value, np.ndarray):
-        return constant(np.array(value, param.dtype.np))
+        return constant(np.array(value, dtype))
     if type(value) in (list, tuple):
-        return type(value)(_copied(v, param) for v in value)
+        return type(value)(_copied(v, dtype) for v in value)
     return deepcopy(value)

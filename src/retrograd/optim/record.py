@@ -361,7 +361,7 @@ class StepEdges:
                 if state and param not in optimizer.state:
                     optimizer.state[param] = state
             for target, value in updates:
-                write_later(rec, target, value)
+                _write_later(rec, target, value)
         finally:
             rec.hold, rec.group = False, outer
         if fresh:
@@ -376,7 +376,7 @@ class StepEdges:
                 self.constants[rec.state] = rec.args[known:]
 
 
-def write_later(rec: dispatch.Recorder, target: Any, value: Any) -> None:
+def _write_later(rec: dispatch.Recorder, target: Any, value: Any) -> None:
     if rec.eager:  # nothing is pending: the value is there
         target.copy_(value)
         return

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
-    number,
     check_lr,
     filled_like,
     zeros_like,

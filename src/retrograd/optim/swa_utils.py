@@ -33,9 +33,9 @@ def get_ema_avg_fn(decay: float = 0.999) -> Callable[..., Any]:
     """(W̄, W, n) ↦ decay·W̄ + (1 − decay)·W."""
     _check_decay(decay)
 
-    @no_grad()
     def ema_update(ema_param: Any, current_param: Any, num_averaged: Any) -> Any:
-        return decay * ema_param + (1 - decay) * current_param
+        with no_grad():
+            return decay * ema_param + (1 - decay) * current_param
 
     return ema_update
 
@@ -43,9 +43,10 @@ def get_ema_avg_fn(decay: float = 0.999) -> Callable[..., Any]:
 def get_swa_avg_fn() -> Callable[..., Any]:
     """(W̄, W, n) ↦ W̄ + (W − W̄)/(n + 1), the mean of n + 1 weights."""
 
-    @no_grad()
     def swa_update(averaged_param: Any, current_param: Any, num_averaged: Any) -> Any:
-        return averaged_param + (current_param - averaged_param) / (num_averaged + 1)
+        with no_grad():
+            change = (current_param - averaged_param) / (num_averaged + 1)
+            return averaged_param + change
 
     return swa_update
 
@@ -53,12 +54,12 @@ def get_swa_avg_fn() -> Callable[..., Any]:
 def _in_place(one: Callable[..., Any]) -> Callable[..., None]:
     """An average of one tensor, for lists of them and in place."""
 
-    @no_grad()
     def update(averaged: Any, current: Any, num_averaged: Any) -> None:
-        for mean, value in zip(averaged, current, strict=True):
-            new = one(mean, value, num_averaged)
-            # A count of batches is averaged, too, and rounded towards zero.
-            mean.copy_(new if mean.is_floating_point() else new.to(mean.dtype))
+        with no_grad():
+            for mean, value in zip(averaged, current, strict=True):
+                new = one(mean, value, num_averaged)
+                # A count of batches is averaged, too, and rounded towards zero.
+                mean.copy_(new if mean.is_floating_point() else new.to(mean.dtype))
 
     return update
 
@@ -108,39 +109,37 @@ class AveragedModel(Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self.module(*args, **kwargs)
 
-    @no_grad()
     def update_parameters(self, model: Module) -> None:
         """Take the present weights of *model* into the average."""
-        mine, theirs = list(self.module.parameters()), list(model.parameters())
+        with no_grad():
+            self._update(model)
+
+    def _update(self, model: Module) -> None:
+        means: list[Any] = list(self.module.parameters())
+        values: list[Any] = list(model.parameters())
+        buffers = list(zip(self.module.buffers(), model.buffers(), strict=True))
         if self.use_buffers:
-            mine += self.module.buffers()
-            theirs += model.buffers()
-        count = int(self.n_averaged)
-        if count == 0:
-            for mean, value in zip(mine, theirs, strict=False):
+            means += [own for own, _ in buffers]
+            values += [other for _, other in buffers]
+        pairs = list(zip(means, values, strict=False))
+        if int(self.n_averaged) == 0:
+            for mean, value in pairs:
                 mean.copy_(value)
         elif self.avg_fn is None:
             update = self.multi_avg_fn or get_swa_multi_avg_fn()
-            pairs: dict[Any, tuple[list[Any], list[Any]]] = {}
-            for mean, value in zip(mine, theirs, strict=False):
-                same = pairs.setdefault(mean.dtype, ([], []))
-                same[0].append(mean.detach())
-                same[1].append(value.detach())
-            for means, values in pairs.values():
-                update(means, values, self.n_averaged)
+            for dtype in dict.fromkeys(mean.dtype for mean in means):
+                same = [(m.detach(), v.detach()) for m, v in pairs if m.dtype is dtype]
+                update([m for m, _ in same], [v for _, v in same], self.n_averaged)
         else:
-            for mean, value in zip(mine, theirs, strict=False):
-                mean.copy_(
-                    self.avg_fn(mean.detach(), value.detach(), self.n_averaged)
-                )
+            for mean, value in pairs:
+                new = self.avg_fn(mean.detach(), value.detach(), self.n_averaged)
+                mean.copy_(new)
         if not self.use_buffers:
-            buffers = zip(self.module.buffers(), model.buffers(), strict=True)
-            for own, value in buffers:
-                own.copy_(value)
+            for own, other in buffers:
+                own.copy_(other)
         self.n_averaged += 1
 
 
-@no_grad()
 def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     """Set the running statistics of the batch normalisations in *model* to the means
     over one pass through *loader* (of each batch, the first of its tensors)."""
@@ -155,9 +154,10 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     model.train()
     for norm in momenta:
         norm.momentum = None  # the mean over all batches, not a moving one
-    for batch in loader:
-        first = batch[0] if isinstance(batch, (list, tuple)) else batch
-        model(first if device is None else first.to(device))
+    with no_grad():
+        for batch in loader:
+            first = batch[0] if isinstance(batch, (list, tuple)) else batch
+            model(first if device is None else first.to(device))
     for norm, momentum in momenta.items():
         norm.momentum = momentum
     model.train(training)
@@ -194,7 +194,9 @@ class SWALR(LRScheduler):
     def _share(self, step: int) -> float:
         """How much of *swa_lr* there is in the rate of a step, from 0 to 1."""
         t = max(0.0, min(1.0, step / max(1, self.anneal_epochs)))
-        return t if self._anneal_strategy == "linear" else (1 - math.cos(math.pi * t)) / 2
+        return (
+            t if self._anneal_strategy == "linear" else (1 - math.cos(math.pi * t)) / 2
+        )
 
     def get_lr(self) -> list[Any]:
         self._warn_outside_step()
