@@ -121,6 +121,8 @@ class _Reverse:
             self._wait(segment, key, g)
             return
         tensor = self._leaf(segment, key)
+        if tensor is None:
+            return  # a parameter that died since: nobody can see its gradient
         if segment is not None:
             history = segment.histories.get(key)
         else:
@@ -133,7 +135,7 @@ class _Reverse:
         old = self.waiting.get(id(known[1]))
         self.waiting[id(tensor)] = g if old is None else old + g
 
-    def _leaf(self, segment: Segment | None, key: Any) -> Handle:
+    def _leaf(self, segment: Segment | None, key: Any) -> Handle | None:
         if segment is not None:
             self.simple = False
             tensor: Any = segment.saved.get(key)
