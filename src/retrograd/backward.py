@@ -17,6 +17,7 @@ from . import dispatch, errors
 from .dispatch import apply, constant, stand_in
 from .gradients import Bundle, Gradients, gradient_of, set_gradient, shared
 from .ops.op import REGISTRY
+from .recompute import Replay
 from .trace import (
     Arg,
     Bound,
@@ -104,6 +105,8 @@ class _Reverse:
         self.freeing: list[tuple[Segment | None, State]] = []
         self.captured: dict[Any, Any] = {}  # wanted non-leaves → gradient
         self.simple = True  # nothing but this trace and its leaves
+        self.replay = Replay()
+        self.gradient: Any = None  # of the operation whose rules are applied
         self.overwritten: dict[Any, tuple[int, str]] = {}
         for s in rec.state.path():
             if s.kind == "backward":
@@ -189,6 +192,7 @@ class _Reverse:
         op: Any = state.op
         pairs = []
         count = len(op.inputs)
+        self.gradient = g
         for i, key in enumerate(state.inputs):
             name = op.inputs[min(i, count - 1)]
             rule = op.rules.get(name)
@@ -240,6 +244,9 @@ class _Reverse:
         """A value of the forward pass, as a tensor of this trace."""
         if type(key) is Const:
             return stand_in(key)
+        again = self.replay.value(self, segment, key, user, self.gradient)
+        if again is not None:
+            return again
         line = None
         if segment is None:
             if key in self.overwritten and self.overwritten[key][0] > user.depth:
