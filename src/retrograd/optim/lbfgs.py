@@ -34,7 +34,7 @@ class LBFGS(Optimizer):
     ...     loss.backward()
     ...     return loss
     >>> _ = optimizer.step(closure)
-    >>> x.detach().round(decimals=6)
+    >>> x.detach().round(decimals=4)
     tensor([1., 1.], dtype=retrograd.float64)
     """
 
