@@ -17,7 +17,7 @@ from . import dispatch, errors
 from .dispatch import apply, constant, stand_in
 from .gradients import Bundle, Gradients, gradient_of, set_gradient, shared
 from .ops.op import REGISTRY
-from .recompute import Replay
+from .replay import Replay
 from .trace import (
     Arg,
     Bound,

@@ -283,8 +283,9 @@ class Optimizer:
         return result
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what ``state_dict`` saved. Tensors (or arrays) are copied, in the
-        dtype of their parameter; ValueError where groups or their lengths differ."""
+        """Take over what ``state_dict`` saved, here or by PyTorch. Tensors (or arrays)
+        are copied, in the dtype of their parameter; ValueError where groups or their
+        lengths differ."""
         state_dict = state_dict.copy()
         for hook in list(self._hooks_of("load_state_dict_pre").values()):
             changed = hook(self, state_dict)
@@ -419,8 +420,8 @@ def _unpack(entry: State, param: Tensor, fresh: State) -> State:
 def _copied(value: Any, dtype: Any) -> Any:
     if isinstance(value, Tensor):
         value = value.detach().numpy()
-    if isinstance(value, np.ndarray):
-        return constant(np.array(value, dtype))
+    if getattr(type(value), "__array__", None) is not None:  # PyTorch's tensors, too
+        return constant(np.array(np.asarray(value), dtype))
     if type(value) in (list, tuple):
         return type(value)(_copied(v, dtype) for v in value)
     return deepcopy(value)
