@@ -232,7 +232,7 @@ def deep(call: Function, n: int, read: bool) -> int:
     weights = [
         rg.tensor(numbers.normal(size=(8, 8)), requires_grad=True) for _ in range(n)
     ]
-    x = rg.tensor(numbers.normal(size=(4000, 8)), requires_grad=True)
+    x = rg.tensor(numbers.normal(size=(16000, 8)), requires_grad=True)
     tracemalloc.start()
     h = x
     for w in weights:
@@ -245,7 +245,7 @@ def deep(call: Function, n: int, read: bool) -> int:
     weights[0].grad.sum().item()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return round(peak / (4000 * 8 * 8))
+    return round(peak / (16000 * 8 * 8))
 
 
 @pytest.mark.parametrize("read", [False, True])
