@@ -19,6 +19,7 @@ from ..dispatch import constant
 from ..gradients import Bundle, Gradients, Share
 from ..ops.core import Clone
 from ..trace import Handle, State, meta_of, settings
+from .implementations import check_at_step, differentiable_step
 
 
 class ParamGroup(dict[str, Any]):
@@ -225,10 +226,18 @@ class StepEdges:
         rec = dispatch.recorder()
         swift = self.swift
         if swift is None or not swift.step(rec, optimizer):
+            check_at_step(optimizer)
+            before = rec.grad_mode
+            if optimizer.defaults.get("differentiable"):
+                dispatch.set_mode(True)
+                try:
+                    differentiable_step(optimizer)
+                finally:
+                    dispatch.set_mode(before)
+                return
             start, epoch = rec.state, rec.epoch
             share = optimizer.param_groups[0]["params"][0]._grad
             promise = share.gradients.value if type(share) is Share else None
-            before = rec.grad_mode
             dispatch.set_mode(False)
             try:
                 work = self._step(rec, optimizer)
