@@ -57,6 +57,11 @@ TABLE = (
         missing=True,
     ),
     Reason(
+        "a step traced on stand-ins for its tensors",
+        "make a second optimizer, and give it the state with load_state_dict",
+        "swap_in_optimizer_params_and_state",
+    ),
+    Reason(
         "reductions of segments",
         "use index_reduce or scatter_reduce with the number of each row's segment",
         "segment_reduce",
@@ -138,7 +143,7 @@ TABLE = (
         _DatasetKind func.rearrange *hash_tensor factory_kwargs const_data_ptr dim_order
         output_nr grad_dtype slice_inverse multi_dim_common *_multithreading_enabled
         torch.from_file autograd.variable Tensor.index Tensor.map2_
-        RNNCellBase swap_in_optimizer_params_and_state LinearCrossEntropyOptions""",
+        RNNCellBase LinearCrossEntropyOptions""",
     ),
     Reason(
         "undocumented names below documented ones",

@@ -336,7 +336,8 @@ class Tensor(Handle):
                 "Only Tensors created explicitly by the user support pickling and "
                 "deepcopy; use detach() first"
             )
-        return _rebuild, (type(self), self._value().copy(), self.requires_grad)
+        kind = Tensor if type(self) is Held else type(self)
+        return _rebuild, (kind, self._value().copy(), self.requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) in memo:
@@ -639,7 +640,19 @@ def _rebuild(cls: type[Any], array: Array, requires_grad: bool) -> Any:
     return out.requires_grad_() if requires_grad else out
 
 
-class Parameter(Tensor):
+class Held(Tensor):
+    """A tensor with an identity in traces, as those that a module keeps have."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        # Pending work may still need the values: an heir keeps them until it is run.
+        meta = self._meta
+        if meta is not None and meta.home is not None:
+            dispatch.bequeath(self, meta.home)
+
+
+class Parameter(Held):
     """A tensor that a module learns: a leaf that requires a gradient.
 
     It has an identity in traces: a training step finds it without looking for it.
@@ -664,14 +677,8 @@ class Parameter(Tensor):
     def __repr__(self, **_: Any) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
-    def __del__(self) -> None:
-        # Pending work may still need the values: an heir keeps them until it is run.
-        meta = self._meta
-        if meta is not None and meta.home is not None:
-            dispatch.bequeath(self, meta.home)
 
-
-class Buffer(Tensor):
+class Buffer(Held):
     """A long-lived tensor of a module that is not learned, such as a running mean."""
 
     __slots__ = ()

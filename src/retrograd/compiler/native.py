@@ -32,6 +32,7 @@ from .fuse import (
     Loop,
     Pooling,
     Random,
+    Rows,
 )
 from .ir import SIZES, Function, Module, Value
 from .join import JoinCode
@@ -43,9 +44,12 @@ from .pooling import PoolCode
 from .products import ProductCode
 from .program import Node, from_trace, optimized
 from .recompute import recompute
+from .rows import RowsCode
 from .stage import ERROR, SCRATCH, WORTH, Stage
 from .views import whole
 
+#: operations that may find an index that lies outside
+CHECKED = ("gather", "pick_class", "scatter", "index", "index_put", "plane_add")
 #: nanoseconds below which the interpreter's lock is kept
 _RELEASE = 20_000.0
 #: nanoseconds of divided work for which sleeping threads are woken
@@ -153,9 +157,7 @@ class Native:
         checks = [
             i
             for i, kernel in enumerate(fusion.kernels)
-            if any(
-                n.op.name in ("gather", "pick_class", "scatter") for n in kernel.nodes
-            )
+            if any(n.op.name in CHECKED for n in kernel.nodes)
         ]
         given = [k for _, k in plan.outputs]
         given += [s for _, states in plan.bundles for s in states] + list(plan.saved)
@@ -285,6 +287,8 @@ class Native:
             code = ConvCode(module, name, kernel, self.fusion, width)
         elif type(kernel) is Joined:
             code = JoinCode(module, name, kernel, self.fusion, width)
+        elif type(kernel) is Rows:
+            code = RowsCode(module, name, kernel, self.fusion, width)
         elif type(kernel) is Random:
             code = RandomCode(module, name, kernel, self.fusion, width)
         elif type(kernel) is Pooling:

@@ -65,6 +65,7 @@ from .dropout import (
 )
 from .embedding import (
     Embedding,
+    EmbeddingBag,
 )
 from .flatten import (
     Flatten,
@@ -182,6 +183,16 @@ from .pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
+from .recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    GRUCell,
+    LSTMCell,
+    RNNBase,
+    RNNCell,
+    RNNCellBase,
+)
 from .resampling import (
     ChannelShuffle,
     PixelShuffle,
@@ -296,6 +307,7 @@ __all__ = [
     "FeatureAlphaDropout",
     # embedding
     "Embedding",
+    "EmbeddingBag",
     # flatten
     "Flatten",
     "Unflatten",
@@ -376,6 +388,15 @@ __all__ = [
     "TransformerDecoder",
     "TransformerEncoderLayer",
     "TransformerDecoderLayer",
+    # recurrent
+    "RNNBase",
+    "RNN",
+    "LSTM",
+    "GRU",
+    "RNNCellBase",
+    "RNNCell",
+    "LSTMCell",
+    "GRUCell",
     # distance
     "CosineSimilarity",
     "PairwiseDistance",
