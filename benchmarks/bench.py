@@ -170,12 +170,12 @@ def first_steps(program: Program) -> dict[str, float]:
 
 
 def peaks(program: Program, lib: str) -> float:
-    """Megabytes of the process at most, beyond those after a first small product."""
+    """Megabytes of the process at most, beyond those after training a small network
+    (which loads what either library loads late, compilers too)."""
     module: Any = __import__(lib)
-    (module.ones(8, 8) @ module.ones(8, 8)).sum().item()
-    work = program.build(module, plain)
+    block(PROGRAMS[2].build(module, plain))(12)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    block(work)(12)
+    block(program.build(module, plain))(12)
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
@@ -291,8 +291,8 @@ def report(results: dict[str, Any]) -> str:
         "## The first steps, and memory",
         "",
         "Milliseconds of the first step and of the longest of the first ten, with an empty "
-        "cache of machine code and with a full one; megabytes that twelve steps need beyond "
-        "the process before them.",
+        "cache of machine code and with a full one; megabytes that the model and twelve "
+        "steps need beyond those of a process that has trained a small network.",
         "",
         "| | first | longest | longest, full cache | MB | MB, PyTorch |",
         "| --- |" + " ---: |" * 5,
