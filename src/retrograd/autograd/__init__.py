@@ -135,3 +135,9 @@ __all__ = [
     "set_detect_anomaly",
     "set_grad_enabled",
 ]
+
+
+def __getattr__(name: str) -> object:
+    from ..left_out import error
+
+    raise error("autograd", name)
