@@ -18,6 +18,7 @@ from .dispatch import apply, constant, stand_in
 from .gradients import Bundle, Gradients, gradient_of, set_gradient, shared
 from .ops.op import REGISTRY
 from .parts import Part, both, part_of, whole
+from .replay import Replay
 from .trace import (
     Arg,
     Bound,
@@ -106,6 +107,8 @@ class _Reverse:
         self.freeing: list[tuple[Segment | None, State]] = []
         self.captured: dict[Any, Any] = {}  # wanted non-leaves → gradient
         self.simple = True  # nothing but this trace and its leaves
+        self.replay = Replay()
+        self.gradient: Any = None  # of the operation whose rules are applied
         self.overwritten: dict[Any, tuple[int, str]] = {}
         for s in rec.state.path():
             if s.kind == "backward":
@@ -123,6 +126,8 @@ class _Reverse:
             self._wait(segment, key, g)
             return
         tensor = self._leaf(segment, key)
+        if tensor is None:
+            return  # a parameter that died since: nobody can see its gradient
         if segment is not None:
             history = segment.histories.get(key)
         else:
@@ -135,7 +140,7 @@ class _Reverse:
         old = self.waiting.get(id(tensor))
         self.waiting[id(tensor)] = both(old, g, key.spec)
 
-    def _leaf(self, segment: Segment | None, key: Any) -> Handle:
+    def _leaf(self, segment: Segment | None, key: Any) -> Handle | None:
         if segment is not None:
             self.simple = False
             tensor: Any = segment.saved.get(key)
@@ -198,6 +203,7 @@ class _Reverse:
         op: Any = state.op
         pairs = []
         count = len(op.inputs)
+        self.gradient = g
         for i, key in enumerate(state.inputs):
             name = op.inputs[min(i, count - 1)]
             rule = op.rules.get(name)
@@ -249,6 +255,9 @@ class _Reverse:
         """A value of the forward pass, as a tensor of this trace."""
         if type(key) is Const:
             return stand_in(key)
+        again = self.replay.value(self, segment, key, user, self.gradient)
+        if again is not None:
+            return again
         line = None
         if segment is None:
             if key in self.overwritten and self.overwritten[key][0] > user.depth:

@@ -56,7 +56,7 @@ class Recorder:
     __slots__ = ("state", "pending", "args", "snapshots", "writes", "hooks", "roots",
                  "args_known", "group", "of", "epoch", "count", "eager", "grad_mode",
                  "inference", "running", "unsettled", "bases",
-                 "hold", "targets", "orphans", "capture")  # fmt: skip
+                 "hold", "targets", "orphans", "capture", "region")  # fmt: skip
 
     def __init__(self) -> None:
         self.roots: dict[tuple[bool, bool, bool], State] = {}
@@ -90,6 +90,7 @@ class Recorder:
         self.hooks: dict[State, Any] = {}
         self.state = root
         self.orphans: list[Handle] = []  # parameters that died with work pending
+        self.region: State | None = None  # the checkpoint that is being recorded
         self.epoch += 1
 
     # -- leaves and handles ---------------------------------------------------------
@@ -144,7 +145,7 @@ class Recorder:
         if frame is not None:
             state.line = errors.line_of(frame)
             state.module = errors.module_path(sys._getframe(1), _module_type)
-        state.group, state.of = self.group, self.of
+        state.group, state.of, state.region = self.group, self.of, self.region
         for key in inputs:
             if type(key) is Arg:
                 state.bytes += key.spec.nbytes

@@ -175,3 +175,28 @@ def test_grad_fn_can_be_walked():
     assert y.grad_fn.name() == "ExpBackward0"
     assert y.grad_fn.next_functions[0][0].name() == "MulBackward0"
     assert x.grad_fn is None and x.is_leaf and not y.is_leaf
+
+
+def test_what_backward_keeps_under_pytorchs_names():
+    graph, profiler = rg.autograd.graph, rg.autograd.profiler
+    x = rg.tensor([1.0, 2.0], requires_grad=True)
+    with graph.save_on_cpu(), graph.disable_saved_tensors_hooks("not here"):
+        with profiler.record_function("forward"):
+            y = (x * x).exp()
+        y.sum().item()
+    graph.increment_version([x])
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+    y = (x * 1).exp()
+    graph.increment_version(y)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+    for refused in (
+        lambda: graph.saved_tensors_hooks(abs, abs),
+        graph.allow_mutation_on_saved_tensors,
+        lambda: graph.register_multi_grad_hook([x], print),
+        profiler.profile,
+    ):
+        with pytest.raises(NotImplementedError, match="use|change|rg.plans"):
+            refused()
+    assert profiler.record_function("f")(abs)(-1) == 1

@@ -76,7 +76,7 @@ def test_the_svg_is_valid_and_complete(direction):
     drawing = rg.draw(toy(), direction=direction)
     tree = ET.fromstring(drawing.svg())
     assert tree.tag == SVG + "svg"
-    circles = [c for c in tree.iter(SVG + "circle")]
+    circles = list(tree.iter(SVG + "circle"))
     variables = [m for m in marks(drawing).values() if m.kind == "variable"]
     gradients = [m for m in marks(drawing, 1).values() if m.kind == "gradient"]
     assert len(circles) == len(variables) + len(gradients)

@@ -9,6 +9,8 @@ from .. import backward as _reverse
 from .. import dispatch
 from ..dispatch import constant
 from ..trace import spec_of
+from . import graph as graph
+from . import profiler as profiler
 from .anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from .check import gradcheck, gradgradcheck
 from .function import Function, once_differentiable

@@ -137,6 +137,7 @@ class Fusion:
         self.views: dict[Any, View] = {}
         self.kernels: list[Kernel] = []
         self.home: dict[Node, int] = {}  # the kernel that makes a node
+        self.floor: dict[Any, int] = {}  # no user in a kernel before this one
         for node in program.nodes:
             self._take(node)
 
@@ -150,9 +151,14 @@ class Fusion:
 
     def _take(self, node: Node) -> None:
         name = node.op.name
-        if node.op.view or name == "detach":
+        same = name in ("detach", "barrier")
+        if node.op.view or same:
             source = self.view(node.inputs[0])
-            seen = source if name == "detach" else derived(node, source)
+            if name == "barrier":
+                self.floor[node] = len(self.kernels) - 1
+            elif node.inputs[0] in self.floor:
+                self.floor[node] = self.floor[node.inputs[0]]
+            seen = source if same else derived(node, source)
             if seen is None and 0 not in node.spec.shape and element_of(node.spec):
                 copied = self.copy(node.inputs[0])
                 seen = derived(node, whole(copied))
@@ -171,6 +177,8 @@ class Fusion:
 
         seen = Seen(key.spec)
         self.views[seen] = self.view(key)
+        if key in self.floor:
+            self.floor[seen] = self.floor[key]
         state = getattr(key, "state", None)
         node = Node(REGISTRY["clone"], (seen,), {}, key.spec, state)  # type: ignore[arg-type]
         if not self._loops(node):
@@ -179,8 +187,11 @@ class Fusion:
 
     def _lying(self, key: Any) -> Any:
         """A value that is used as a whole array: itself, or a copy that lies so."""
-        if type(key) is Const or self.view(key) == whole(key):
+        view = self.view(key)
+        if type(key) is Const or view == whole(key):
             return key  # a number, or an array as it is
+        if type(view.buffer) is not Const and view == whole(view.buffer):
+            return view.buffer  # another name of a whole array
         if element_of(key.spec) is None:
             raise NotImplementedError(f"no kernel copies {key.spec!r}")
         return self.copy(key)
@@ -289,6 +300,7 @@ class Fusion:
             for b in (self.view(k).buffer for k in node.inputs)
             if b in self.home
         ]
+        producers += [self.floor[k] for k in node.inputs if k in self.floor]
         first = max(producers, default=-1)
         last = len(self.kernels) - 1
         avoid = self.home.get(node.late) if node.late else None

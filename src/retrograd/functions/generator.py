@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dispatch import constant
+from ..dispatch import constant, recorder
 from ..ops.families import Tensor
 
 __all__ = ["Generator", "default_generator", "manual_seed", "seed", "initial_seed",
@@ -73,7 +73,11 @@ class Generator:
         with self._lock:
             state = np.array([_signed(self._seed), _signed(self._counter)], np.int64)
             self._counter += -(-words // 4)
-        return constant(state)
+        out = constant(state)
+        capture = recorder().capture
+        if capture is not None:
+            capture.draws.append((out, self, words))
+        return out
 
     def __deepcopy__(self, memo: Any) -> Generator:
         copy = Generator(self.device)

@@ -344,7 +344,7 @@ class Describer:
         )
         known = {name.key, gradient.expr.key}
         if gradient.terms and not any(t.through.element for t in gradient.terms):
-            rule = chain.rule(gradient, self.layout == "denominator")
+            rule = chain.rule(gradient.terms, self.layout == "denominator")
             if rule.key not in known:
                 out.rule = self.formula(rule)
                 known.add(rule.key)

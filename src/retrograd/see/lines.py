@@ -22,6 +22,8 @@ LIMIT = 26
 SMALL = 4
 #: compositions that are shown as one function however small they are
 _ALWAYS = ("_max_pool", "_avg_pool", "_normalized")
+#: values of one variable among which parameters are looked for
+_MANY = 64
 _LINEAR = ("Linear", "Conv1d", "Conv2d", "Conv3d", "Embedding", "Bilinear")
 _VIEWS = ("reshape", "permute", "expand", "cast", "clone", "detach", "slice")
 
@@ -138,13 +140,15 @@ class Lines:
         """The number of the first of several values of one variable: that of the
         parameters in its line, fₖ = βₖ + Ωₖhₖ, or 1."""
         found: list[set[str]] = []
-        for state in outputs:
+        ends = set(outputs)
+        for state in outputs[:_MANY]:
             words, stack = set(), [state]
             while stack:
                 at = stack.pop()
                 for key in at.inputs:
                     if type(key) is State and key.line == state.line:
-                        stack.append(key)
+                        if key not in ends:
+                            stack.append(key)
                     elif type(key) is Arg:
                         leaf = self.capture.leaves[key]
                         words.add(Symbol.of(self.names.of_tensor(leaf.tensor)).sub)
@@ -271,7 +275,15 @@ class Lines:
         have been."""
         users = self.users.get(arg, [])
         statement = self.source.statement(users[0].line) if users else None
-        if statement is None or leaf.tensor is not None:
+        if statement is None:
+            return ""
+        if statement.target in statement.words and not leaf.parameter:
+            rounds = [w for w in self.given.values() if w == f"{statement.target}1"]
+            if rounds and f"{statement.target}0" not in self.taken:
+                return (
+                    f"{statement.target}0"  # h = f(h): what the first round starts from
+                )
+        if leaf.tensor is not None:
             return ""
         taken = {id(x.tensor) for x in self.capture.leaves.values()}
         found = [

@@ -198,7 +198,14 @@ def _mark(p: Placed, flow: str, direction: str) -> str:
         x += -4.0 if flow == "forward" else 4.0  # the flat side has more room
     below = [c for c in (m.caption, m.role if m.kind == "jacobian" else "") if c]
     if m.kind == "variable" and m.caption:
-        parts.append(_halo(Label(m.caption, SMALL), x, y + p.height / 2 + 8))
+        label = Label(m.caption, SMALL)
+        if direction == "up" and m.role in (
+            "value",
+            "loss",
+        ):  # an arrow comes from below
+            parts.append(_halo(label, x + label.width / 2 + 6, y + p.height / 2 + 7))
+        else:
+            parts.append(_halo(label, x, y + p.height / 2 + 8))
     elif below:
         y -= 6.5 * len(below)
         if direction == "up":
