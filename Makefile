@@ -45,7 +45,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.installed-torch
-	$(BIN)/python benchmarks/steps.py --write docs/benchmarks.md $(ARGS)
+	$(BIN)/python benchmarks/bench.py --write docs $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
