@@ -237,6 +237,11 @@ class _Latex(_Text):
         return rf"\text{{{e.parts[0]}}}"
 
 
+_SIDES = (
+    "border-left:1px solid;border-right:1px solid;border-radius:.45em;margin:0 .15em"
+)
+
+
 def _mo(sign: str) -> str:
     return f"<mo>{escape(sign)}</mo>"
 
@@ -257,7 +262,17 @@ class _MathML(_Text):
         )
 
     def number(self, e: Expr) -> str:
-        return f"<mn>{escape(array_text(e.parts[0], self.precision))}</mn>"
+        v = e.parts[0]
+        if getattr(v, "ndim", 0) != 2 or not v.size:
+            return f"<mn>{escape(array_text(v, self.precision))}</mn>"
+        rows = "".join(
+            "<mtr>"
+            + "".join(f"<mtd><mn>{digits(x, self.precision)}</mn></mtd>" for x in row)
+            + "</mtr>"
+            for row in v.tolist()
+        )
+        # the sides are drawn: few fonts have brackets that grow
+        return f'<mtable style="{_SIDES}">{rows}</mtable>'
 
     def neg(self, e: Expr) -> str:
         return f"<mrow>{_mo('−')}{self.held(e.parts[0], PROD)}</mrow>"
