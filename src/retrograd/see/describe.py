@@ -121,7 +121,15 @@ class Describer:
         if self.level == "kernels":
             from .kernels import kernels_of
 
-            out.kernels = kernels_of(capture, self.operation_id, self.say)
+            try:
+                out.kernels = kernels_of(capture, self.operation_id, self.say)
+            except NotImplementedError:
+                out.notes.append(
+                    self.say(
+                        "The compiler has no kernels for this graph: NumPy computes it, "
+                        "one operation after the other."
+                    )
+                )
             where = {o: k.id for k in out.kernels for o in k.operations}
             for operation in out.operations:
                 operation.kernel = where.get(operation.id)
