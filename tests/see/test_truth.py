@@ -278,3 +278,16 @@ def test_jacobians_are_of_the_kind_that_is_said(program):
         value = np.broadcast_to(story._capture.value(g.key), g.line.spec.shape)
         np.testing.assert_allclose(total.reshape(value.shape), value, rtol=1e-9)
     assert seen
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.__name__)
+def test_latex_is_plain_and_balanced(program):
+    d = program().description
+    found = [
+        f for e in (*d.nodes, *d.gradients) for f in (e.name, e.formula, e.numbers)
+    ]
+    found += [g.rule for g in d.gradients]
+    for formula in (f for f in found if f is not None):
+        text = formula.latex
+        assert text.isascii() and text.count("{") == text.count("}"), text
+        assert text.count(r"\left") == text.count(r"\right"), text

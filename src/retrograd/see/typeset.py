@@ -158,6 +158,10 @@ class _Text:
         return str(e.parts[0])
 
 
+#: functions whose name is a letter
+_SIGNS = {"σ": r"\sigma", "Π": r"\prod", "Σ": r"\sum", "Γ": r"\Gamma", "ψ": r"\psi"}
+
+
 class _Latex(_Text):
     def group(self, inside: str) -> str:
         return rf"\left({inside}\right)"
@@ -205,6 +209,8 @@ class _Latex(_Text):
             return (
                 rf"\left|{inside}\right|" if function == "|" else rf"\sqrt{{{inside}}}"
             )
+        if function in _SIGNS:
+            return rf"{_SIGNS[function]}\left({inside}\right)"
         named = function.replace("_", r"\_")
         if function in ("sin", "cos", "tan", "exp", "log", "max", "min", "sinh", "cosh",
                         "tanh", "arctan", "arcsin", "arccos"):  # fmt: skip
