@@ -1,0 +1,86 @@
+"""Layers on empty batches, on views, and on sizes that just fit, beside PyTorch's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from peers.cases import compare, number, refused
+
+torch: Any = pytest.importorskip(
+    "torch", reason="comparisons with PyTorch are skipped: it is not installed"
+)
+
+EMPTY, P, K = np.zeros((0, 4, 7, 8)), number(2, 4, 7, 8), number(6, 4, 3, 3)
+
+CASES: dict[str, tuple[Any, ...]] = {
+    "conv, no sample": (lambda F, x, w: F.conv2d(x, w, None, 2, 1), EMPTY, K),
+    "transposed conv, no sample": (lambda F, x, w: F.conv_transpose2d(x, w, None, 2),
+                                   EMPTY, number(4, 3, 3, 3)),
+    "max_pool, no sample": (lambda F, x: F.max_pool2d(x, 2), EMPTY),
+    "avg_pool, no sample": (lambda F, x: F.avg_pool2d(x, 2), EMPTY),
+    "adaptive, no sample": (lambda F, x: F.adaptive_avg_pool2d(x, (3, 5)), EMPTY),
+    "batch_norm, no sample": (lambda F, x: F.batch_norm(x, None, None, None, None, True),
+                              EMPTY),
+    "layer_norm, no sample": (lambda F, x: F.layer_norm(x, (8,)), EMPTY),
+    "interpolate, no sample": (lambda F, x: F.interpolate(x, (3, 3), mode="bicubic"), EMPTY),
+    "conv of views": (lambda F, x, w: F.conv2d(x.permute(0, 3, 2, 1), w.transpose(2, 3)),
+                      number(2, 8, 7, 4), K),
+    "conv of an expanded input": (lambda F, x, w: F.conv2d(x.expand(2, 4, 7, 8), w),
+                                  number(1, 4, 7, 1), K),
+    "max_pool of a view": (lambda F, x: F.max_pool2d(
+        x.transpose(2, 3)[:, :, ::2], 3, 2, 1, return_indices=True), P),
+    "strides past the end": (lambda F, x, w: F.conv1d(x, w, None, 7), number(2, 3, 5),
+                             number(2, 3, 2)),
+    "a kernel of the whole input": (lambda F, x, w: F.conv2d(x, w), P, number(5, 4, 7, 8)),
+    "one window": (lambda F, x: F.max_pool2d(x, (7, 8)), P),
+    "dilated past the padding": (lambda F, x, w: F.conv2d(x, w, None, 1, 3, 4), P, K),
+    "unfold of everything": (lambda F, x: F.unfold(x, (2, 3), (2, 1), (1, 2), (2, 1)),
+                             number(2, 3, 6, 7)),
+    "fold of everything": (lambda F, x: F.fold(x, (6, 7), (2, 3), (2, 1), (1, 2), (2, 1)),
+                           number(2, 18, 27)),
+    "padding that crops": (lambda F, x: F.pad(x, (-1, 2, 3, -2), "circular"), P),
+    "padding that only crops": (lambda F, x: F.pad(x, (-1, -2, -3, -2), "reflect"), P),
+    "batch_norm with a weight only": (lambda F, x, w: F.batch_norm(
+        x, None, None, w, None, True), number(3, 4, 5), number(4)),
+    "more windows than places": (lambda F, x: F.adaptive_max_pool2d(
+        x, (9, 11), return_indices=True), P),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_like_pytorch(name: str) -> None:
+    call, *arrays = CASES[name]
+    compare(torch, lambda lib, *xs: call(lib.nn.functional, *xs), *arrays)
+
+
+REFUSED: dict[str, tuple[Any, ...]] = {
+    "no output channels": (lambda F, x, w: F.conv1d(x, w), number(2, 3, 5),
+                           np.zeros((0, 3, 2))),
+    "types": (lambda F, x, w: F.conv2d(x, w), P, K.astype(np.float32)),
+    "a bias of another size": (lambda F, x, w, b: F.conv2d(x, w, b), P, K, number(5)),
+    "unknown padding": (lambda F, x, w: F.conv2d(x, w, padding="full"), P, K),
+    "same and strides": (lambda F, x, w: F.conv2d(x, w, None, 2, "same"), P, K),
+    "output_padding": (lambda F, x, w: F.conv_transpose2d(x, w, None, 2, 0, 2), P,
+                       number(4, 3, 3, 3)),
+    "too much reflected": (lambda F, x: F.pad(x, (8, 0), "reflect"), number(2, 3, 5)),
+    "wrapped twice": (lambda F, x: F.pad(x, (6, 0), "circular"), number(2, 3, 5)),
+    "odd padding": (lambda F, x: F.pad(x, (1, 2, 3)), P),
+    "a value without constants": (lambda F, x: F.pad(x, (1, 1), "reflect", 2.0), P[0]),
+    "unknown mode": (lambda F, x: F.pad(x, (1, 1), "mirror"), P[0]),
+    "channels and groups": (lambda F, x: F.group_norm(x, 3), P),
+    "shuffled channels": (lambda F, x: F.pixel_shuffle(x, 3), P),
+    "an integer image": (lambda F, x: F.adaptive_avg_pool2d(x, 2),
+                         np.ones((1, 1, 4, 4), np.int64)),
+    "fold of another size": (lambda F, x: F.fold(x, (6, 7), (2, 3)), number(2, 18, 5)),
+    "running statistics": (lambda F, x: F.batch_norm(x, None, None), P),
+    "one value": (lambda F, x: F.batch_norm(x, None, None, training=True), P[:1, :, :1, :1]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str) -> None:
+    call, *arrays = REFUSED[name]
+    refused(torch, lambda lib, *xs: call(lib.nn.functional, *xs), *arrays)
