@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from peers.cases import compare, number, refused
+from peers.twins import follow, twins
 
 torch: Any = pytest.importorskip(
     "torch", reason="comparisons with PyTorch are skipped: it is not installed"
@@ -84,3 +85,22 @@ REFUSED: dict[str, tuple[Any, ...]] = {
 def test_refused(name: str) -> None:
     call, *arrays = REFUSED[name]
     refused(torch, lambda lib, *xs: call(lib.nn.functional, *xs), *arrays)
+
+
+def test_a_stack_of_many_kinds() -> None:
+    """As one event, from the second call on."""
+
+    def make(lib: Any) -> Any:
+        n = lib.nn
+        return n.Sequential(
+            n.ReflectionPad2d(1), n.Conv2d(3, 8, 3), n.GroupNorm(2, 8), n.PReLU(8),
+            n.PixelShuffle(2), n.Upsample(scale_factor=0.5, mode="bilinear"),
+            n.ZeroPad2d((1, 2, 0, 1)), n.ConvTranspose2d(2, 4, 2, 2),
+            n.LocalResponseNorm(2), n.ChannelShuffle(2), n.AdaptiveAvgPool2d((3, 2)),
+            n.LPPool2d(2, 1), n.Flatten(), n.Linear(24, 8), n.GLU(),
+            n.Threshold(0.1, 0.2), n.RMSNorm(4),
+        )  # fmt: skip
+
+    pair = twins(torch, make)
+    for seed in range(3):
+        follow(torch, pair, number(2, 3, 6, 5, seed=seed))
