@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import retrograd as rg
 from peers.cases import compare, number, refused
 from peers.twins import follow, twins
 
@@ -104,3 +105,43 @@ def test_a_stack_of_many_kinds() -> None:
     pair = twins(torch, make)
     for seed in range(3):
         follow(torch, pair, number(2, 3, 6, 5, seed=seed))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_unpooling_modules(n: int) -> None:
+    x = number(*(2, 3, 7, 8, 5)[: n + 2])
+
+    def call(lib: Any, module: Any, x: Any) -> Any:
+        pool = getattr(lib.nn, f"MaxPool{n}d")(3, 2, return_indices=True)
+        y, where = pool(x)
+        return module(y, where, output_size=x.shape)
+
+    pair = twins(torch, lambda lib: getattr(lib.nn, f"MaxUnpool{n}d")(3, 2))
+    follow(torch, pair, x, call=call)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_fractional_pooling_modules(n: int) -> None:
+    """From given numbers the same windows, by size and by ratio."""
+    x, places = number(*(2, 3, 9, 8, 7)[: n + 2]), number(2, 3, n, positive=True) % 1
+
+    for how in ({"output_size": 3}, {"output_ratio": 0.5, "return_indices": True}):
+
+        def make(lib: Any, how: Any = how) -> Any:
+            kind = getattr(lib.nn, f"FractionalMaxPool{n}d")
+            return kind(2, _random_samples=lib.tensor(places), **how)
+
+        follow(torch, twins(torch, make), x)
+    drawn = getattr(rg.nn, f"FractionalMaxPool{n}d")(2, output_ratio=0.5)(rg.tensor(x))
+    assert drawn.shape == (2, 3, *(m // 2 for m in x.shape[2:]))
+    assert np.isin(drawn.numpy(), x).all()
+
+
+def test_unpooling_to_the_usual_size() -> None:
+    pair = twins(torch, lambda lib: lib.nn.MaxUnpool2d(2))
+    places = np.array([[[[0, 3], [12, 10]]]])
+    follow(torch, pair, number(1, 1, 2, 2), places)
+    refused(torch, lambda lib, x, i: lib.nn.MaxUnpool2d(2)(x, i), number(1, 1, 2, 2),
+            places + 10)  # fmt: skip
+    refused(torch, lambda lib, x, i: lib.nn.MaxUnpool2d(2)(x, i, (9, 9)),
+            number(1, 1, 2, 2), places)  # fmt: skip
