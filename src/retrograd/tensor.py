@@ -244,7 +244,10 @@ class Tensor(Handle):
                 "tensor.detach().numpy() instead."
             )
         array = self._value()
-        meta_of(self).exposed = True
+        meta = meta_of(self)
+        meta.exposed = True
+        if meta.base is not None:
+            meta_of(meta.base).exposed = True
         return array
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
@@ -384,6 +387,8 @@ class Tensor(Handle):
             )
         self._value()
         meta = meta_of(self)
+        if meta.requires_grad != requires_grad:
+            release(self)  # a leaf without the flag has no part in common gradients
         meta.requires_grad = requires_grad
         if meta.home is not None:
             mutate.rebind(self)
@@ -525,7 +530,16 @@ class Tensor(Handle):
         """Forget how this tensor was computed."""
         self._value()
         meta = meta_of(self)
-        meta.history, meta.requires_grad = None, False
+        if meta.base is not None and not (meta.path and meta.path[-1][0] == "detach"):
+            raise RuntimeError(
+                "Can't detach views in-place. Use detach() instead\n"
+                f"  at {errors.user_line()}"
+            )
+        meta.history = None
+        if meta.requires_grad:
+            self.requires_grad_(False)
+        elif type(self._key) is Arg:
+            self._key = None  # joins the trace anew, without a history
         return self
 
     @property
