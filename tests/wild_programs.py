@@ -125,10 +125,9 @@ def _change(w: World, a: Any, b: Any, n: int, m: int) -> None:
         lambda: _hidden(w, a), lambda: a.detach().mul_(0.8), lambda: a[0].add_(1.0),
         lambda: a.t().add_(b) if a.dim() == 2 else a.view(-1).mul_(0.9),
         lambda: a.addcmul_(a, b, value=0.1), lambda: a.lerp_(b, 0.3), lambda: a.abs_(),
-        lambda: a.unsqueeze_(0) if a.dim() < 3 else a.squeeze_(),
         lambda: a.__iadd__(b), lambda: a.__imul__(a), lambda: a.cumsum_(0),
         lambda: a.pow_(2), lambda: a.div_(2.0), lambda: a.floor_(), lambda: a.detach_(),
-        lambda: a.fill_(b.sum()), lambda: a.squeeze_(), lambda: a.swapaxes_(0, -1),
+        lambda: a.fill_(b.sum()),
     ]  # fmt: skip
     if a.numel() and not any(
         s == 0 and k > 1 for s, k in zip(a.stride(), a.shape, strict=True)

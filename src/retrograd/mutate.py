@@ -152,6 +152,9 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
         return False
     if root is x:
         _replace(rec, x, new)
+    elif detached and tracked:
+        _behind(rec, x, root, new)
+        return True
     else:
         _through_view(rec, x, root, new)
     array = root._array
@@ -247,6 +250,18 @@ def _through_view(rec: Recorder, x: Any, root: Any, new: Any) -> None:
     if not pending:
         _rederive(x, root, path)
         _settled(rec, x)
+
+
+def _behind(rec: Recorder, x: Any, root: Any, new: Any) -> None:
+    """Write to memory behind the back of its owner: only the detached alias *x* takes
+    the history of the new value."""
+    dispatch.set_mode(False)
+    try:
+        _through_view(rec, x, root, new)
+    finally:
+        dispatch.set_mode(True)
+    x._key = apply(REGISTRY["_overwrite"], stand_in(x._key), new)._key
+    _settled(rec, x)
 
 
 def _settled(rec: Recorder, view: Any) -> None:
