@@ -342,7 +342,8 @@ def differs(mine: Any, theirs: Any, rtol: float = 1e-9) -> bool:
 _PARTED = ("modified by an inplace operation", "some elements of the input tensor and the",
            "is a view and is being modified inplace", "is a view and its base or",
            "Given that this use case is ambiguous", "backward through the graph a second",
-           "has been detached in-place", "returned an invalid gradient")  # fmt: skip
+           "has been detached in-place", "returned an invalid gradient",
+           "view size is not compatible")  # fmt: skip
 
 
 def first_difference(mine: list[Any], theirs: list[Any]) -> int | None:

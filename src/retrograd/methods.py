@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from . import dispatch, dtypes, mutate
+from . import dispatch, dtypes, mutate, storage
 from .dispatch import constant
 from .functions import (
     create,
@@ -65,7 +65,7 @@ _IN_PLACE = (
     "bitwise_and bitwise_not bitwise_or bitwise_xor ceil clamp clamp_max clamp_min "
     "clip copysign cos cosh cumprod cumsum deg2rad digamma div divide eq erf erfc "
     "erfinv exp exp2 expm1 floor floor_divide fmod frac ge gt heaviside hypot index_add "
-    "index_copy index_fill index_put index_reduce fill_diagonal le lerp log log10 log1p log2 logical_and "
+    "index_copy addbmm addmv addr renorm index_fill index_put index_reduce fill_diagonal le lerp log log10 log1p log2 logical_and "
     "logical_not logical_or logical_xor logit lt masked_fill masked_scatter mul "
     "multiply nan_to_num ne neg negative pow put rad2deg reciprocal relu remainder "
     "round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc sinh "
@@ -280,3 +280,4 @@ def set_item(self: Any, key: Any, value: Any) -> None:
 
 _bind()
 _bind_operators()
+storage.bind()
