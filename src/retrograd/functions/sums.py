@@ -347,6 +347,8 @@ def diff(
     """out[i] = input[i + 1] − input[i] along *dim*, *n* times over."""
     from ..ops.movement import Cat
 
+    if n == 0:
+        return input  # as PyTorch has it: nothing is put before or after either
     parts = [x for x in (prepend, input, append) if x is not None]
     x = apply(Cat, *parts, dim=dim) if len(parts) > 1 else input
     for _ in range(n):
