@@ -27,9 +27,9 @@ from .trace import (
     Handle,
     Segment,
     State,
-    memory_of,
     meta_of,
     spec_of,
+    version_of,
 )
 
 _FREED = (
@@ -60,7 +60,8 @@ class LeafPath:
                 t: Any = key.ref() if type(key) is Bound else None
                 if t is None or gradient_of(t) is not None:
                     return False
-                if t._meta.hooks or t._meta.post_hooks:
+                meta = t._meta
+                if meta.hooks or meta.post_hooks or not meta.requires_grad:
                     return False
                 tensors.append(t)
             common = self.gradients = shared(tensors) or Gradients(tensors)
@@ -106,6 +107,7 @@ class _Reverse:
         self.freed: set[State] = set()  # by an earlier backward of this trace
         self.freeing: list[tuple[Segment | None, State]] = []
         self.captured: dict[Any, Any] = {}  # wanted non-leaves → gradient
+        self.only: set[Any] | None = None  # what leads to the inputs asked for
         self.simple = True  # nothing but this trace and its leaves
         self.replay = Replay()
         self.gradient: Any = None  # of the operation whose rules are applied
@@ -122,23 +124,62 @@ class _Reverse:
         """The gradients of a value that feeds several add up."""
         if not key.grad:
             return
-        if type(key) is State:
-            self._wait(segment, key, g)
+        node, tensor = self._origin(segment, key)
+        if not self._asked(node, tensor):
             return
+        if node is not None:
+            self._wait(node[0], node[1], g)
+            return
+        self.leaves.setdefault(id(tensor), (key, tensor))
+        old = self.waiting.get(id(tensor))
+        self.waiting[id(tensor)] = both(old, g, key.spec)
+
+    def _origin(self, segment: Segment | None, key: Any) -> tuple[Any, Any]:
+        """Where a gradient for *key* goes: to a node, or to a leaf."""
+        if type(key) is State:
+            return (segment, key), None
         tensor = self._leaf(segment, key)
         if tensor is None:
-            return  # a parameter that died since: nobody can see its gradient
+            return None, None  # it died since: nobody can see its gradient
         if segment is not None:
             history = segment.histories.get(key)
         else:
             history = None if tensor._meta is None else tensor._meta.history
         if history is not None:
             self.simple = False
-            self._wait(history[0], history[1], g)
-            return
-        self.leaves.setdefault(id(tensor), (key, tensor))
-        old = self.waiting.get(id(tensor))
-        self.waiting[id(tensor)] = both(old, g, key.spec)
+        return history, tensor
+
+    def _asked(self, node: Any, tensor: Any) -> bool:
+        """Whether a gradient that goes there is asked for."""
+        if node is None and tensor is None:
+            return False
+        if self.only is None:
+            return True
+        return (id(tensor) if node is None else node) in self.only
+
+    def restrict(self, roots: list[Any], wanted: set[Any]) -> None:
+        """Go only where it leads to *wanted*: nodes, and leaves by identity."""
+        users: dict[Any, list[Any]] = {}  # what a node or leaf feeds
+        stack = [r for r in roots if r is not None]
+        seen = set(stack)
+        while stack:
+            node = stack.pop()
+            segment, state = node
+            for key in state.inputs:
+                if not key.grad:
+                    continue
+                source, tensor = self._origin(segment, key)
+                users.setdefault(source or id(tensor), []).append(node)
+                if source is not None and source not in seen:
+                    seen.add(source)
+                    stack.append(source)
+        self.only = set()
+        stack = list(wanted)
+        while stack:
+            node = stack.pop()
+            if node not in self.only:
+                self.only.add(node)
+                stack.extend(users.get(node, ()))
 
     def _leaf(self, segment: Segment | None, key: Any) -> Handle | None:
         if segment is not None:
@@ -209,7 +250,10 @@ class _Reverse:
             rule = op.rules.get(name)
             if not key.grad or rule is None:
                 continue
-            keeps = rule.keeps_out or rule.keeps
+            if self.only is not None and not self._asked(*self._origin(segment, key)):
+                continue
+            kept = [j for j in rule.keeps if type(state.inputs[j]) is not Const]
+            keeps = rule.keeps_out or kept
             if keeps and state in (self.freed if segment is None else segment.freed):
                 raise RuntimeError(f"{_FREED}\n  at {errors.user_line()}")
             values: dict[str, Any] = {}
@@ -265,7 +309,7 @@ class _Reverse:
         elif key in segment.overwritten:
             line = segment.overwritten[key]
         elif type(key) is not State:
-            if memory_of(segment.saved[key])[0] != segment.versions[key]:
+            if version_of(segment.saved[key]) != segment.versions[key]:
                 line = "a later line"
         if line is not None:
             assert user.op is not None
@@ -367,6 +411,9 @@ def reverse(
         for w in wanted:
             node = node_of(rec, w)
             targets.add(node)
+        if wanted:
+            leaves = {id(w) for w in wanted if node_of(rec, w) is None}
+            run.restrict(roots, (targets - {None}) | leaves)
         for t, g, node in zip(tensors, seeds, roots, strict=True):
             g = _seed(t, g, "the output")
             if node is None:
@@ -440,6 +487,8 @@ def backward(
 
 
 def _accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) -> None:
+    if not leaf.requires_grad:
+        return  # the flag was taken away after the leaf was used
     meta = leaf._meta
     if meta is not None and meta.hooks:
         for hook in list(meta.hooks.values()):
