@@ -177,6 +177,9 @@ def set_(
             f"Could not set tensor of type {source.dtype.name} to a tensor of type "
             f"{input.dtype.name}"
         )
+    if source._base is input:  # a part of itself would be its own base
+        dispatch.recorder().flush()
+        return _set(input, source._value(), None)
     mutate.set_data(input, source)
     return input
 
@@ -214,7 +217,11 @@ def _called(
             f"Can't call {name}() on Variable that requires grad. Use "
             f"var.detach().{name}() instead."
         )
-    spread = np.broadcast_arrays(*[t._value() for t in tensors])
+    try:
+        spread = np.broadcast_arrays(*[t._value() for t in tensors])
+    except ValueError:
+        shapes = ", ".join(str(list(t.shape)) for t in tensors)
+        raise RuntimeError(f"{name}(): the shapes {shapes} do not fit") from None
     made = [function(*(v.item() for v in each)) for each in zip(*map(np.ravel, spread), strict=True)]  # fmt: skip
     values = np.array(made).astype(input.dtype.np).reshape(spread[0].shape)
     return input._assign(constant(values))  # type: ignore[no-any-return]
