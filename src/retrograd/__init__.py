@@ -75,7 +75,8 @@ _LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg",
          "special"}  # fmt: skip
 _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "compile": "compiler.step", "get_num_threads": "threads",
-               "set_num_threads": "threads", "plans": "compiler.explain"}  # fmt: skip
+               "set_num_threads": "threads", "plans": "compiler.explain",
+               "vmap": "func"}  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:

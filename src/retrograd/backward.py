@@ -104,6 +104,8 @@ class _Reverse:
         self.freeing: list[tuple[Segment | None, State]] = []
         self.captured: dict[Any, Any] = {}  # wanted non-leaves → gradient
         self.simple = True  # nothing but this trace and its leaves
+        #: if only some gradients are wanted: the nodes and leaves on the way to them
+        self.useful: set[Any] | None = None
         self.overwritten: dict[Any, tuple[int, str]] = {}
         for s in rec.state.path():
             if s.kind == "backward":
@@ -115,8 +117,6 @@ class _Reverse:
 
     def add(self, segment: Segment | None, key: Any, g: Any) -> None:
         """The gradients of a value that feeds several add up."""
-        if not key.grad:
-            return
         if type(key) is State:
             self._wait(segment, key, g)
             return
@@ -132,6 +132,46 @@ class _Reverse:
         known = self.leaves.setdefault(id(tensor), (key, tensor))
         old = self.waiting.get(id(known[1]))
         self.waiting[id(tensor)] = g if old is None else old + g
+
+    def _source(self, segment: Segment | None, key: Any) -> Any:
+        """Where the gradient of an operand goes: (segment, state), or the id of a leaf."""
+        if type(key) is State:
+            return (segment, key)
+        tensor = self._leaf(segment, key)
+        if segment is not None:
+            history = segment.histories.get(key)
+        else:
+            history = None if tensor._meta is None else tensor._meta.history
+        return id(tensor) if history is None else history
+
+    def restrict(self, roots: Sequence[Any], targets: set[Any], floor: int) -> None:
+        """Follow only what leads from *roots* to *targets*. No target lies before the
+        depth *floor* of the running trace."""
+        useful = set(targets)
+        seen: set[Any] = set()
+        stack: list[tuple[Any, Any]] = [(node, None) for node in roots]
+        while stack:
+            node, sources = stack.pop()
+            if sources is not None:  # all that it leads to is known
+                if any(s in useful for s in sources):
+                    useful.add(node)
+                continue
+            if node in seen or type(node) is int:
+                continue
+            seen.add(node)
+            segment, state = node
+            if segment is None and state.depth < floor:
+                continue
+            op: Any = state.op
+            last = len(op.inputs) - 1
+            sources = [
+                self._source(segment, key)
+                for i, key in enumerate(state.inputs)
+                if key.grad and op.inputs[min(i, last)] in op.rules
+            ]
+            stack.append((node, sources))
+            stack += [(s, None) for s in sources]
+        self.useful = useful
 
     def _leaf(self, segment: Segment | None, key: Any) -> Handle:
         if segment is not None:
@@ -192,6 +232,9 @@ class _Reverse:
             rule = op.rules.get(name)
             if not key.grad or rule is None:
                 continue
+            if self.useful is not None:
+                if self._source(segment, key) not in self.useful:
+                    continue
             keeps = rule.keeps_out or rule.keeps
             if keeps and state in (self.freed if segment is None else segment.freed):
                 raise RuntimeError(f"{_FREED}\n  at {errors.user_line()}")
@@ -317,9 +360,12 @@ def reverse(
     create_graph: bool,
     wanted: Sequence[Any] = (),
 ) -> _Reverse:
-    """Reverse the graph that leads to *tensors*; the gradients are recorded."""
+    """Reverse the graph that leads to *tensors*; the gradients are recorded.
+
+    If some are *wanted*, only what leads to them is followed.
+    """
     rec = dispatch.recorder()
-    if rec.hooks:
+    if rec.hooks and rec.tracing is None:
         rec.flush()  # hooks may read values: let them find everything computed
     roots = []
     for t in tensors:
@@ -343,10 +389,13 @@ def reverse(
     try:
         run = _Reverse(rec, retain_graph)
         rec.hold = True
-        targets = set()
+        targets: set[Any] = set()
         for w in wanted:
-            node = node_of(rec, w)
-            targets.add(node)
+            targets.add(node_of(rec, w) or id(w))
+        if targets:
+            here = [t[1].depth for t in targets if type(t) is tuple and t[0] is None]
+            floor = min(here) if len(here) == len(targets) else 0
+            run.restrict([r for r in roots if r is not None], targets, floor)
         for t, g, node in zip(tensors, seeds, roots, strict=True):
             g = _seed(t, g, "the output")
             if node is None:
@@ -358,12 +407,12 @@ def reverse(
                 run.simple = run.simple and node[0] is None
                 run._wait(node[0], node[1], g)
         run.run(targets)
-        here = frozenset(s for segment, s in run.freeing if segment is None)
+        freed = frozenset(s for segment, s in run.freeing if segment is None)
         for segment, state in run.freeing:
             if segment is not None:
                 segment.free(state)
-        if here:
-            rec.mark("backward", here, {"freed": here})
+        if freed:
+            rec.mark("backward", freed, {"freed": freed})
     finally:
         rec.hold = False
         dispatch.set_mode(before)
@@ -375,6 +424,11 @@ def backward(
 ) -> None:
     """Add dtensor/dleaf to ``leaf.grad`` for every leaf that requires it."""
     rec = dispatch.recorder()
+    if rec.tracing is not None and rec.tracing.closed:
+        raise RuntimeError(
+            "backward() called inside of a function that is transformed by vmap or jvp: "
+            f"use rg.func.grad or rg.func.vjp there\n  at {errors.user_line()}"
+        )
     retain = create_graph if retain_graph is None else retain_graph
     key = ("backward", tensor._key, retain, create_graph)
     plain = gradient is None and type(tensor._key) is State and not rec.hooks

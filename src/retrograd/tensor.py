@@ -205,8 +205,11 @@ class Tensor(Handle):
 
     def contiguous(self, **_: Any) -> Any:
         """The same values in row-major memory."""
-        if type(self._key) is State and not self._key.view:
-            return self
+        if type(self._key) is State:
+            if not self._key.view:
+                return self
+            if dispatch.recorder().tracing is not None:
+                return self.clone()
         return self if self.is_contiguous() else self.clone()
 
     def stride(self, dim: int | None = None) -> Any:
@@ -224,6 +227,10 @@ class Tensor(Handle):
         """The array of this tensor, computed if it is not there yet."""
         key = self._key
         if type(key) is State or type(key) is Failed or self._array is None:
+            tracing = dispatch.recorder().tracing
+            if tracing is not None and type(key) is State:
+                peeked: Array = tracing.read(key)
+                return peeked
             realize(self)
         array: Array = self._array
         return array
@@ -231,9 +238,9 @@ class Tensor(Handle):
     def item(self) -> Any:
         """The number in a tensor of one element."""
         key = self._key
-        if type(key) is State or type(key) is Failed:
-            realize(self)
         array = self._array
+        if type(key) is State or type(key) is Failed:
+            array = self._value()
         if array.size != 1:
             raise RuntimeError(
                 f"a Tensor with {array.size} elements cannot be converted to Scalar"
@@ -377,6 +384,12 @@ class Tensor(Handle):
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. Use "
                 "detach() to get a tensor without history"
+            )
+        if type(self._key) is State and dispatch.recorder().tracing is not None:
+            raise RuntimeError(
+                "You are attempting to call Tensor.requires_grad_() inside of a function "
+                "that is transformed by vmap or jvp: use rg.func.grad or rg.func.vjp "
+                f"there\n  at {errors.user_line()}"
             )
         self._value()
         meta = meta_of(self)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..dispatch import apply, constant
+from ..dispatch import apply, constant, recorder
 from ..ops.op import Spec
 from ..ops.random import Normal, Permutation, RandomInt, Uniform
 from ..trace import Handle
@@ -61,6 +61,9 @@ class Generator:
 
     def _take(self, words: int) -> Any:
         """The state for a draw of so many 32-bit words; the counter moves on."""
+        tracing = recorder().tracing
+        if tracing is not None:
+            words = tracing.words(words)
         with self._lock:
             state = np.array([_signed(self._seed), _signed(self._counter)], np.int64)
             self._counter += -(-words // 4)

@@ -1,0 +1,2 @@
+"""Transformations of functions."""
+from .vmapping import vmap
