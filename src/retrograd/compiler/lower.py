@@ -134,6 +134,7 @@ LOWER: dict[str, Lowering] = {
     "where": lambda f, c, a, b: f.select(c, a, b),
     "clone": lambda f, a: a,
     "variable": lambda f, a: a,
+    "release": lambda f, a: a,
 }
 
 #: those whose kernels are float arithmetic alone

@@ -18,7 +18,7 @@ from ..autograd.function import _Result
 from ..dispatch import apply, stand_in
 from ..ops import factors, linalg, lu, matrix_functions, random
 from ..ops.conv import Conv, ConvInput, ConvWeight
-from ..ops.core import Clone, Detach, Variable
+from ..ops.core import Clone, Detach, Release, Variable
 from ..ops.index import Gather, Index, IndexPut, Scatter
 from ..ops.matmul import Matmul
 from ..ops.memory import AsStrided, Bits
@@ -153,7 +153,7 @@ def _as_it_is(at: Operands) -> Any:
     return at.run(*at.tensors)
 
 
-@rule(Variable)
+@rule(Variable, Release)
 def _variable(at: Operands) -> Any:
     return at.tensors[0]  # what is derived with respect to it has been recorded
 

@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import backward as _backward
 from .. import dispatch, errors
+from ..ops.core import Release
 from ..ops.op import Array, Spec
 from ..trace import Arg, Bound, Const, Failed, Handle, Jump, State
 
@@ -268,9 +270,45 @@ def remember(
     return made
 
 
+def leads_outside(tensor: Any) -> bool:
+    """Whether a gradient of *tensor* has somewhere to go: a leaf that requires one, or a
+    variable of a level that is still under way."""
+    rec = dispatch.recorder()
+    run = _backward._Reverse(rec, True)
+    stack: list[Any] = [_backward.node_of(rec, tensor)]
+    if stack[0] is None:
+        return True
+    seen: set[Any] = set()
+    while stack:
+        node = stack.pop()
+        if type(node) is int:
+            return True  # a leaf
+        if node in seen:
+            continue
+        seen.add(node)
+        segment, state = node
+        if state in rec.variables:
+            return True
+        op: Any = state.op
+        last = len(op.inputs) - 1
+        for i, key in enumerate(state.inputs):
+            if key.grad and op.inputs[min(i, last)] in op.rules:
+                stack.append(run._source(segment, key))
+    return False
+
+
+def released(x: Any) -> Any:
+    """What leaves a transformation: it wants a gradient only if that leads outside."""
+    if not is_tensor(x) or not x.requires_grad:
+        return x
+    if dispatch.recorder().grad_mode and leads_outside(x):
+        return x
+    return dispatch.apply1(Release, x)
+
+
 def is_tensor(x: Any) -> bool:
     return isinstance(x, Handle)
 
 
 __all__ = ["Rewriting", "Trace", "dependent", "is_tensor", "key_of", "needed", "recall",
-           "remember", "tensor_of"]  # fmt: skip
+           "released", "remember", "tensor_of"]  # fmt: skip

@@ -24,6 +24,7 @@ from .tracing import (
     key_of,
     needed,
     recall,
+    released,
     remember,
     tensor_of,
 )
@@ -196,11 +197,11 @@ def _mapped(
         entries = _out_places(name, out_dims, outs, out_form)
         # An argument that was changed in place: the change reaches the whole.
         now = [given[i]._key for i in places]
-        changed = [n for n, (a, b) in enumerate(zip(inputs, now, strict=True)) if a is not b]
-        wanted = [key_of(x) for x in outs] + [now[n] for n in changed]
-        places = [
-            _place(name, d, key) for d, key in zip(entries, wanted, strict=False)
+        changed = [
+            n for n, (a, b) in enumerate(zip(inputs, now, strict=True)) if a is not b
         ]
+        wanted = [key_of(x) for x in outs] + [now[n] for n in changed]
+        places = [_place(name, d, key) for d, key in zip(entries, wanted, strict=False)]
         del result, outs, args, given
         trace.stop()
         trace.clean_up()
@@ -233,7 +234,7 @@ def _batched(
     """The results for the whole batch, each with the batch where it is to stand."""
     rec = trace.rec
     known = ("vmap", trace.size, trace.randomness, tuple(sources), tuple(inputs),
-             tuple(wanted), tuple(places))  # fmt: skip
+             tuple(wanted), tuple(places), frozenset(rec.variables))  # fmt: skip
     found = recall(known)
     if found is not None:
         return found
@@ -270,7 +271,7 @@ def _batched(
             batch[state] = rule_of(state.op)(at)  # type: ignore[arg-type]
         rec.instead = None
         outs = [
-            _placed(batch.get(key), key, d, size)
+            released(_placed(batch.get(key), key, d, size))
             for key, d in zip(wanted, places + [0] * len(wanted), strict=False)
         ]
     return remember(known, start, arguments, pending, outs)

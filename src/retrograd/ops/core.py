@@ -67,3 +67,18 @@ class Variable(Op):
     @staticmethod
     def samples() -> list[Sample]:
         return [Sample(probe(3, 2), tracked=False)]
+
+
+class Release(Op):
+    """out = a, whose gradient leads nowhere any more, so that none is wanted. It has a
+    derivative in forward mode: that of a."""
+
+    formula = "a"
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        return specs[0]
+
+    @staticmethod
+    def forward(a: Array) -> Array:
+        return a
