@@ -11,11 +11,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from .. import dispatch, errors, mutate
+from .. import dispatch, mutate
 from ..dispatch import apply
-from ..ops.movement import Cat, Expand, Slice, constant_zeros
+from ..ops.movement import Cat, Expand, Slice
 from ..ops.op import Spec
-from ..trace import State, spec_of
 from .batching import RANDOM, Operands, moved, rule_of
 from .tracing import (
     Rewriting,
