@@ -204,7 +204,7 @@ def jacobian(
 
 
 def _stacked(rows: list[Any], specs: list[Any]) -> list[Any]:
-    from ..functions import stack
+    from ..functions.joining import stack
 
     if not rows:
         return [constant_zeros(type(s)((0, *s.shape), s.dtype)) for s in specs]

@@ -189,7 +189,7 @@ def linearize(
         with Trace(1) as inner:  # the directions have no value yet
             along = [inner.placeholder(spec_of(x), False) for x in values]
             slots = [v._key for v in along]
-            tangents = {k: v for k, v in zip(sources, along, strict=True)}
+            tangents = dict(zip(sources, along, strict=True))
             states = trace.path()
             carry(states, tangents, needed(states, keys))
             found = [tangents.get(k) for k in keys]

@@ -110,7 +110,7 @@ def stack_module_state(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The parameters and the buffers of several alike modules, stacked: to be mapped
     over with ``vmap`` and ``functional_call`` (an ensemble in one call)."""
-    from ..functions import stack
+    from ..functions.joining import stack
 
     models = list(models)
     if not models:

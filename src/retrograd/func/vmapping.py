@@ -200,14 +200,14 @@ def _mapped(
             n for n, (a, b) in enumerate(zip(inputs, now, strict=True)) if a is not b
         ]
         wanted = [key_of(x) for x in outs] + [now[n] for n in changed]
-        places = [_place(name, d, key) for d, key in zip(entries, wanted, strict=False)]
+        out_places = [_place(name, d, key) for d, key in zip(entries, wanted, strict=False)]
         del result, outs, args, given
         trace.stop()
         trace.clean_up()
-        made = _batched(trace, sources, inputs, wanted, places)
-        for n, new in zip(changed, made[len(places) :], strict=True):
+        made = _batched(trace, sources, inputs, wanted, out_places)
+        for n, new in zip(changed, made[len(out_places) :], strict=True):
             mutate.assign(whole[n], new)
-    return out_form.build(made[: len(places)])
+    return out_form.build(made[: len(out_places)])
 
 
 def _place(name: str, d: int | None, key: Any) -> int | None:
