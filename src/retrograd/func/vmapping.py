@@ -200,7 +200,9 @@ def _mapped(
             n for n, (a, b) in enumerate(zip(inputs, now, strict=True)) if a is not b
         ]
         wanted = [key_of(x) for x in outs] + [now[n] for n in changed]
-        out_places = [_place(name, d, key) for d, key in zip(entries, wanted, strict=False)]
+        out_places = [
+            _place(name, d, key) for d, key in zip(entries, wanted, strict=False)
+        ]
         del result, outs, args, given
         trace.stop()
         trace.clean_up()
