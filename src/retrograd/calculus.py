@@ -110,6 +110,7 @@ def shape_in(layout: str, of: Shape, by: Shape) -> Shape:
     """The shape that ∂(of)/∂(by) has in a layout."""
     if not of and not by:
         return ()
+    shape: Shape
     if len(by) == 2:
         shape = (by[1], by[0])
     elif len(of) == 2:

@@ -207,8 +207,8 @@ def _mapped(
         trace.stop()
         trace.clean_up()
         made = _batched(trace, sources, inputs, wanted, out_places)
-        for n, new in zip(changed, made[len(out_places) :], strict=True):
-            mutate.assign(whole[n], new)
+    for n, new in zip(changed, made[len(out_places) :], strict=True):
+        mutate.assign(whole[n], new)
     return out_form.build(made[: len(out_places)])
 
 
