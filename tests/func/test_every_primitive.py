@@ -4,7 +4,7 @@ tangent is what finite differences and reverse mode say, and they nest in any or
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,7 @@ def close(a: Any, b: Any, tolerance: float = 1e-10) -> None:
 
 
 def function_of(
-    op: type[Op], sample: Sample, free: tuple[int, ...] | list[int]
+    op: type[Op], sample: Sample, free: Sequence[int]
 ) -> Callable[..., Any]:
     """The primitive as a function of some of its operands."""
     fixed = [rg.tensor(np.asarray(a)) for a in sample.arrays]
@@ -155,6 +155,40 @@ def test_vmap_is_the_loop(op: type[Op], sample: Sample) -> None:
                 vmap(function)(*batches),
                 rg.stack([function(*[b[k] for b in batches]) for k in range(SIZE)]),
             )
+
+
+@pytest.mark.parametrize(("op", "sample"), CASES)
+def test_vmap_of_vmap(op: type[Op], sample: Sample) -> None:
+    """The outer one over all operands, the inner over the first, then over the rest."""
+    count = len(sample.arrays)
+    if not count:
+        return
+    function = function_of(op, sample, range(count))
+    rows = [batch_of(a) for a in sample.arrays]
+    twice = [rg.stack([b, b]) for b in rows]
+    for first in (True, False):
+        dims = tuple(0 if (i == 0) is first else None for i in range(count))
+        if all(d is None for d in dims):
+            continue
+        given = [t if d == 0 else b for t, b, d in zip(twice, rows, dims, strict=True)]
+        found = vmap(vmap(function, dims), tuple(0 for _ in dims))(
+            *[t if d == 0 else b[:2] for t, b, d in zip(given, rows, dims, strict=True)]
+        )
+        expected = [
+            rg.stack(
+                [
+                    function(
+                        *[
+                            b[k] if d == 0 else b[i]
+                            for b, d in zip(rows, dims, strict=True)
+                        ]
+                    )
+                    for k in range(SIZE)
+                ]
+            )
+            for i in range(2)
+        ]
+        close(found, rg.stack(expected))
 
 
 def _real(case: Any) -> bool:

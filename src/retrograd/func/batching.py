@@ -242,7 +242,8 @@ def _view_write(at: Operands) -> Any:
     """The path of views, each with the batch in front."""
     spec, path = at.spec(0), []
     for name, given in at.attrs["path"]:
-        attrs, view = dict(given), REGISTRY[name]
+        view = REGISTRY[name]
+        attrs = view.normalize(spec, **dict(given))
         after = view.infer(spec, **attrs)
         if name == "expand" and len(spec.shape) < len(after.shape):
             lead = (1,) * (len(after.shape) - len(spec.shape))
