@@ -109,6 +109,8 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
             meta.base, root = None, x
     detached = meta is not None and any(name == "detach" for name, _ in meta.path)
     _check(rec, x, x if detached else root)
+    if rec.tracing is not None:
+        rec.tracing.check_write(root, new)
     tracked = rec.grad_mode and (new.requires_grad or x.requires_grad)
     if _materialized(x) and _materialized(root) and not tracked:
         _write(rec, x, root, new)

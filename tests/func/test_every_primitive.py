@@ -13,7 +13,8 @@ import pytest
 import retrograd as rg
 from retrograd.dispatch import apply
 from retrograd.func import grad, jvp, vjp, vmap
-from retrograd.func.batching import RANDOM, one_by_one, rule_of
+from retrograd.func.batched_moves import RANDOM
+from retrograd.func.batching import one_by_one, rule_of
 from retrograd.ops.op import REGISTRY, Op, Sample, probe
 
 OPS = {

@@ -96,7 +96,9 @@ class Image(NamedTuple):
                 self._line(f, here, there, columns, e, w)
             loop.end()
 
-    def _line(self, f: Function, source: Value, target: Value, n: int, e: str, w: int) -> None:
+    def _line(
+        self, f: Function, source: Value, target: Value, n: int, e: str, w: int
+    ) -> None:
         apart, spread = self.x.phases, self.x.stretch
 
         def some(i: Any, count: int) -> None:
@@ -340,9 +342,7 @@ class ConvCode:
         first = f.times(within, by)
         stop = f.least(f.value(f"add i64 {first.name}, {by}", "i64"), inside)
         top = f.times(uy, by_y * most)
-        bottom = f.least(
-            f.value(f"add i64 {top.name}, {by_y * most}", "i64"), outside
-        )
+        bottom = f.least(f.value(f"add i64 {top.name}, {by_y * most}", "i64"), outside)
         lot = min(by_y * most, outside)  # channels of y in a unit
         images = f.loop(0, x[0])
         channels = f.loop(first, stop)
@@ -410,9 +410,14 @@ class _Tiles:
         self.module, self.f, self.e, self.w = module, f, e, w
         self.weights, self.table, self.taps = weights, table, taps
         self.inside, self.plane = inside, plane
-        self.outside, self.apart = outside, apart  # channels, and how far apart they lie
+        self.outside, self.apart = (
+            outside,
+            apart,
+        )  # channels, and how far apart they lie
 
-    def _micro(self, here: Value, o: Value, out: Value, rows: int, count: int, apart: int) -> None:
+    def _micro(
+        self, here: Value, o: Value, out: Value, rows: int, count: int, apart: int
+    ) -> None:
         f, w = self.f, self.w
         vectors, tail = -(-count // w), count % w
         kernel = place_micro(self.module, self.e, w, rows, vectors, tail)
@@ -530,13 +535,17 @@ def tap_micro(
 ) -> str:  # fmt: skip
     """sums[row, tap] += Σ places of y[row] · image[place + tap], lane by lane."""
     spread = "_".join(map(str, offsets)).replace("-", "m")
-    name = f"taps_{e}{w}_{rows}_{lines}x{length}_{apart}_{wide}_{plane}_{count}_{spread}"
+    name = (
+        f"taps_{e}{w}_{rows}_{lines}x{length}_{apart}_{wide}_{plane}_{count}_{spread}"
+    )
     if name in module.functions:
         return name
     f = Function(module, name, [("ptr", "y"), ("ptr", "image"), ("ptr", "sums")])
     y, image, sums = f.parameters
     taps = len(offsets)
-    places = [f.at(sums, (r * count + t) * w, e) for r in range(rows) for t in range(taps)]
+    places = [
+        f.at(sums, (r * count + t) * w, e) for r in range(rows) for t in range(taps)
+    ]
     starts = [f.load(p, e, w) for p in places]
     over = f.loop(0, lines, 1, *starts)
     line = f.at(y, f.times(over.index, wide), e)

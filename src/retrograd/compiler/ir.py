@@ -429,7 +429,9 @@ class Function:
         if stride == 2 and element in FLOATS and not count:
             # every other one of two vectors; what lies behind the last is not touched
             low = self.load(pointer, element, width)
-            high = self.load(self.at(pointer, width, element), element, width, width - 1)
+            high = self.load(
+                self.at(pointer, width, element), element, width, width - 1
+            )
             lanes = ", ".join(f"i32 {2 * i}" for i in range(width))
             return self.value(
                 f"shufflevector {kind} {low.name}, {kind} {high.name}, "

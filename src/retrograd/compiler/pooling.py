@@ -130,12 +130,20 @@ class PoolCode:
         return self.memory, image.x.length
 
     def _tap(
-        self, base: Value, pitch: int, tap: tuple[int, int], i: Value, j: Any, lanes: int
+        self,
+        base: Value,
+        pitch: int,
+        tap: tuple[int, int],
+        i: Value,
+        j: Any,
+        lanes: int,
     ) -> Value:
         """What windows (i, j), (i, j + 1), … see at a tap."""
         f, e, step = self.f, self.e, self.stride[1]
         row = f.at(base, f.times(i, self.stride[0] * pitch), e)
-        row = f.at(row, tap[0] * self.dilation[0] * pitch + tap[1] * self.dilation[1], e)
+        row = f.at(
+            row, tap[0] * self.dilation[0] * pitch + tap[1] * self.dilation[1], e
+        )
         row = f.at(row, f.times(j, step) if isinstance(j, Value) else j * step, e)
         if step == 1:
             return f.load(row, e, self.w, lanes)
@@ -165,7 +173,9 @@ class PoolCode:
         def some(i: Value, j: Any, lanes: int) -> None:
             total = self._tap(base, pitch, self.taps[0], i, j, lanes)
             for tap in self.taps[1:]:
-                total = getattr(f, word)(total, self._tap(base, pitch, tap, i, j, lanes))
+                total = getattr(f, word)(
+                    total, self._tap(base, pitch, tap, i, j, lanes)
+                )
             row = f.at(out, f.times(i, self.count[1]), self.e)
             f.store(total, f.at(row, j, self.e), lanes)
 

@@ -38,6 +38,7 @@ from ..ops.movement import (
     constant_zeros,
 )
 from ..ops.op import Elementwise, Op, Rule, Spec
+from ..ops.pool import PlaneAdd, SumPool, SumPoolInput
 from ..ops.reduce import Cumsum, Sum
 from ..trace import Const, State
 from .tracing import tensor_of
@@ -45,7 +46,8 @@ from .tracing import tensor_of
 #: linear in all the operands that have a derivative, together
 _LINEAR: frozenset[type[Op]] = frozenset({
     AsStrided, Cast, Cat, Clone, Cumsum, Diagonal, Expand, Flip, Fold, Gather, Index,
-    IndexPut, Pad, Permute, Reshape, Scatter, Slice, Sum, Variable, ViewWrite, Windows,
+    IndexPut, Pad, Permute, PlaneAdd, Reshape, Scatter, Slice, Sum, SumPool,
+    SumPoolInput, Variable, ViewWrite, Windows,
 })  # fmt: skip
 #: linear in each operand
 _MULTILINEAR: frozenset[type[Op]] = frozenset({Conv, ConvInput, ConvWeight, Matmul})

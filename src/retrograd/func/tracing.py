@@ -55,6 +55,7 @@ class Trace:
         self.values: dict[Any, Array] = {} if self.outer is None else self.outer.values
         self.pending, self.arguments = len(rec.pending), len(rec.args)
         self.start = rec.state
+        self.placeholders: set[State] = set()
         rec.tracing = self
         return self
 
@@ -86,6 +87,7 @@ class Trace:
             if not rec.eager:
                 start.next[key] = edge
         rec.state = edge
+        self.placeholders.add(edge)
         return rec.handle(edge)
 
     def read(self, key: State) -> Array:
@@ -132,6 +134,37 @@ class Trace:
             trace = trace.outer
         return n
 
+    def check_write(self, root: Any, new: Any) -> None:
+        """RuntimeError if a tensor from outside of a vmap would take a value that is
+        another one for each example."""
+        key = root._key
+        trace: Trace | None = self
+        while trace is not None:
+            inside = type(key) is State and key.depth > trace.start.depth
+            if trace.size is not None and not inside and trace.mapped(new._key):
+                raise RuntimeError(
+                    "vmap: inplace arithmetic is not possible: a tensor from outside of "
+                    "the function, which is the same for all examples, would take a "
+                    "value that differs between them. Return the value instead"
+                    f"\n  at {errors.user_line()}"
+                )
+            trace = trace.outer
+
+    def mapped(self, key: Any) -> bool:
+        """Whether a value depends on a placeholder of this trace."""
+        first = self.start.depth
+        seen: set[Any] = set()
+        stack = [key]
+        while stack:
+            state = stack.pop()
+            if type(state) is not State or state in seen or state.depth <= first:
+                continue
+            seen.add(state)
+            if state in self.placeholders:
+                return True
+            stack += state.inputs
+        return False
+
     # -- when it has been recorded ---------------------------------------------------
 
     def path(self) -> list[State]:
@@ -159,7 +192,7 @@ class Trace:
         if not held:
             return
         states = self.path()
-        depend = dependent(states, [s for s in states if s.kind == "input"])
+        depend = dependent(states, self.placeholders)
         for tensor in held:
             if tensor._key in depend:
                 error = RuntimeError(_ESCAPED)

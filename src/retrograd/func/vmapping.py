@@ -15,7 +15,9 @@ from .. import dispatch, mutate
 from ..dispatch import apply
 from ..ops.movement import Cat, Expand, Slice
 from ..ops.op import Spec
-from .batching import RANDOM, Operands, moved, rule_of
+from . import batched_places, batched_products  # noqa: F401  (the rules)
+from .batched_moves import RANDOM
+from .batching import Operands, moved, rule_of
 from .tracing import (
     Rewriting,
     Trace,
@@ -244,18 +246,11 @@ def _batched(
         key: tensor_of(source) for key, source in zip(inputs, sources, strict=True)
     }
     states = trace.path()
-    written = [s.inputs[1] for s in states if s.kind == "write"]
-    use = needed(states, [*wanted, *written])
+    use = needed(states, wanted)
     size = trace.size
     assert size is not None
     with Rewriting() as now:
         for state in states:
-            if state.kind == "write" and state.inputs[1] in batch:
-                raise RuntimeError(
-                    "vmap: inplace arithmetic is not possible: a tensor from outside of "
-                    "the function, which is the same for all examples, would take a "
-                    f"value that differs between them\n  at {state.line}"
-                )
             if state.kind != "op" or state not in use:
                 continue
             flags = [k in batch for k in state.inputs]

@@ -231,7 +231,10 @@ class MaxPoolInput(Op):
     @staticmethod
     def samples() -> list[Sample]:
         rest = MaxPool.samples()
-        return [Sample(MaxPool.forward(*s.arrays, **s.attrs), *s.arrays, **s.attrs) for s in rest]
+        return [
+            Sample(MaxPool.forward(*s.arrays, **s.attrs), *s.arrays, **s.attrs)
+            for s in rest
+        ]
 
 
 def picked(a: Tensor, index: Tensor, n: int) -> Tensor:
@@ -332,4 +335,12 @@ class SumPoolInput(Op):
         ]  # fmt: skip
 
 
-__all__ = ["MaxPool", "MaxPoolIndex", "MaxPoolInput", "PlaneAdd", "SumPool", "SumPoolInput", "picked"]
+__all__ = [
+    "MaxPool",
+    "MaxPoolIndex",
+    "MaxPoolInput",
+    "PlaneAdd",
+    "SumPool",
+    "SumPoolInput",
+    "picked",
+]
