@@ -312,6 +312,10 @@ class Tensor(Handle):
     def __repr__(self, **_: Any) -> str:
         from .printing import text
 
+        tracing = dispatch.recorder().tracing
+        if tracing is not None and type(self._key) is State:
+            if tracing.unknown(self._key):
+                return f"tensor(<one example of a vmap>, {self._key.spec!r})"
         return text(self)
 
     def __reduce_ex__(self, protocol: Any) -> Any:

@@ -177,8 +177,11 @@ def test_swapping_parameters() -> None:
     out = functional_call(net, {"weight": rg.eye(2)}, rg.tensor([1.0, 2.0]))
     close(out, rg.tensor([1.0, 2.0]) + net.bias, 1e-6)
     assert net.weight is before
-    with pytest.raises(AttributeError, match="no parameter or buffer `w`"):
-        functional_call(net, {"w": before}, rg.ones(2))
+    seen = nn.Linear(2, 2)
+    functional_call(seen, {"extra": before}, rg.ones(2))  # an attribute meanwhile
+    assert not hasattr(seen, "extra")
+    with pytest.raises(AttributeError, match="layer"):
+        functional_call(net, {"layer.w": before}, rg.ones(2))
     with pytest.raises(RuntimeError, match="Missing key"):
         functional_call(net, {"weight": before}, rg.ones(2), strict=True)
     with pytest.raises(RuntimeError, match="Unexpected key"):

@@ -188,6 +188,21 @@ def test_values_of_one_example_cannot_be_read() -> None:
     close(vmap(lambda a: a * pending.sum().item())(X), X * (2 * Y).sum())
 
 
+def test_printing_shows_the_shape_of_an_example() -> None:
+    shown: list[str] = []
+    vmap(lambda a: (shown.extend([repr(a * 2), repr(Y)]), a)[1])(X)
+    assert shown[0] == "tensor(<one example of a vmap>, f64[3])"
+    assert shown[1] == repr(Y)
+    jvp(lambda a: (shown.append(repr(a)), a)[1], (Y,), (Y,))
+    assert shown[2] == repr(Y)
+
+
+def test_results_that_are_no_tensors() -> None:
+    out, word = vmap(lambda a: (a * 2, "word"), 0, (0, None))(X)
+    close(out, X * 2)
+    assert word == "word"
+
+
 def test_what_escapes_has_no_value() -> None:
     kept: list[Any] = []
 

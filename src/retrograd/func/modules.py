@@ -34,18 +34,31 @@ def functional_call(
     before = []
     try:
         for holder, name, value in places:
-            before.append((holder, name, holder.__dict__[name], value))
-            holder._put(name, value, holder._roles[name])
+            before.append((holder, name, holder.__dict__.get(name, _NOTHING), value))
+            _set(holder, name, value)
         return module(*arguments, **(kwargs or {}))
     finally:
         for holder, name, old, value in reversed(before):
             # A buffer that the module itself replaced goes to the caller's dict.
-            new = holder.__dict__[name]
+            new = holder.__dict__.get(name)
             if new is not value and isinstance(parameter_and_buffer_dicts, dict):
                 for full in given:
                     if given[full] is value:
                         parameter_and_buffer_dicts[full] = new
-            holder._put(name, old, holder._roles[name])
+            _set(holder, name, old)
+
+
+_NOTHING = object()
+
+
+def _set(holder: Module, name: str, value: Any) -> None:
+    """Set a member, or an attribute that the module did not have; or take that away."""
+    if name in holder._roles:
+        holder._put(name, value, holder._roles[name])
+    elif value is _NOTHING:
+        holder.__dict__.pop(name, None)
+    else:
+        holder.__dict__[name] = value
 
 
 def _merged(dicts: Any) -> dict[str, Any]:
@@ -80,14 +93,13 @@ def _places(
             f"Unexpected key(s): {', '.join(unknown)}: the module has no such parameters "
             "or buffers"
         )
-    if unknown:
-        first = unknown[0]
-        raise AttributeError(
-            f"{type(module).__name__} has no parameter or buffer `{first}`"
-        )
+    for full in unknown:  # as PyTorch does: an attribute for the time of the call
+        prefix, _, name = full.rpartition(".")
+        slots[full] = (module.get_submodule(prefix), name)
     alike: dict[int, list[str]] = {}
     for full, (holder, name) in slots.items():
-        alike.setdefault(id(holder.__dict__[name]), []).append(full)
+        if full not in unknown:
+            alike.setdefault(id(holder.__dict__[name]), []).append(full)
     wanted = dict(given)
     if tie:
         for names in alike.values():

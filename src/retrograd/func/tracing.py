@@ -150,6 +150,13 @@ class Trace:
                 )
             trace = trace.outer
 
+    def unknown(self, key: Any) -> bool:
+        """Whether a value is another one for each example of a vmap."""
+        trace: Trace | None = self
+        while trace is not None and not trace.mapped(key):
+            trace = trace.outer
+        return trace is not None
+
     def mapped(self, key: Any) -> bool:
         """Whether a value depends on a placeholder of this trace."""
         first = self.start.depth

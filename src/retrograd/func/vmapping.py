@@ -144,12 +144,6 @@ def _inputs(
 
 
 def _out_places(name: str, out_dims: Any, outs: list[Any], form: Tree) -> list[Any]:
-    for out in outs:
-        if not is_tensor(out):
-            raise ValueError(
-                f"vmap({name}, ...): `{name}` must only return Tensors, got type "
-                f"{type(out).__name__}"
-            )
     wanted: Any = out_dims
     if form.kind is None and isinstance(out_dims, (tuple, list)) and len(out_dims) == 1:
         (wanted,) = out_dims
@@ -161,6 +155,12 @@ def _out_places(name: str, out_dims: Any, outs: list[Any], form: Tree) -> list[A
             f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible "
             f"with the structure of outputs: {form!r}"
         )
+    for out, d in zip(outs, entries, strict=True):
+        if d is not None and not is_tensor(out):
+            raise ValueError(
+                f"vmap({name}, ...): `{name}` must only return Tensors, got type "
+                f"{type(out).__name__}. Did you mean to set out_dims= to None for it?"
+            )
     return entries
 
 
@@ -196,6 +196,9 @@ def _mapped(
         result = func(*args, **kwargs)
         outs, out_form = flatten(result)
         entries = _out_places(name, out_dims, outs, out_form)
+        plain = {i: out for i, out in enumerate(outs) if not is_tensor(out)}
+        outs = [out for out in outs if is_tensor(out)]
+        entries = [d for i, d in enumerate(entries) if i not in plain]
         # An argument that was changed in place: the change reaches the whole.
         now = [given[i]._key for i in places]
         changed = [
@@ -211,7 +214,10 @@ def _mapped(
         made = _batched(trace, sources, inputs, wanted, out_places)
     for n, new in zip(changed, made[len(out_places) :], strict=True):
         mutate.assign(whole[n], new)
-    return out_form.build(made[: len(out_places)])
+    results = iter(made)
+    return out_form.build(
+        [plain[i] if i in plain else next(results) for i in range(out_form.size)]
+    )
 
 
 def _place(name: str, d: int | None, key: Any) -> int | None:
