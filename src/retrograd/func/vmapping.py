@@ -85,7 +85,7 @@ def _inputs(
     name: str, in_dims: Any, args: tuple[Any, ...]
 ) -> tuple[list[Any], list[int | None], int, Tree]:
     """The values among the arguments, the dimension of each, and the size."""
-    if not isinstance(in_dims, (int, tuple, list)):
+    if not isinstance(in_dims, (int, tuple)):
         raise ValueError(
             f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to be "
             "int or a (potentially nested) tuple matching the structure of inputs, got: "
@@ -97,8 +97,7 @@ def _inputs(
             "you are trying to vmap over a function with no inputs"
         )
     values, form = flatten(args)
-    prefix = tuple(in_dims) if isinstance(in_dims, list) else in_dims
-    entries = spread(prefix, form)
+    entries = spread(in_dims, form)
     if entries is None:
         raise ValueError(
             f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): in_dims is not compatible "
