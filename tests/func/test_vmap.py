@@ -103,6 +103,26 @@ def test_views_and_indexing_with_mapped_indices() -> None:
     close(vmap(lambda a: a.reshape(3, 1).T.contiguous()[0])(X), X)
 
 
+def test_modes_inside_are_kept() -> None:
+    x = rg.tensor(probe(4, 3), requires_grad=True)
+
+    def f(a: Any) -> Any:
+        y = a * 2
+        with rg.no_grad():
+            z = y.sum() + 1
+        return y, z, y * z
+
+    for _ in range(2):
+        y, z, product = vmap(f, 0, (1, 0, 0))(x)
+        assert y.requires_grad and not z.requires_grad
+        (y.T + product).sum().backward()
+        close(x.grad, 2 + 2 * z[:, None].expand(4, 3))
+        x.grad = None
+    with rg.no_grad():
+        assert not any(t.requires_grad for t in vmap(f)(x))
+        assert not vmap(grad(lambda a: f(a)[0].sum()))(x).requires_grad
+
+
 # -- in-place ---------------------------------------------------------------------------
 
 

@@ -112,7 +112,7 @@ def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
         return UnpackedDualTensor(tensor, None)
     primal = dispatch.apply(Variable, tensor, tracked=False)
     current.tangents[primal._key] = None
-    return UnpackedDualTensor(primal, released(tangent))
+    return UnpackedDualTensor(primal, *released(tangent))
 
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level",

@@ -61,7 +61,7 @@ class _Once:
 
     def plain(self, x: Any) -> Any:
         """What the caller gets: with a graph only if one is wanted."""
-        x = released(x)
+        (x,) = released(x)
         return x if self.create_graph else x.detach()
 
     def scalar(self) -> None:
@@ -288,7 +288,7 @@ def hvp(
     def gradient(*xs: Any) -> Any:
         once = _Once(func, xs, True, "hvp")
         once.scalar()
-        values[:] = [released(once.ys[0])]
+        values[:] = released(once.ys[0])
         return tuple(once.pull([constant_zeros(spec_of(once.ys[0])) + 1], strict))
 
     _, along = _jvp(gradient, points, tuple(vs), strict=strict)

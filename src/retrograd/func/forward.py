@@ -118,7 +118,7 @@ def _along(
     tangents = {k: tensor_of(v) for k, v in zip(sources, along, strict=True)}
     states = trace.path()
     carry(states, tangents, needed(states, outs))
-    found = [released(tangents.get(k)) for k in outs]
+    found = released(*[tangents.get(k) for k in outs])
     return remember(known, start, arguments, pending, found)
 
 
@@ -216,9 +216,10 @@ def linearize(
                 raise RuntimeError(
                     f"linearize: a tangent of {spec!r} was expected, but got {shown}"
                 )
+        along = released(*steps.run(flat))
         made = [
-            constant_zeros(spec) if t is None else released(t)
-            for t, spec in zip(steps.run(flat), out_specs, strict=True)
+            constant_zeros(spec) if t is None else t
+            for t, spec in zip(along, out_specs, strict=True)
         ]
         return out_form.build(made)
 

@@ -80,7 +80,7 @@ def pull(
             found.append(g if g is None else _backward.deliver(rec, g))
     finally:
         level.__exit__()
-    found = [g if g is None else released(g) for g in found]
+    found = released(*found)
     if here and not rec.hooks and epoch == rec.epoch and run.simple:
         return remember(known, start, arguments, pending, found)
     return found
@@ -129,13 +129,13 @@ def vjp(
         ]
         return form.build(made)
 
-    value = out_form.build([released(y) for y in ys])
+    value = out_form.build(released(*ys))
     return (value, pullback, _released(aux)) if has_aux else (value, pullback)
 
 
 def _released(aux: Any) -> Any:
     flat, form = flatten(aux)
-    return form.build([released(x) for x in flat])
+    return form.build(released(*flat))
 
 
 def _check_input(x: Any, where: str) -> None:
@@ -207,7 +207,7 @@ def grad_and_value(
         for form in forms:
             grads.append(form.build(made[: form.size]))
             del made[: form.size]
-        value = released(y)
+        (value,) = released(y)
         result = tuple(grads) if isinstance(argnums, tuple) else grads[0]
         return result, (value, _released(aux)) if has_aux else value
 

@@ -310,20 +310,35 @@ def remember(
     return made
 
 
-def leads_outside(tensor: Any) -> bool:
-    """Whether a gradient of *tensor* has somewhere to go: a leaf that requires one, or a
-    variable of a level that is still under way."""
+def released(*tensors: Any) -> list[Any]:
+    """What leaves a transformation: it wants a gradient only if that leads outside, to
+    a leaf that requires one or to a variable of a level that is still under way."""
     rec = dispatch.recorder()
+    if not any(is_tensor(x) and x.requires_grad for x in tensors):
+        return list(tensors)
     run = _backward._Reverse(rec, True)
-    stack: list[Any] = [_backward.node_of(rec, tensor)]
-    if stack[0] is None:
-        return True
+    nowhere: set[Any] = set()  # nodes that lead to nothing outside
+    return [
+        x
+        if not (is_tensor(x) and x.requires_grad)
+        or (rec.grad_mode and _leads_outside(run, x, nowhere))
+        else dispatch.apply1(Release, x)
+        for x in tensors
+    ]
+
+
+def _leads_outside(run: Any, tensor: Any, nowhere: set[Any]) -> bool:
+    rec = run.rec
+    first = _backward.node_of(rec, tensor)
+    if first is None:
+        return True  # a leaf that requires a gradient
+    stack: list[Any] = [first]
     seen: set[Any] = set()
     while stack:
         node = stack.pop()
         if type(node) is int:
-            return True  # a leaf
-        if node in seen:
+            return True
+        if node in seen or node in nowhere:
             continue
         seen.add(node)
         segment, state = node
@@ -334,16 +349,8 @@ def leads_outside(tensor: Any) -> bool:
         for i, key in enumerate(state.inputs):
             if key.grad and op.inputs[min(i, last)] in op.rules:
                 stack.append(run._source(segment, key))
+    nowhere |= seen
     return False
-
-
-def released(x: Any) -> Any:
-    """What leaves a transformation: it wants a gradient only if that leads outside."""
-    if not is_tensor(x) or not x.requires_grad:
-        return x
-    if dispatch.recorder().grad_mode and leads_outside(x):
-        return x
-    return dispatch.apply1(Release, x)
 
 
 def is_tensor(x: Any) -> bool:

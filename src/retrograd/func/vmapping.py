@@ -270,11 +270,11 @@ def _batched(
             now.at(state, None if of is None else of._key)
             at = Operands(state, tensors, flags, size)
             batch[state] = rule_of(state.op)(at)  # type: ignore[arg-type]
-        rec.instead = None
-        outs = [
-            released(_placed(batch.get(key), key, d, size))
-            for key, d in zip(wanted, places + [0] * len(wanted), strict=False)
-        ]
+    outs = [
+        _placed(batch.get(key), key, d, size)
+        for key, d in zip(wanted, places + [0] * len(wanted), strict=False)
+    ]
+    outs = released(*outs)
     return remember(known, start, arguments, pending, outs)
 
 
