@@ -160,8 +160,8 @@ class _Reverse:
                 continue
             seen.add(node)
             segment, state = node
-            if segment is None and state.depth < floor:
-                continue
+            if state.op is None or (segment is None and state.depth < floor):
+                continue  # a placeholder of vmap, or older than all targets
             op: Any = state.op
             last = len(op.inputs) - 1
             sources = [

@@ -342,7 +342,7 @@ def _leads_outside(run: Any, tensor: Any, nowhere: set[Any]) -> bool:
             continue
         seen.add(node)
         segment, state = node
-        if state in rec.variables:
+        if state in rec.variables or state.op is None:  # None: a placeholder
             return True
         op: Any = state.op
         last = len(op.inputs) - 1
