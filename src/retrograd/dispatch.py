@@ -348,7 +348,8 @@ class Recorder:
         if self.tracing is not None:
             raise RuntimeError(
                 "pending work cannot be run inside of a function that is transformed by "
-                f"jvp or vmap, or within a dual_level\n  at {errors.user_line()}"
+                "jvp or vmap, or within a dual_level: for instance to write to memory "
+                f"that NumPy arrays or views share\n  at {errors.user_line()}"
             )
         _run(self)
 

@@ -88,7 +88,7 @@ def assign(x: Any, new: Any) -> Any:
         shared = _assign(rec, x, new)
     finally:
         rec.eager = eager
-    if (eager or shared) and not rec.running:
+    if (eager or shared) and not rec.running and rec.tracing is None:
         rec.flush()
     return x
 
@@ -143,6 +143,9 @@ def _write(rec: Recorder, x: Any, root: Any, new: Any) -> None:
     alone = array.base is None and sys.getrefcount(array) <= 3
     # A leaf that requires gradients is written at once: what is recorded next must
     # find the leaf, not the pending value that replaces it.
+    if rec.tracing is not None and root is x and alone and not x.requires_grad:
+        _replace(rec, x, new)  # nothing is run now
+        return
     if root is x and alone and not x.requires_grad and not _aliases(rec, x):
         key = new._key or rec.leaf(new)
         if type(key) is not State:

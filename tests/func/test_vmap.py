@@ -84,13 +84,15 @@ def test_the_second_time_is_one_event() -> None:
         return (a.sin() * Y).sum() + rg.nn.functional.softmax(a, -1)[0]
 
     depths = []
-    for _ in range(3):
-        x = rg.tensor(probe(4, 3))
-        before = len(calls)
-        out = vmap(f)(x)
-        assert len(calls) == before + 1
-        depths.append((dispatch.recorder().state.depth, dispatch.recorder().count))
-        out.numpy()
+    with rg.eager(False):
+        for _ in range(3):
+            x = rg.tensor(probe(4, 3))
+            before = len(calls)
+            out = vmap(f)(x)
+            assert len(calls) == before + 1
+            rec = dispatch.recorder()
+            depths.append((rec.state.depth, rec.count))
+            out.numpy()
     assert depths[1] == depths[2]  # no new state in the trie
 
 
@@ -156,10 +158,18 @@ def test_in_place_on_what_is_the_same_for_all_is_refused() -> None:
     total.sum().item()
     with pytest.raises(RuntimeError, match="inplace arithmetic is not possible"):
         vmap(lambda a: total.add_(a.float()))(X)
-    counter = rg.zeros(())
-    counter.item()
-    vmap(lambda a: (counter.add_(1), a)[1])(X)
-    assert counter.item() == 1  # the function is called once
+    counter = rg.zeros(2)
+    counter.sum().item()
+    close(vmap(lambda a: (counter.add_(1), a * counter[0])[1])(X), X)
+    assert counter.tolist() == [1, 1]  # the function is called once
+    (pulled,) = vjp(lambda a: (counter.mul_(2), a * counter[0])[1], Y)[1](Y)
+    close(pulled, 2 * Y)
+    close(jvp(lambda a: (counter.mul_(2), a * counter[0])[1], (Y,), (Y,))[1], 4 * Y)
+    assert counter.tolist() == [4, 4]
+    shared = counter.numpy()
+    with pytest.raises(RuntimeError, match="NumPy arrays or views share"):
+        vmap(lambda a: (counter.add_(1), a)[1])(X)
+    assert shared.tolist() == counter.tolist() == [4, 4]
 
 
 # -- randomness -------------------------------------------------------------------------

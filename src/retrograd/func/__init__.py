@@ -16,6 +16,7 @@ from __future__ import annotations
 from .forward import jvp, linearize
 from .jacobians import hessian, hvp, jacfwd, jacrev
 from .modules import (
+    debug_unwrap,
     functional_call,
     functionalize,
     replace_all_batch_norm_modules_,
@@ -24,6 +25,6 @@ from .modules import (
 from .reverse import grad, grad_and_value, vjp
 from .vmapping import vmap
 
-__all__ = ["functional_call", "functionalize", "grad", "grad_and_value", "hessian", "hvp",
+__all__ = ["debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "hvp",
            "jacfwd", "jacrev", "jvp", "linearize", "replace_all_batch_norm_modules_",
            "stack_module_state", "vjp", "vmap"]  # fmt: skip

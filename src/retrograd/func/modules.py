@@ -166,6 +166,11 @@ def functionalize(
     return func
 
 
+def debug_unwrap(tensor: Any, *, recurse: bool = True) -> Any:
+    """*tensor* itself: a transformation wraps nothing, it records."""
+    return tensor
+
+
 def replace_all_batch_norm_modules_(root: Module) -> Module:
     """Let every batch normalization below *root* use the statistics of its batch alone,
     in place: running averages cannot be updated for one example of many."""
@@ -177,5 +182,5 @@ def replace_all_batch_norm_modules_(root: Module) -> Module:
     return root
 
 
-__all__ = ["functional_call", "functionalize", "replace_all_batch_norm_modules_",
+__all__ = ["debug_unwrap", "functional_call", "functionalize", "replace_all_batch_norm_modules_",
            "stack_module_state"]  # fmt: skip

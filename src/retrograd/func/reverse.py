@@ -44,9 +44,11 @@ class Level:
     def variable(self, x: Any) -> Any:
         """*x* as a variable of this level."""
         out = apply(Variable, x, tracked=True)
-        if type(out._key) is State:  # not yet run
-            self.own.add(out._key)
-            self.rec.variables.add(out._key)
+        state = out._key
+        if type(state) is not State:  # operations run as they are recorded
+            state = out._meta.history[1]
+        self.own.add(state)
+        self.rec.variables.add(state)
         return out
 
 
@@ -57,7 +59,7 @@ def pull(
     rec = level.rec
     here = all(type(t._key) is State and t._key.recorder is rec for t in (*ys, *xs))
     keys = tuple(key_of(t) if t is not None else None for t in (*ys, *xs, *seeds))
-    known = ("pull", len(ys), keys, frozenset(rec.variables - level.own), level.before)
+    known = ("pull", len(ys), keys, frozenset(rec.variables - level.own), rec.grad_mode)
     if here and not rec.hooks:
         found = recall(known)
         if found is not None:
