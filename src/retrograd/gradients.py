@@ -65,6 +65,8 @@ class Gradients:
         if value._array is not None:
             entries = list(value._array)
         else:
+            # which promises come next must follow from the place in the trie
+            dispatch.recorder().mark("ask", value._key, {})
             entries = [_promise(state) for _, state in value._key.leaves]
         self.value = entries
         return entries

@@ -145,3 +145,24 @@ def test_memory_given_away_sees_the_step() -> None:
     optimizer.step()
     np.testing.assert_array_equal(array, [-0.25, 0.25])
     assert view.item() == -0.25
+
+
+def test_gradients_that_are_asked_for_in_another_order() -> None:
+    # The same operations, but what they add up for comes in another order: the run
+    # must not take the gradient of one for that of the other.
+    def shapes(order: tuple[int, int]) -> list[tuple[int, ...]]:
+        leaves = [
+            rg.ones((), dtype=rg.float64, requires_grad=True),
+            rg.ones(1, 2, dtype=rg.float64, requires_grad=True),
+        ]
+        c = leaves[order[0]] + leaves[order[1]]
+        c.detach().abs().max().item()  # runs: what follows is another trace
+        loss = (c * rg.tensor([[1.0, 2.0]], dtype=rg.float64)).sum()
+        loss.backward()
+        loss.item()
+        grads = [leaf.grad for leaf in leaves]
+        assert [g.tolist() for g in grads] == [3.0, [[1.0, 2.0]]]
+        return [tuple(g.shape) for g in grads]
+
+    for order in ((0, 1), (1, 0), (0, 1), (1, 0)):
+        assert shapes(order) == [(), (1, 2)]

@@ -88,7 +88,7 @@ class PoolCode:
         f = self.f = stage_function(self.module, self.name, buffers)
         if local and not own:
             self.memory = f.value(f"alloca i8, i64 {local}, align 64", "ptr")
-        self.loop = f.loop(*f.parameters[-2:])
+        self.loop = f.loop(f.parameters[-2], f.parameters[-1])
         if own:
             by = f.times(self.loop.index, local)
             self.memory = f.at(f.parameters[-3], by, "i8")

@@ -17,9 +17,10 @@ from ..trace import Const, State
 
 
 class Node:
-    """One operation; ``state`` is the recorded one that it came from."""
+    """One operation; ``state`` is the recorded one that it came from. One that
+    is computed again names in ``late`` the first one, whose kernel it keeps away from."""
 
-    __slots__ = ("op", "inputs", "attrs", "spec", "state")
+    __slots__ = ("op", "inputs", "attrs", "spec", "state", "late")
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Node:
     ) -> None:
         self.op, self.inputs, self.attrs = op, inputs, attrs
         self.spec, self.state = spec, state
+        self.late: Node | None = None
 
     def __repr__(self) -> str:
         return f"{self.op.name}: {self.spec!r}"
@@ -42,6 +44,15 @@ class Program:
 
     def __init__(self, nodes: list[Node], wanted: dict[State, Any]) -> None:
         self.nodes, self.wanted = nodes, wanted
+
+    def copy(self) -> Program:
+        """The same program of other nodes."""
+        of: dict[Any, Any] = {}
+        for n in self.nodes:
+            inputs = tuple(of.get(k, k) for k in n.inputs)
+            of[n] = Node(n.op, inputs, n.attrs, n.spec, n.state)
+        wanted = {s: of.get(k, k) for s, k in self.wanted.items()}
+        return Program(list(of.values()), wanted)
 
     def uses(self) -> dict[Any, int]:
         """How often each value is used; being wanted counts."""
