@@ -9,7 +9,7 @@ from .. import dtypes
 from ..autograd.function import _Result
 from ..dispatch import apply
 from ..ops import random
-from ..ops.core import Clone, Detach, Release, Variable
+from ..ops.core import Barrier, Clone, Detach, Overwrite, Release, Variable
 from ..ops.memory import AsStrided, Bits
 from ..ops.movement import (
     Cast,
@@ -27,16 +27,23 @@ from ..ops.movement import (
 )
 from ..ops.op import REGISTRY, Elementwise, Spec
 from ..ops.reduce import Argsort, Cumsum, Reduction
-from .batching import ALL, Operands, repeated, reshape, rule, up
+from .batching import ALL, Operands, looped, repeated, reshape, rule, up
 
 #: draw the same numbers for every example, or others, as vmap's randomness says
-RANDOM = (random.Uniform, random.Normal, random.RandomInt, random.Permutation)
+PLAIN = (random.Uniform, random.Normal, random.RandomInt, random.Permutation)
+WITH_PARAMETERS = (random.Bernoulli, random.Poisson, random.Binomial)
+RANDOM = (*PLAIN, *WITH_PARAMETERS)
 
 
 @rule(Elementwise)
 def _elementwise(at: Operands) -> Any:
     rank = len(at.state.spec.shape)
     return at.run(*[at.padded(i, rank) for i in range(len(at.tensors))])
+
+
+@rule(Barrier, Overwrite)
+def _alike(at: Operands) -> Any:
+    return at.run(at.full(0), at.full(1) if at.state.op is Overwrite else at.tensors[1])
 
 
 @rule(Cast, Clone, Detach, Bits)
@@ -165,10 +172,12 @@ def _one_more(name: str, attrs: dict[str, Any], n: int, spec: Spec) -> tuple[Any
     return tuple(attrs.items())
 
 
-@rule(*RANDOM)
+@rule(*PLAIN)
 def _random(at: Operands) -> Any:
-    """Numbers of their own for every example: only with randomness='different'."""
+    """Numbers of their own for every example: only with randomness="different"."""
     (state,) = at.tensors
+    if at.batched[0]:
+        return looped(at)
     if at.state.op is random.Permutation:
         words = apply(
             random.RandomInt, state, shape=(at.size, at.attrs["n"]), dtype=dtypes.int64,
@@ -176,6 +185,20 @@ def _random(at: Operands) -> Any:
         )  # fmt: skip
         return apply(Argsort, words, dim=1, descending=False)
     return at.run(state, shape=(at.size, *at.attrs["shape"]))
+
+
+@rule(*WITH_PARAMETERS)
+def _random_with_parameters(at: Operands) -> Any:
+    """The same numbers for each example mean the same state for each."""
+    if at.batched[0] or not at.different:
+        return looped(at)
+    rank = len(at.state.spec.shape)
+    parameters = [at.padded(i, rank) for i in range(1, len(at.tensors))]
+    if not at.batched[1]:
+        parameters[0] = apply(
+            Expand, at.tensors[1], shape=(at.size, *at.state.spec.shape)
+        )
+    return at.run(at.tensors[0], *parameters)
 
 
 @rule(_Result)
@@ -190,4 +213,4 @@ def _custom(at: Operands) -> Any:
     return at.tensors[0] if at.batched[0] else repeated(at.tensors[0], at)
 
 
-__all__ = ["RANDOM"]
+__all__ = ["PLAIN", "RANDOM"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..ops import factors, linalg, lu, matrix_functions, pool
+from ..ops import ctc, factors, linalg, lu, matrix_functions, pool
 from ..ops.conv import Conv, ConvInput, ConvWeight
 from ..ops.matmul import Matmul
 from .batching import Operands, moved, permute, reshape, rule
@@ -99,3 +99,15 @@ def _pool(at: Operands) -> Any:
 @rule(pool.PlaneAdd, pool.MaxPoolInput)
 def _into_planes(at: Operands) -> Any:
     return at.run(at.full(0), at.full(1))
+
+
+# -- sequences of labels: the batch among the sequences ---------------------------------------
+
+
+@rule(ctc.CtcLoss, ctc.CtcPosterior)
+def _ctc(at: Operands) -> Any:
+    inputs = [_into(at.full(0), 1)]
+    inputs += [_into(at.full(i), 0) for i in (1, 2, 3)]
+    inputs += [_into(at.full(i), 1) for i in range(4, len(at.tensors))]
+    out = at.run(*inputs)
+    return _out_of(out, 0 if at.state.op is ctc.CtcLoss else 1, at.size)

@@ -26,13 +26,19 @@ ALL = ("s", None, None, None)
 class Operands:
     """The operands of one operation, and which of them are batched."""
 
-    __slots__ = ("state", "tensors", "batched", "size", "attrs")
+    __slots__ = ("state", "tensors", "batched", "size", "attrs", "different")
 
     def __init__(
-        self, state: State, tensors: list[Any], batched: list[bool], size: int
+        self,
+        state: State,
+        tensors: list[Any],
+        batched: list[bool],
+        size: int,
+        different: bool,
     ) -> None:
         self.state, self.tensors, self.batched = state, tensors, batched
         self.size, self.attrs = size, state.attrs
+        self.different = different  # random numbers are others for each example
 
     def spec(self, i: int) -> Spec:
         """The shape of one example."""
@@ -122,7 +128,7 @@ _told: set[type[Op]] = set()
 
 
 def one_by_one(at: Operands) -> Any:
-    """A primitive without a rule: one example after another."""
+    """A primitive without a rule: one example after another, and a word about it."""
     op = at.state.op
     assert op is not None
     if op not in _told:
@@ -132,6 +138,11 @@ def one_by_one(at: Operands) -> Any:
             "after another",
             stacklevel=2,
         )
+    return looped(at)
+
+
+def looped(at: Operands) -> Any:
+    """One example after another."""
     outs = []
     for i in range(at.size):
         inputs = [
@@ -146,5 +157,5 @@ def one_by_one(at: Operands) -> Any:
     return apply(Cat, *outs, dim=0)
 
 
-__all__ = ["ALL", "Operands", "counting", "moved", "one_by_one", "permute", "repeated",
+__all__ = ["ALL", "Operands", "counting", "looped", "moved", "one_by_one", "permute", "repeated",
            "reshape", "rule", "rule_of", "up"]  # fmt: skip

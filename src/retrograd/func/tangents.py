@@ -18,7 +18,7 @@ from .. import backward as _backward
 from .. import dispatch, dtypes
 from ..dispatch import apply, stand_in
 from ..ops.conv import Conv, ConvInput, ConvWeight
-from ..ops.core import Clone, Release, Variable
+from ..ops.core import Barrier, Clone, Release, Variable
 from ..ops.index import Gather, Index, IndexPut, Scatter
 from ..ops.matmul import Matmul
 from ..ops.memory import AsStrided
@@ -45,7 +45,7 @@ from .tracing import tensor_of
 
 #: linear in all the operands that have a derivative, together
 _LINEAR: frozenset[type[Op]] = frozenset({
-    AsStrided, Cast, Cat, Clone, Cumsum, Diagonal, Expand, Flip, Fold, Gather, Index,
+    AsStrided, Barrier, Cast, Cat, Clone, Cumsum, Diagonal, Expand, Flip, Fold, Gather, Index,
     IndexPut, Pad, Permute, PlaneAdd, Reshape, Scatter, Slice, Sum, SumPool,
     SumPoolInput, Variable, ViewWrite, Windows,
 })  # fmt: skip

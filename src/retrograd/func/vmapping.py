@@ -254,12 +254,13 @@ def _batched(
     use = needed(states, wanted)
     size = trace.size
     assert size is not None
+    different = trace.randomness == "different"
     with Rewriting() as now:
         for state in states:
             if state.kind != "op" or state not in use:
                 continue
             flags = [k in batch for k in state.inputs]
-            own = state.op in RANDOM and trace.randomness == "different"
+            own = state.op in RANDOM and different
             if not (any(flags) or own):
                 continue
             tensors = [
@@ -268,7 +269,7 @@ def _batched(
             ]
             of = batch.get(state.of) if state.of is not None else None
             now.at(state, None if of is None else of._key)
-            at = Operands(state, tensors, flags, size)
+            at = Operands(state, tensors, flags, size, different)
             batch[state] = rule_of(state.op)(at)  # type: ignore[arg-type]
     outs = [
         _placed(batch.get(key), key, d, size)
