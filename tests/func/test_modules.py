@@ -134,6 +134,22 @@ def test_per_sample_gradients(name: str) -> None:
     close(slopes, expected, 1e-9)
 
 
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_recurrent_layers(name: str) -> None:
+    net = getattr(nn, name)(2, 3, num_layers=2, batch_first=True).double()
+    params = {k: p.detach() for k, p in net.named_parameters()}
+    xs = t(2, 1, 4, 2)
+
+    def loss(p: Any, x: Any) -> Any:
+        return (functional_call(net, p, (x,))[0] ** 2).sum()
+
+    found = vmap(grad(loss), (None, 0))(params, xs)
+    for i in range(2):
+        one = grad(loss)(params, xs[i])
+        for k in params:
+            close(found[k][i], one[k])
+
+
 def test_embedding_and_losses() -> None:
     net = nn.Embedding(5, 3).double()
     weight = net.weight.detach()

@@ -190,6 +190,13 @@ def test_randomness() -> None:
     assert len(np.unique(values)) == 24  # no number is drawn twice
     rg.manual_seed(1)
     close(vmap(lambda a: rg.rand(3) + 0 * a, randomness="different")(X), other)
+    half = rg.full((4, 20), 0.5)
+    alike = vmap(rg.bernoulli, randomness="same")(half)
+    assert bool((alike == alike[0]).all()) and 0 < alike.mean() < 1
+    apart = vmap(rg.bernoulli, randomness="different")(half)
+    assert len({tuple(row) for row in apart.tolist()}) == 4
+    one = vmap(lambda a: rg.bernoulli(half[0]) + 0 * a[0], randomness="different")(X)
+    assert len({tuple(row) for row in one.tolist()}) == 4
     nested = vmap(
         vmap(lambda a: rg.rand(2), randomness="same"), randomness="different"
     )(X)
