@@ -15,7 +15,7 @@ from retrograd.dispatch import apply
 from retrograd.func import grad, jvp, vjp, vmap
 from retrograd.func.batched_moves import PLAIN
 from retrograd.func.batching import one_by_one, rule_of
-from retrograd.ops.op import REGISTRY, Op, Sample, probe
+from retrograd.ops.op import REGISTRY, Elementwise, Op, Sample, probe
 
 OPS = {
     name: op
@@ -137,6 +137,18 @@ def function_of(
     return function
 
 
+def _first_two(cases: list[Any]) -> list[Any]:
+    """Of the many forms of broadcasting, which all element-wise primitives share, two."""
+    seen: dict[Any, int] = {}
+    kept = []
+    for case in cases:
+        op = case.values[0]
+        seen[op] = seen.get(op, 0) + 1
+        if seen[op] <= 2 or not issubclass(op, Elementwise):
+            kept.append(case)
+    return kept
+
+
 @pytest.mark.parametrize("name", OPS)
 def test_it_has_a_batching_rule(name: str) -> None:
     if name not in ("zeros",):  # has no operands
@@ -145,20 +157,18 @@ def test_it_has_a_batching_rule(name: str) -> None:
 
 @pytest.mark.parametrize(("op", "sample"), CASES)
 def test_vmap_is_the_loop(op: type[Op], sample: Sample) -> None:
+    """Over any of the operands."""
     count = len(sample.arrays)
     for free in itertools.chain.from_iterable(
         itertools.combinations(range(count), k) for k in range(1, count + 1)
     ):
         function = function_of(op, sample, free)
         batches = [batch_of(sample.arrays[i]) for i in free]
-        for _ in range(2):  # the second time it is one event
-            close(
-                vmap(function)(*batches),
-                rg.stack([function(*[b[k] for b in batches]) for k in range(SIZE)]),
-            )
+        loop = [function(*[b[k] for b in batches]) for k in range(SIZE)]
+        close(vmap(function)(*batches), rg.stack(loop))
 
 
-@pytest.mark.parametrize(("op", "sample"), CASES)
+@pytest.mark.parametrize(("op", "sample"), _first_two(CASES))
 def test_vmap_of_vmap(op: type[Op], sample: Sample) -> None:
     """The outer one over all operands, the inner over the first, then over the rest."""
     count = len(sample.arrays)
@@ -224,7 +234,7 @@ def test_forward_mode(op: type[Op], sample: Sample) -> None:
     close(there, here + 0 * there, 1e-9)
 
 
-@pytest.mark.parametrize(("op", "sample"), SMOOTH)
+@pytest.mark.parametrize(("op", "sample"), _first_two(SMOOTH))
 def test_nested(op: type[Op], sample: Sample) -> None:
     """vmap of grad, of jvp and of jvp of grad are the loops; grad and jvp of vmap are
     the stacked gradients and tangents."""
