@@ -24,6 +24,7 @@ _dispatch.EAGER = _os.environ.get("RETROGRAD_EAGER", "0") not in ("", "0")
 _dispatch.recorder().eager = _dispatch.EAGER
 _dispatch.recorder().reset()
 
+from . import attributes as _attributes  # noqa: E402, F401
 from . import autograd as autograd  # noqa: E402
 from . import methods as _methods  # noqa: E402, F401
 from .autograd import (  # noqa: E402
@@ -68,6 +69,7 @@ inf, nan, pi, e = (
     __import__("math").pi,
     __import__("math").e,
 )
+newaxis = None
 __version__ = "0.1.0"
 
 #: parts that are imported when they are first used, so that importing costs little
@@ -77,9 +79,37 @@ _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "compile": "compiler.step", "get_num_threads": "threads",
                "set_num_threads": "threads", "plans": "compiler.explain",
                "explain": "see.story", "draw": "see.draw",
-               "find_nonfinite": "see.nonfinite", "vmap": "func"}  # fmt: skip
+               "find_nonfinite": "see.nonfinite",
+               "norm_except_dim": "nn.utils.norms", "vmap": "func"}  # fmt: skip
 _LAZY_NAMES |= {f"{name}{cell}": "nn.functional.recurrent" for cell in ("", "_cell")
                 for name in ("rnn_tanh", "rnn_relu", "gru", "lstm")}  # fmt: skip
+_LAZY_NAMES |= dict.fromkeys(
+    """
+    are_deterministic_algorithms_enabled get_default_device get_deterministic_debug_mode
+    get_float32_matmul_precision get_num_interop_threads is_complex
+    is_deterministic_algorithms_warn_only_enabled is_warn_always_enabled
+    set_default_device set_deterministic_debug_mode set_float32_matmul_precision
+    set_flush_denormal set_num_interop_threads set_printoptions set_warn_always typename
+    use_deterministic_algorithms set_anomaly_enabled is_anomaly_enabled
+    is_anomaly_check_nan_enabled
+    """.split(),
+    "settings",
+)
+_LAZY_NAMES |= {"svd_lowrank": "functions.lowrank",
+                "pca_lowrank": "functions.lowrank", "can_cast": "dtypes",
+                "get_device": "attributes", "is_inference": "attributes",
+                "to_dlpack": "exchange"}  # fmt: skip
+#: functions of layers under the names without ``nn.functional``
+_LOW_LEVEL = frozenset(
+    """
+    adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout alpha_dropout_ avg_pool1d
+    batch_norm bilinear celu celu_ channel_shuffle conv1d conv2d conv3d conv_transpose1d
+    conv_transpose2d conv_transpose3d cosine_similarity dropout dropout_ embedding
+    feature_alpha_dropout feature_alpha_dropout_ group_norm hardshrink instance_norm
+    layer_norm max_pool1d max_pool2d max_pool3d pairwise_distance pdist pixel_shuffle
+    pixel_unshuffle prelu rms_norm rrelu rrelu_ selu selu_ threshold threshold_
+    """.split()
+)
 
 
 def __getattr__(name: str) -> _Any:
@@ -88,7 +118,17 @@ def __getattr__(name: str) -> _Any:
     if name in _LAZY_NAMES:
         module = _importlib.import_module(f"retrograd.{_LAZY_NAMES[name]}")
         return getattr(module, name)
-    raise AttributeError(f"module 'retrograd' has no attribute {name!r}")
+    if name in _LOW_LEVEL:
+        return getattr(_importlib.import_module("retrograd.nn.lowlevel"), name)
+    if name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
+        return getattr(Tensor, name)  # x.exp_() as rg.exp_(x)
+    if name.endswith("_copy"):
+        copies = _importlib.import_module("retrograd.functions.copies")
+        if name.removesuffix("_copy") in copies.NAMES:
+            return copies.copying(name)
+    from .left_out import error
+
+    raise error("torch", name)
 
 
 def is_tensor(obj: _Any) -> _Any:

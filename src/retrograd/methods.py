@@ -76,7 +76,15 @@ _IN_PLACE = (
     "less_equal lgamma mvlgamma nextafter not_equal polygamma"
 ).split()
 #: functions whose in-place twin changes the shape (views made in place)
-_IN_PLACE_VIEWS = ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims")
+_IN_PLACE_VIEWS = (
+    "squeeze",
+    "unsqueeze",
+    "transpose",
+    "t",
+    "swapaxes",
+    "swapdims",
+    "as_strided",
+)
 
 
 def _public(module: ModuleType) -> dict[str, Callable[..., Any]]:

@@ -254,14 +254,37 @@ class Tensor(Handle):
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"{array.dtype} as {dtype} needs a copy")
             return array.astype(dtype)
         return array.copy() if copy else array
 
+    def __buffer__(self, flags: int, /) -> memoryview:
+        return memoryview(self.numpy())  # type: ignore[arg-type]
+
     def __dlpack__(self, **kwargs: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError(
+                "Can't export tensors that require gradient, use tensor.detach()"
+            )
+        kwargs.pop("stream", None)  # there is none on a CPU
         return self.numpy().__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The functions of the array API standard for tensors."""
+        from . import array_api
+
+        known = ("2021.12", "2022.12", "2023.12", array_api.__array_api_version__)
+        if api_version is not None and api_version not in known:
+            raise ValueError(f"version {api_version!r} is not known; there are {known}")
+        return array_api
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        """The tensor itself: there is one device."""
+        return self.to(device=device)
 
     def __bool__(self) -> bool:
         n = self.numel()
@@ -274,6 +297,9 @@ class Tensor(Handle):
 
     def __float__(self) -> float:
         return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
 
     def __int__(self) -> int:
         return int(self.item())
@@ -348,6 +374,13 @@ class Tensor(Handle):
         def __pow__(self, other: Any) -> Any: ...
         def __matmul__(self, other: Any) -> Any: ...
         def __getitem__(self, key: Any) -> Any: ...
+
+    else:
+
+        def __getattr__(self, name: str) -> Any:
+            from .left_out import error
+
+            raise error("Tensor", name)
 
     def _fresh(self) -> Any:
         """A new key, if this is a view of something that was changed in place."""

@@ -110,12 +110,12 @@ def _for_each_row(
 
 
 def __getattr__(name: str) -> Any:
-    if name in (
-        "functional",
-        "forward_ad",
-    ):  # made of transformations: loaded when used
+    if name in ("functional", "forward_ad"):
+        # made of transformations: loaded when they are used
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ..left_out import error
+
+    raise error("autograd", name)
 
 
 def backward(

@@ -18,9 +18,9 @@ __all__ = ["flip", "fliplr", "flipud", "roll", "rot90", "tril", "triu", "diag",
            "fill_diagonal"]  # fmt: skip
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *axes: Any, dims: Any = None) -> Tensor:
     """The order along the dimensions reversed."""
-    wanted = ints(dims)
+    wanted = ints(axes) if dims is None else ints((dims,))
     known = [normalize_dim(d, input.ndim) for d in wanted]
     if len(set(known)) != len(known):
         raise RuntimeError(f"dim appears multiple times in the list of dims {wanted}")

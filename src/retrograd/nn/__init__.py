@@ -16,3 +16,9 @@ from .parameter import UninitializedParameter as UninitializedParameter
 __all__ = ["Buffer", "Module", "Parameter", "UninitializedBuffer",
            "UninitializedParameter", *_names]  # fmt: skip
 __all__ += ["functional", "init", "modules", "parameter", "utils"]
+
+
+def __getattr__(name: str) -> object:
+    from ..left_out import error
+
+    raise error("nn", name)

@@ -24,24 +24,9 @@ from .sgd import SGD as SGD
 def __getattr__(name: str) -> _Any:
     if name == "swa_utils":  # it imports nn, which a program may never need
         return _importlib.import_module("retrograd.optim.swa_utils")
-    raise AttributeError(f"module 'retrograd.optim' has no attribute {name!r}")
+    from ..left_out import error
 
-
-class SparseAdam(Optimizer):
-    """Left out: its gradients are sparse tensors."""
-
-    def __init__(self, *args: _Any, **kwargs: _Any) -> None:
-        raise NotImplementedError(
-            "SparseAdam: there are no sparse tensors here; use optim.Adam"
-        )
-
-
-def swap_in_optimizer_params_and_state(*args: _Any, **kwargs: _Any) -> _Any:
-    """Left out: an optimizer is bound to its parameters."""
-    raise NotImplementedError(
-        "swap_in_optimizer_params_and_state: make a second optimizer on the other "
-        "parameters, and give it the state with load_state_dict"
-    )
+    raise error("optim", name)
 
 
 __all__ = [
@@ -60,8 +45,6 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Rprop",
-    "SparseAdam",
     "lr_scheduler",
-    "swap_in_optimizer_params_and_state",
     "swa_utils",
 ]

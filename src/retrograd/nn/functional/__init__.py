@@ -19,3 +19,9 @@ from .pooling import *  # noqa: F403
 from .recurrent import *  # noqa: F403
 from .resampling import *  # noqa: F403
 from .shuffling import *  # noqa: F403
+
+
+def __getattr__(name: str) -> object:
+    from ...left_out import error
+
+    raise error("nn.functional", name)

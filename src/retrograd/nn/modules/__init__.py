@@ -36,6 +36,12 @@ from .adaptive import (
 from .attention import (
     MultiheadAttention,
 )
+from .cells import (
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+    RNNCellBase,
+)
 from .container import (
     PURE,
     Container,
@@ -187,11 +193,7 @@ from .recurrent import (
     GRU,
     LSTM,
     RNN,
-    GRUCell,
-    LSTMCell,
     RNNBase,
-    RNNCell,
-    RNNCellBase,
 )
 from .resampling import (
     ChannelShuffle,
