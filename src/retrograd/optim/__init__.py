@@ -9,6 +9,8 @@ from .adamw import AdamW as AdamW
 from .asgd import ASGD as ASGD
 from .nadam import NAdam as NAdam
 from .optimizer import Optimizer as Optimizer
+from .preconditioned import PreconditionedSGD as PreconditionedSGD
+from .proximal import ProximalSGD as ProximalSGD
 from .radam import RAdam as RAdam
 from .rmsprop import RMSprop as RMSprop
 from .rprop import Rprop as Rprop
@@ -24,6 +26,8 @@ __all__ = [
     "Adamax",
     "NAdam",
     "Optimizer",
+    "PreconditionedSGD",
+    "ProximalSGD",
     "RAdam",
     "RMSprop",
     "Rprop",
