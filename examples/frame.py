@@ -121,7 +121,7 @@ def curves(
 ) -> None:  # fmt: skip
     """Lines over *x* by name; of a line [seeds, points] the mean, with a band from the
     lowest to the highest. *how* is for ``axis.set``."""
-    few = len(x) <= 25
+    few = len(x) <= 40
     for name, values in lines.items():
         y = np.atleast_2d(np.asarray(values, float))
         shown = style if few else style.replace("o", "")
@@ -132,6 +132,33 @@ def curves(
             )
     axis.set(**how)
     axis.legend(loc=legend, fontsize=9)
+
+
+def walk(optimizer: Any, w: Any, loss: Any, done: Any, most: int) -> Any:
+    """The places [steps + 1, …] of w from its start until ``done(place)``, or for *most*
+    steps of the optimizer on ``loss(step)``."""
+    path = [w.detach().numpy().copy()]
+    for step in range(most):
+        optimizer.zero_grad()
+        loss(step).backward()
+        optimizer.step()
+        path.append(w.detach().numpy().copy())
+        if done(path[-1]):
+            break
+    return np.array(path)
+
+
+def routes(
+    axis: Any, surface: Any, paths: dict[str, Any], across: Any, up: Any
+) -> None:
+    """Paths over the contour lines of ``surface(places [2, n])``."""
+    grid = np.meshgrid(np.linspace(*across, 160), np.linspace(*up, 160))
+    height = surface(np.stack([g.ravel() for g in grid])).reshape(160, 160)
+    axis.contour(*grid, np.sqrt(height - height.min()), 14, colors=GREY, linewidths=0.5)
+    for name, path in paths.items():
+        label = f"{name}: {len(path) - 1} steps"
+        axis.plot(*path.T, ".-", label=label, lw=1.2, markersize=5)
+    axis.legend(loc="lower left", fontsize=9, frameon=True)
 
 
 def main(run: Run, draw: Draw | None = None) -> None:
@@ -156,7 +183,8 @@ def main(run: Run, draw: Draw | None = None) -> None:
     numbers = run(report, seed=chosen.seed, quick=chosen.quick)
     if draw is not None and chosen.figure and save(draw, numbers, chosen.figure):
         report.say(f"\nfigure: {chosen.figure}")
-    print(f"{time.perf_counter() - began:.1f} s", file=sys.stderr)
+    taken, busy = time.perf_counter() - began, time.process_time()
+    print(f"{taken:.1f} s, {busy:.1f} s of processor time", file=sys.stderr)
 
 
 def save(draw: Draw, numbers: dict[str, Any], path: str | Path) -> bool:
