@@ -24,5 +24,5 @@ def test_a_network_grown_along_each_expression_generalises(short_run: Any) -> No
 def test_each_data_trick_is_worth_its_trouble(short_run: Any) -> None:
     ran = short_run("data_tricks")
     ran.holds()
-    for damaged, mended in ran.numbers["bars"].values():
+    for damaged, mended in ran.numbers["found"].values():
         assert np.mean(mended) > np.mean(damaged) + 20
