@@ -56,7 +56,6 @@ def sorted_or_mixed(data, epochs):
 
 
 def raw_or_normalised(data, make, epochs):
-    """Held-out right, %, on inputs that *make* spoils, as they are and standardised."""
     x, y, held_x, held_y = data
     x, held_x, scores = make(x), make(held_x), []
     for inputs, held in ((x, held_x), standardize(x, held_x)):
@@ -92,13 +91,13 @@ def run(report, seed, quick):
     }
     for name, claim in claims.items():
         damaged, mended = np.array(found[name]).T
-        more = f"; the bias of the class shown gains most in {spread(follows, 0)} % of the turns"
         report.verdict(
             claim,
             min(mended) > max(damaged) + 20
             and (name != "order" or np.mean(follows) > 80),
-            f"held-out right {spread(damaged)} % damaged, {spread(mended)} % mended"
-            + (more if name == "order" else ""),
+            (name == "order")
+            * f"its bias gains most in {spread(follows, 0)} % of the turns; "
+            f"held-out right {spread(damaged)} % damaged, {spread(mended)} % mended",
         )
     return {"biases": biases, "found": {k: np.array(v).T for k, v in found.items()}}
 
@@ -110,7 +109,7 @@ def draw(figure, biases, found):
         left.plot(bias, color={2: BLUE, 7: ORANGE}.get(digit, GREY), lw=1 + (digit in (2, 7)),
                   label={0: "the others", 2: "class 2", 7: "class 7"}.get(digit))  # fmt: skip
     left.set(xlabel="minibatch", title="The last biases, two epochs of sorted classes")
-    left.set(ylabel="bias", ylim=(-0.25, 0.55))
+    left.set_ylim(-0.25, 0.55)
     left.legend(loc="upper right", ncols=3)
     for i, name in enumerate(["damaged", "mended"]):
         values = [v[i] for v in found.values()]
@@ -119,8 +118,7 @@ def draw(figure, biases, found):
     right_.set(
         xticks=np.arange(3) + 0.2, xticklabels=list(found), ylabel="held-out right, %"
     )
-    right_.set_title("Each trick")
-    right_.set_ylim(0, 120)
+    right_.set(title="Each trick", ylim=(0, 120))
     right_.legend(loc="upper center", ncols=2)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS, PAGES = ROOT / "examples", ROOT / "docs" / "gallery"
-NOT_PROGRAMS = ("frame",)
+NOT_PROGRAMS = ("frame", "pole")
 START, END = "<!-- gallery: made by make gallery -->", "<!-- end of the gallery -->"
 VERDICT = re.compile(r"^(Holds|DOES NOT HOLD): (.*)\n {4}measured: (.*)$", re.MULTILINE)
 

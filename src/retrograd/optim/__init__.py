@@ -1,6 +1,7 @@
 """Optimizers and schedules of their learning rate."""
 
 from . import lr_scheduler as lr_scheduler
+from . import zeroth as zeroth
 from .adadelta import Adadelta as Adadelta
 from .adagrad import Adagrad as Adagrad
 from .adam import Adam as Adam
@@ -32,4 +33,5 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "lr_scheduler",
+    "zeroth",
 ]
