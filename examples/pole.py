@@ -14,7 +14,7 @@ LONGEST = 200
 
 def step(states, actions):
     """States [N, 4] (place, speed, angle, its speed) after pushing left (0) or right (1)."""
-    place, speed, angle, turning = states.T
+    _, speed, angle, turning = states.T
     sin, cos = np.sin(angle), np.cos(angle)
     mass = CART + POLE
     push = (
