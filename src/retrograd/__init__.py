@@ -57,6 +57,7 @@ from .execute import interpreter as _interpreter  # noqa: E402, F401
 from .functions import *  # noqa: E402, F403
 from .functions.create import tensor as tensor  # noqa: E402  (not the module)
 from .graph import graph  # noqa: E402
+from .layouts import *  # noqa: E402, F403
 from .tensor import Size, Tensor, device  # noqa: E402
 
 float, double, half = float32, float64, float16
@@ -67,15 +68,18 @@ inf, nan, pi, e = (
     __import__("math").pi,
     __import__("math").e,
 )
-strided = "strided"
 __version__ = "0.1.0"
 
 #: parts that are imported when they are first used, so that importing costs little
 _LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg",
-         "special"}  # fmt: skip
+         "special", "see"}  # fmt: skip
 _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "compile": "compiler.step", "get_num_threads": "threads",
-               "set_num_threads": "threads", "plans": "compiler.explain"}  # fmt: skip
+               "set_num_threads": "threads", "plans": "compiler.explain",
+               "explain": "see.story", "draw": "see.draw",
+               "find_nonfinite": "see.nonfinite"}  # fmt: skip
+_LAZY_NAMES |= {f"{name}{cell}": "nn.functional.recurrent" for cell in ("", "_cell")
+                for name in ("rnn_tanh", "rnn_relu", "gru", "lstm")}  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
@@ -95,6 +99,11 @@ def is_tensor(obj: _Any) -> _Any:
 def is_floating_point(input: _Any) -> _Any:
     """Whether the tensor's type is a floating one."""
     return input.is_floating_point()
+
+
+def is_inference(input: _Any) -> _Any:
+    """Whether the tensor was made in ``inference_mode``."""
+    return input.is_inference()
 
 
 def numel(input: _Any) -> _Any:

@@ -17,6 +17,8 @@ from . import dispatch, errors
 from .dispatch import apply, constant, stand_in
 from .gradients import Bundle, Gradients, gradient_of, set_gradient, shared
 from .ops.op import REGISTRY
+from .parts import Part, both, part_of, whole
+from .replay import Replay
 from .trace import (
     Arg,
     Bound,
@@ -93,9 +95,10 @@ def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
 class _Reverse:
     """The state of one backward pass."""
 
-    def __init__(self, rec: dispatch.Recorder, keep: bool) -> None:
+    def __init__(self, rec: dispatch.Recorder, keep: bool, join: bool = False) -> None:
         self.rec, self.keep = rec, keep
-        #: gradients that wait: (segment, state) or leaf → tensor
+        self.join = join  # gradients of parts are put side by side, not added
+        #: gradients that wait: (segment, state) or leaf → tensor (or Parts)
         self.waiting: dict[Any, Any] = {}
         self.heap: list[tuple[float, int, int]] = []
         self.nodes: dict[tuple[float, int, int], tuple[Segment | None, State]] = {}
@@ -104,6 +107,8 @@ class _Reverse:
         self.freeing: list[tuple[Segment | None, State]] = []
         self.captured: dict[Any, Any] = {}  # wanted non-leaves → gradient
         self.simple = True  # nothing but this trace and its leaves
+        self.replay = Replay()
+        self.gradient: Any = None  # of the operation whose rules are applied
         self.overwritten: dict[Any, tuple[int, str]] = {}
         for s in rec.state.path():
             if s.kind == "backward":
@@ -121,6 +126,8 @@ class _Reverse:
             self._wait(segment, key, g)
             return
         tensor = self._leaf(segment, key)
+        if tensor is None:
+            return  # a parameter that died since: nobody can see its gradient
         if segment is not None:
             history = segment.histories.get(key)
         else:
@@ -129,11 +136,11 @@ class _Reverse:
             self.simple = False
             self._wait(history[0], history[1], g)
             return
-        known = self.leaves.setdefault(id(tensor), (key, tensor))
-        old = self.waiting.get(id(known[1]))
-        self.waiting[id(tensor)] = g if old is None else old + g
+        self.leaves.setdefault(id(tensor), (key, tensor))
+        old = self.waiting.get(id(tensor))
+        self.waiting[id(tensor)] = both(old, g, key.spec)
 
-    def _leaf(self, segment: Segment | None, key: Any) -> Handle:
+    def _leaf(self, segment: Segment | None, key: Any) -> Handle | None:
         if segment is not None:
             self.simple = False
             tensor: Any = segment.saved.get(key)
@@ -152,9 +159,7 @@ class _Reverse:
             order = (-age, -state.depth, id(state))
             self.nodes[order] = node
             heapq.heappush(self.heap, order)
-            self.waiting[node] = g
-        else:
-            self.waiting[node] = old + g
+        self.waiting[node] = both(old, g, state.spec)
 
     # -- the reverse loop -----------------------------------------------------------
 
@@ -163,10 +168,10 @@ class _Reverse:
         rec = self.rec
         while self.heap:
             node = self.nodes.pop(heapq.heappop(self.heap))
-            g = self.waiting.pop(node)
             segment, state = node
             if segment is not None:
                 rec.hold = False  # from here on a run in between does no harm
+            g = whole(self.waiting.pop(node))
             hooks = rec.hooks if segment is None else segment.hooks
             if state in hooks:
                 self.simple = False
@@ -175,10 +180,21 @@ class _Reverse:
                 self.captured[node] = g
             outer, rec.of = rec.of, state
             try:
+                part = self._part(state, g)
+                if part is not None:
+                    self.add(segment, state.inputs[0], part)
+                    continue
                 for key, gx in self.pullback(segment, state, g):
                     self.add(segment, key, gx)
             finally:
                 rec.of = outer
+        for _, leaf in self.leaves.values():
+            self.waiting[id(leaf)] = whole(self.waiting[id(leaf)])
+
+    def _part(self, state: State, g: Any) -> Part | None:
+        if not self.join or state.op is not REGISTRY["slice"]:
+            return None
+        return part_of(state, g) if state.inputs[0].grad else None
 
     def pullback(
         self, segment: Segment | None, state: State, g: Any
@@ -187,6 +203,7 @@ class _Reverse:
         op: Any = state.op
         pairs = []
         count = len(op.inputs)
+        self.gradient = g
         for i, key in enumerate(state.inputs):
             name = op.inputs[min(i, count - 1)]
             rule = op.rules.get(name)
@@ -238,6 +255,9 @@ class _Reverse:
         """A value of the forward pass, as a tensor of this trace."""
         if type(key) is Const:
             return stand_in(key)
+        again = self.replay.value(self, segment, key, user, self.gradient)
+        if again is not None:
+            return again
         line = None
         if segment is None:
             if key in self.overwritten and self.overwritten[key][0] > user.depth:
@@ -341,7 +361,7 @@ def reverse(
     before = rec.grad_mode
     dispatch.set_mode(create_graph)
     try:
-        run = _Reverse(rec, retain_graph)
+        run = _Reverse(rec, retain_graph, join=True)
         rec.hold = True
         targets = set()
         for w in wanted:
@@ -422,7 +442,7 @@ def backward(
 def _accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) -> None:
     meta = leaf._meta
     if meta is not None and meta.hooks:
-        for hook in list(meta.hooks):
+        for hook in list(meta.hooks.values()):
             changed = hook(g)
             if changed is not None:
                 g = changed
@@ -439,7 +459,7 @@ def _accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) -
         finally:
             dispatch.set_mode(before)
     if meta is not None and meta.post_hooks:
-        for hook in list(meta.post_hooks):
+        for hook in list(meta.post_hooks.values()):
             hook(leaf)
 
 

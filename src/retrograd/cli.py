@@ -1,4 +1,4 @@
-"""The command line: ``retrograd train`` and ``retrograd predict``.
+"""The command line: ``retrograd train``, ``predict``, ``explain`` and more.
 
 Whatever goes wrong is one line on standard error and a code: 2 for what the user can
 mend (usage, data, files), 1 for what is wrong inside, 130 and 143 after Ctrl-C and a
@@ -198,6 +198,38 @@ def cache(clear: bool) -> None:
         known = store.files(place) if place.is_dir() else []
         size = sum(size for _, size, _ in known) / 2**20
         click.echo(f"{place}: {len(known)} files, {size:.1f} MiB")
+
+
+@app.command()
+@click.argument("what", default="toy", metavar="[toy|mlp|SCRIPT.py:FUNCTION]")
+@click.option("--level", type=click.Choice(["modules", "operations", "kernels"]),
+         default="modules", show_default=True, help="Level of detail.")  # fmt: skip
+@click.option("--layout", type=click.Choice(["denominator", "numerator"]),
+         default="denominator", show_default=True,
+         help="Gradients as columns, or as rows.")  # fmt: skip
+@click.option("--lang", type=click.Choice(["en", "es", "ko"]),
+         help="Language.  [default: $RETROGRAD_LANG, or en]")  # fmt: skip
+@click.option("--proof", is_flag=True, help="Central differences beside each gradient.")
+@click.option("--precision", type=click.IntRange(1, 17), default=4, show_default=True,
+         help="Digits of numbers.")  # fmt: skip
+@click.option("--format", "form", default="text", show_default=True, help="Of the text.",
+         type=click.Choice(["text", "markdown", "latex", "html", "json"]))  # fmt: skip
+@click.option(
+    "--out", metavar="FILE", help="Write it there.  [default: to the terminal]"
+)
+@click.option("--draw", metavar="FILE",
+         help="Write the drawing there: .svg, .png, .mmd or .dot.")  # fmt: skip
+@click.option("--step", is_flag=True, help="Line by line: Enter, b back, q quit.")
+def explain(what: str, form: str, out: str | None, draw: str | None, step: bool,
+            **options: Any) -> None:  # fmt: skip
+    """Show how a loss and its gradients are computed, line by line.
+
+    toy is the lectures' toy function, mlp their network; or name a function of your own
+    that returns a loss.
+    """
+    from .see.command import explain as command
+
+    command(what, form, out, draw, step, options)
 
 
 @contextlib.contextmanager

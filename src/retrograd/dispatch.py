@@ -55,11 +55,11 @@ class Recorder:
 
     __slots__ = ("state", "pending", "args", "snapshots", "writes", "hooks", "roots",
                  "args_known", "group", "of", "epoch", "count", "eager", "grad_mode",
-                 "inference", "running",
-                 "hold", "targets", "orphans", "capture")  # fmt: skip
+                 "inference", "running", "unsettled", "bases",
+                 "hold", "targets", "orphans", "capture", "region")  # fmt: skip
 
     def __init__(self) -> None:
-        self.roots: dict[tuple[bool, bool], State] = {}
+        self.roots: dict[tuple[bool, bool, bool], State] = {}
         self.args_known: dict[Any, Arg] = {}
         self.group: tuple[str, ...] = ()
         self.of: State | None = None
@@ -76,27 +76,31 @@ class Recorder:
         """Start a new trace at the root."""
         if self.count > TRIE_LIMIT:
             self.roots, self.args_known, self.count = {}, {}, 0
-        root = self.roots.get((self.grad_mode, self.eager))
+        modes = (self.grad_mode, self.eager, self.inference)
+        root = self.roots.get(modes)
         if root is None:
-            root = State(None, "root", self, self.grad_mode)
-            self.roots[self.grad_mode, self.eager] = root
+            root = self.roots[modes] = State(None, "root", self, self.grad_mode)
         self.pending: list[Handle] = []
         self.args: list[Handle] = []
         self.snapshots: dict[int, Array] = {}
         self.writes: list[Handle] = []  # memory that takes a value at the run
         self.targets: dict[int, Any] = {}  # … and what it was as a leaf
+        self.unsettled = False  # … among it what wants gradients, changed under no_grad
+        self.bases: set[int] = set()  # what has pending views, by identity
         self.hooks: dict[State, Any] = {}
         self.state = root
         self.orphans: list[Handle] = []  # parameters that died with work pending
+        self.region: State | None = None  # the checkpoint that is being recorded
         self.epoch += 1
 
     # -- leaves and handles ---------------------------------------------------------
 
     def leaf(self, tensor: Handle, weak: bool = False) -> Arg:
         """Take a materialised tensor into the trace as its next argument."""
-        grad = 0
+        grad, inference = 0, False
         meta = tensor._meta
         if meta is not None:
+            inference = meta.inference
             if meta.base is not None:
                 fresh: Arg | None = _refresh(self, tensor, meta)
                 if fresh is not None:
@@ -106,11 +110,12 @@ class Recorder:
                 # NumPy code may write to it before the work is run.
                 self.snapshots[len(self.args)] = tensor._array.copy()
         array = tensor._array
-        known = (len(self.args), array.shape, array.dtype, grad, weak)
+        known = (len(self.args), array.shape, array.dtype, grad, weak, inference)
         key = self.args_known.get(known)
         if key is None:
             spec = spec_of(tensor)
-            key = self.args_known[known] = Arg(known[0], spec, grad, weak, self)
+            key = Arg(known[0], spec, grad, weak, self, inference)
+            self.args_known[known] = key
         self.args.append(tensor)
         tensor._key = key
         return key
@@ -140,7 +145,7 @@ class Recorder:
         if frame is not None:
             state.line = errors.line_of(frame)
             state.module = errors.module_path(sys._getframe(1), _module_type)
-        state.group, state.of = self.group, self.of
+        state.group, state.of, state.region = self.group, self.of, self.region
         for key in inputs:
             if type(key) is Arg:
                 state.bytes += key.spec.nbytes
@@ -183,9 +188,26 @@ class Recorder:
             for name, key in zip(names, operands, strict=True):
                 if key.grad and name in op.rules:
                     grad = 1
+                    self._check_kept(op, op.rules[name].keeps, operands)
         state = self.event("op", op, tuple(operands), attrs, spec, grad)
         state.view = op.view
+        if op.view:
+            state.inference = operands[0].inference
         return state
+
+    def _check_kept(
+        self, op: type[Op], keeps: tuple[int, ...], operands: list[Any]
+    ) -> None:
+        """RuntimeError where a rule needs a value that promised to need no gradient."""
+        for i in keeps:
+            for key in operands[i:] if op.variadic and i < 0 else [operands[i]]:
+                if key.inference:
+                    raise RuntimeError(
+                        "Inference tensors cannot be saved for backward: "
+                        f"{op.name} at {errors.user_line()} needs the value of "
+                        f"{key.spec!r}, which was made in inference_mode. Use a clone of "
+                        "it, or no_grad instead of inference_mode"
+                    )
 
     def promote(self, op: type[Op], keys: list[Any]) -> list[Any]:
         """Give numbers a type and bring operands to a common one, as *op* asks."""
@@ -374,6 +396,8 @@ def bequeath(tensor: Handle, home: Bound) -> None:
 
 def _held_elsewhere(array: Array) -> bool:
     owner = array if array.base is None else array.base
+    if type(owner) is not np.ndarray or not owner.flags.owndata:
+        return True  # memory of another library: who else knows it cannot be told
     # the tensor's slot (or the view), this frame's one or two names, and the argument
     return sys.getrefcount(owner) > (4 if owner is array else 3)
 
@@ -386,6 +410,7 @@ def alias(out: Handle, source: Handle) -> None:
         meta.base, meta.path = origin.base, origin.path
     else:
         meta.base = source
+    _local.rec.bases.add(id(meta.base))
 
 
 def apply1(op: type[Op], a: Any) -> Any:
@@ -685,6 +710,26 @@ def set_mode(grad: bool) -> None:
         rec.reset()
         return
     rec.mark("mode", grad, {})
+
+
+def set_inference(inference: bool) -> None:
+    """Whether what is made needs no gradient ever, as an event of the trace."""
+    rec = _local.rec
+    if rec.inference == inference:
+        return
+    rec.inference = inference
+    if rec.state.kind == "root" and not rec.args:
+        rec.reset()
+        return
+    rec.mark("inference", inference, {})
+
+
+def settle() -> None:
+    """Called where gradients are recorded again: what was changed in place meanwhile is
+    written now, so that what is recorded next finds the leaf and not a pending value."""
+    rec = _local.rec
+    if rec.unsettled and not rec.running:
+        rec.flush()
 
 
 def set_eager(eager: bool) -> None:

@@ -125,6 +125,11 @@ class Graph:
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from .see.notebook import graph
+
+        return graph(self)
+
 
 def graph(*tensors: Any) -> Graph:
     """The recorded operations that *tensors* depend on, back to the leaves.

@@ -18,6 +18,7 @@ from .dispatch import constant
 from .functions import (
     create,
     decompositions,
+    draws,
     elementwise,
     index,
     indexing,
@@ -28,8 +29,9 @@ from .functions import (
     systems,
 )
 from .functions import elementwise as F
+from .ops.movement import constant_zeros
 from .tensor import Tensor
-from .trace import Handle
+from .trace import Handle, spec_of
 
 #: in the package these names are the functions
 matmul = importlib.import_module(".functions.matmul", __package__)
@@ -43,11 +45,14 @@ _NOT_METHODS = {
     "from_numpy", "full", "hstack", "linspace", "logspace", "meshgrid", "multi_dot",
     "ones", "rand", "randint", "randn", "randperm", "result_type", "scalar_tensor",
     "stack", "tensor", "tril_indices", "triu_indices", "vstack", "zeros", "where",
-    "can_cast", "promote_types", "manual_seed", "seed", "initial_seed",
+    "can_cast", "promote_types", "poisson", "binomial", "rand_like", "randn_like",
+    "randint_like", "manual_seed", "seed", "initial_seed",
     "get_rng_state", "set_rng_state", "cast", "getitem", "normal", "row_stack",
     "real", "imag", "polygamma",
     "broadcast_shapes", "bucketize", "combinations", "isin", "searchsorted",
-    "unravel_index", "vander", "frombuffer", "from_dlpack", "empty_strided",
+    "unravel_index", "vander", "bartlett_window",
+    "blackman_window", "hamming_window", "hann_window", "kaiser_window", "zeros_like",
+    "ones_like", "empty_like", "full_like", "frombuffer", "from_dlpack", "empty_strided",
     "empty_permuted", "range", "fill",
     "lu_unpack", "cdist", "pdist", "matrix_rank", "nuclear_norm", "frobenius_norm",
     "trapezoid", "trapz", "cumulative_trapezoid", "gradient", "histogramdd",
@@ -212,14 +217,11 @@ def _bind_operators() -> None:
         "T": property(lambda self: self.permute(*range(self.ndim)[::-1])),
         "mT": property(lambda self: self.transpose(-2, -1)),
         "where": lambda self, condition, other: F.where(condition, self, other),
-        "new_tensor": lambda self, data, **k: create.tensor(
-            data, **{"dtype": self.dtype, **k}
-        ),
         "copy_": lambda self, source, non_blocking=False: self._assign(
             _cast_like(source, self)
         ),
         "fill_": _fill,
-        "zero_": lambda self: _fill(self, 0),
+        "zero_": lambda self: self._assign(constant_zeros(spec_of(self))),
     }
     casts = {
         "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16,
@@ -232,10 +234,8 @@ def _bind_operators() -> None:
     members["type_as"] = lambda self, other: self.type(other.dtype)
     for name, member in members.items():
         setattr(Tensor, name, member)
-    for name in ("uniform", "normal", "bernoulli", "exponential", "random"):
-        draw = getattr(random, f"{name}_like", None)
-        if draw is not None:
-            setattr(Tensor, f"{name}_", _in_place(draw, f"{name}_"))
+    for name in draws.__all__:
+        setattr(Tensor, name, getattr(draws, name))
 
 
 def _cast_like(source: Any, target: Any) -> Any:

@@ -15,9 +15,10 @@ import numpy as np
 
 from . import dispatch, dtypes, errors
 from .dispatch import Recorder, apply, apply1
-from .execute.interpreter import follow, view_path
+from .execute.interpreter import view_path
 from .ops.core import Clone
 from .ops.op import REGISTRY, Spec
+from .strides import follow_model, model
 from .trace import Arg, Failed, Handle, Meta, State, memory_of, meta_of, spec_of
 
 
@@ -64,15 +65,27 @@ def _fitting(x: Any, new: Any) -> Any:
 
 def _shares(path: tuple[Any, ...], spec: Spec) -> bool:
     """Whether the views of *path* lead into the memory of a tensor of that shape."""
-    strides, step = [], 1
-    for n in reversed(spec.shape):
-        strides.append(step)
-        step *= n
-    one = np.zeros(1, np.int8)
-    whole = np.lib.stride_tricks.as_strided(one, spec.shape, strides[::-1])
-    return follow(whole, path).base is not None and np.may_share_memory(
-        follow(whole, path), whole
-    )
+    return follow_model(model(spec.shape), path) is not None
+
+
+def _refuse_overlap(x: Any, root: Any) -> None:
+    """RuntimeError where several elements of *x* are one place in memory."""
+    if type(x._key) is State:
+        steps = view_path(x._key, root._key)
+        if not any(name in ("expand", "as_strided") for name, _ in steps):
+            return
+        array = follow_model(model(spec_of(root).shape), steps)
+        if array is None:
+            return
+    else:
+        array = x._array
+    pairs = zip(array.shape, array.strides, strict=True)
+    if any(n > 1 and step == 0 for n, step in pairs):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor "
+            f"{spec_of(x)!r} refers to a single memory location. Please clone() the "
+            f"tensor before performing the operation\n  at {errors.user_line()}"
+        )
 
 
 def _materialized(x: Any) -> bool:
@@ -107,9 +120,19 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
             root = x if meta is None or meta.base is None else meta.base
         elif not meta.path and not _shares(steps, spec_of(root)):
             meta.base, root = None, x
+    if root is not x:
+        _refuse_overlap(x, root)
     detached = meta is not None and any(name == "detach" for name, _ in meta.path)
+    if not rec.inference and not detached and x.is_inference():
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed. "
+            f"Make a clone of it first\n  at {errors.user_line()}"
+        )
     _check(rec, x, x if detached else root)
     tracked = rec.grad_mode and (new.requires_grad or x.requires_grad)
+    if tracked and not new.requires_grad and spec_of(new).dtype.is_floating_point:
+        # what is replaced gets a gradient of zeros
+        new = apply(REGISTRY["where"], False, x, new)
     if _materialized(x) and _materialized(root) and not tracked:
         _write(rec, x, root, new)
         return False
@@ -124,6 +147,8 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
 
 def _aliases(rec: Recorder, root: Any) -> list[Any]:
     """Pending views of *root*."""
+    if id(root) not in rec.bases:
+        return []
     return [
         t
         for t in rec.pending
@@ -139,9 +164,7 @@ def _write(rec: Recorder, x: Any, root: Any, new: Any) -> None:
     array = x._array
     # the slot, this name and the argument of getrefcount
     alone = array.base is None and sys.getrefcount(array) <= 3
-    # A leaf that requires gradients is written at once: what is recorded next must
-    # find the leaf, not the pending value that replaces it.
-    if root is x and alone and not x.requires_grad and not _aliases(rec, x):
+    if root is x and alone and not _aliases(rec, x):
         key = new._key or rec.leaf(new)
         if type(key) is not State:
             key = apply1(Clone, new)._key
@@ -156,6 +179,8 @@ def _write(rec: Recorder, x: Any, root: Any, new: Any) -> None:
 
 def _later(rec: Recorder, x: Any, key: State) -> None:
     """Write the value *key* to the memory of *x* when the work is run."""
+    if x.requires_grad and not key.grad:
+        rec.unsettled = True
     target = rec.targets.get(id(x))
     if target is None:
         target = x._key or rec.leaf(x)
@@ -172,7 +197,13 @@ def _replace(rec: Recorder, x: Any, new: Any) -> None:
     views = [(t, view_path(t._key, x._key)) for t in _aliases(rec, x)]
     if type(new._key) is not State or new._key.recorder is not rec or new._key.view:
         new = apply1(Clone, new)
-    old, key = x._key, new._key
+    old = x._key
+    if type(old) is State and old.grad and not rec.grad_mode:
+        # without gradients only the numbers change: the history stays what it was
+        dispatch.set_mode(True)
+        new = apply(REGISTRY["_overwrite"], x, new)
+        dispatch.set_mode(False)
+    key = new._key
     if x._meta is not None and x._meta.history is not None:
         segment, state = x._meta.history
         segment.overwritten[state] = errors.user_line()
@@ -234,7 +265,7 @@ def share(source: Any) -> Any:
     """A tensor on the same memory without history: ``detach`` and ``.data``."""
     key = source._key
     if type(key) is State or type(key) is Failed:
-        return apply1(REGISTRY["detach"], source)
+        return apply(REGISTRY["detach"], source)
     out: Any = object.__new__(dispatch._tensor_type)
     out._key, out._array, out._grad, out._meta = None, source._array, None, None
     meta = meta_of(out)
@@ -243,7 +274,8 @@ def share(source: Any) -> Any:
         meta.base, meta.path = origin.base, (*origin.path, ("detach", ()))
     else:
         meta.base, meta.path = source, (("detach", ()),)
-    meta.exposed = origin is not None and origin.exposed
+    if origin is not None:
+        meta.exposed, meta.inference = origin.exposed, origin.inference
     return out
 
 
@@ -251,6 +283,8 @@ def set_data(x: Any, value: Any) -> None:
     """``x.data = value``: *x* takes over the memory of *value*."""
     rec = dispatch.recorder()
     dispatch.realize(value)
+    if value._array is x._array and x._array is not None:
+        return  # x.data += 1 changed the memory, and now gives it back
     if type(x._key) in (State, Arg):
         rec.flush()
     x._array = value._array

@@ -11,36 +11,40 @@ from . import dtypes
 from .ops.op import Array
 from .trace import State
 
-PRECISION, THRESHOLD, EDGE, WIDTH = 4, 1000, 3, 80
+PRECISION, THRESHOLD, EDGE, WIDTH = 4, 1000.0, 3, 80
+SCIENTIFIC: bool | None = None  # None: as suits the numbers
 
 
 class _Format:
-    """One width and style for all elements of a tensor."""
+    """One width and style for all elements of a tensor.
+
+    What decides are the finite numbers that are not zero.
+    """
 
     def __init__(self, values: Array) -> None:
         self.floating = values.dtype.kind == "f"
-        self.scientific = self.whole = False
-        finite = values[np.isfinite(values)] if self.floating else values
-        nonzero = (
-            np.abs(finite[finite != 0].astype(np.float64)) if self.floating else finite
-        )
+        self.scientific, self.whole, self.width = False, True, 1
         if self.floating:
-            self.whole = bool(np.all(finite == np.ceil(finite)))
-            if nonzero.size:
-                low, high = float(nonzero.min()), float(nonzero.max())
-                limit = high > 1e8 or high / low > 1000
-                self.scientific = limit or (not self.whole and low < 1e-4)
-        texts = [self._text(v) for v in values.reshape(-1).tolist()]
-        self.width = max(map(len, texts), default=0)
+            values = values[np.isfinite(values) & (values != 0)]
+            if not values.size:
+                return
+            size = np.abs(values.astype(np.float64))
+            low, high = size.min(), size.max()
+            with np.errstate(over="ignore"):
+                wide = high / low > 1000 or high > 1e8 or low < 1e-4
+            self.scientific = bool(wide) if SCIENTIFIC is None else SCIENTIFIC
+            self.whole = bool(np.all(values == np.ceil(values)))
+        texts = map(self._text, values.reshape(-1).tolist())
+        self.width = max(1, *map(len, texts), 0)
 
     def _text(self, v: Any) -> str:
         if not self.floating:
             return str(v)
-        if not math.isfinite(v):
-            return str(v)
         if self.scientific:
             return f"{v:.{PRECISION}e}"
-        return f"{v:.0f}." if self.whole else f"{v:.{PRECISION}f}"
+        if not self.whole:
+            return f"{v:.{PRECISION}f}"
+        return f"{v:.0f}." if math.isfinite(v) else str(v)
 
     def __call__(self, v: Any) -> str:
         return self._text(v).rjust(self.width)
@@ -50,8 +54,10 @@ def _rows(a: Array, form: _Format, indent: int, cut: bool) -> str:
     if a.ndim == 0:
         return form(a.item())
     if a.ndim == 1:
-        per_line = max(1, (WIDTH - indent) // max(1, form.width + 2))
-        if cut and len(a) > 2 * EDGE:
+        per_line = max(1, (WIDTH - indent) // (form.width + 2))
+        if cut and not EDGE:
+            items = ["..."]
+        elif cut and len(a) > 2 * EDGE:
             items = [form(v) for v in a[:EDGE].tolist()] + [" ..."]
             items += [form(v) for v in a[-EDGE:].tolist()]
         else:
@@ -62,7 +68,7 @@ def _rows(a: Array, form: _Format, indent: int, cut: bool) -> str:
         return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
     if cut and len(a) > 2 * EDGE:
         parts = [_rows(x, form, indent + 1, cut) for x in a[:EDGE]] + ["..."]
-        parts += [_rows(x, form, indent + 1, cut) for x in a[-EDGE:]]
+        parts += [_rows(x, form, indent + 1, cut) for x in a[len(a) - EDGE :]]
     else:
         parts = [_rows(x, form, indent + 1, cut) for x in a]
     return "[" + ("," + "\n" * (a.ndim - 1) + " " * (indent + 1)).join(parts) + "]"
@@ -79,27 +85,44 @@ def _shown(a: Array) -> Array:
 
 def text(tensor: Any) -> str:
     """``tensor([...])`` with the type, and what the gradient comes from."""
-    array = tensor._value()
+    kind = type(tensor)
+    plain = kind.__name__ in ("Tensor", "Parameter", "Buffer")
+    prefix = "tensor(" if plain else f"{kind.__name__}("
+    array, dtype = tensor._value(), tensor.dtype
     if array.dtype.kind not in "fiub":
         array = array.astype(np.float32)
-    cut = array.size > THRESHOLD
+    usual = dtype in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_)
     notes = []
     if array.size == 0:
         body = "[]"
-        if array.ndim != 1:
-            notes.append(f"size={tuple(tensor.shape)}")
+        usual = dtype is dtypes.get_default_dtype()
     else:
-        body = _rows(array, _Format(_shown(array) if cut else array), 7, cut)
-    dtype = tensor.dtype
-    plain = (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_)
-    if dtype not in plain or (array.size == 0 and dtype is dtypes.int64):
+        cut = array.size > THRESHOLD
+        form = _Format(_shown(array) if cut else array)
+        body = _rows(array, form, len(prefix), cut)
+    if array.ndim != 1 if array.size == 0 else not EDGE:
+        notes.append(f"size={tuple(tensor.shape)}")
+    if not usual:
         notes.append(f"dtype={dtype!r}")
     fn = tensor.grad_fn
     if fn is not None:
         notes.append(f"grad_fn=<{fn.name()}>")
     elif tensor.requires_grad:
         notes.append("requires_grad=True")
-    return f"tensor({', '.join([body, *notes])})"
+    return _noted(prefix + body, notes, len(prefix))
+
+
+def _noted(body: str, notes: list[str], indent: int) -> str:
+    """The notes after the numbers, on a line of their own where that one is full."""
+    used = len(body) - body.rfind("\n") + 1
+    for note in notes:
+        if used + len(note) + 2 > WIDTH:
+            body += ",\n" + " " * indent + note
+            used = indent + len(note)
+        else:
+            body += ", " + note
+            used += len(note) + 2
+    return body + ")"
 
 
 __all__ = ["State", "text"]

@@ -16,8 +16,10 @@ from . import backward as _backward
 from . import dispatch, dtypes, errors, mutate
 from .dispatch import apply1, constant, realize
 from .gradients import gradient_of, release, set_gradient
+from .hooks import RemovableHandle
 from .ops.core import Clone
 from .ops.op import Array, Spec
+from .strides import lies, row_major
 from .trace import Arg, Failed, Handle, State, memory_of, meta_of, spec_of
 
 
@@ -90,31 +92,14 @@ class GradFn:
         return f"<{self.name()} at {self.state.line}>"
 
 
-class RemovableHandle:
-    """Takes a hook away again: ``handle.remove()``, or a ``with`` block."""
-
-    def __init__(self, hooks: list[Any], hook: Any) -> None:
-        self._hooks, self._hook = hooks, hook
-
-    def remove(self) -> None:
-        if self._hook in self._hooks:
-            self._hooks.remove(self._hook)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
-
-
 class StateHooks:
     """What is to happen when the gradient of a computed value is known."""
 
     def __init__(self) -> None:
-        self.functions: list[Callable[[Any], Any]] = []
+        self.functions: dict[int, Callable[[Any], Any]] = {}
 
     def run(self, g: Any) -> Any:
-        for function in list(self.functions):
+        for function in list(self.functions.values()):
             changed = function(g)
             if changed is not None:
                 g = changed
@@ -201,19 +186,26 @@ class Tensor(Handle):
         return False
 
     def is_contiguous(self, **_: Any) -> bool:
+        """Whether the elements lie in row-major order without gaps."""
+        key = self._key
+        if type(key) is State:
+            return not key.view or bool(lies(self)[0].flags.c_contiguous)
         return bool(self._value().flags.c_contiguous)
 
     def contiguous(self, **_: Any) -> Any:
         """The same values in row-major memory."""
-        if type(self._key) is State and not self._key.view:
-            return self
         return self if self.is_contiguous() else self.clone()
 
     def stride(self, dim: int | None = None) -> Any:
         """Steps between neighbours along each dimension, in elements."""
-        array = self._value()
-        steps = tuple(s // array.itemsize for s in array.strides)
+        array = lies(self)[0]
+        # in row-major order a dimension of length 1 or 0 has no step of its own
+        steps = row_major(array.shape) if array.flags.c_contiguous else array.strides
         return steps if dim is None else steps[dim]
+
+    def storage_offset(self) -> int:
+        """Where the first element lies in the memory that is shared, in elements."""
+        return lies(self)[1]
 
     def data_ptr(self) -> int:
         return int(self._value().ctypes.data)
@@ -307,13 +299,19 @@ class Tensor(Handle):
 
         return text(self)
 
+    def _repr_html_(self) -> str:
+        from .see.notebook import tensor
+
+        return tensor(self)
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         if not self.is_leaf:
             raise RuntimeError(
                 "Only Tensors created explicitly by the user support pickling and "
                 "deepcopy; use detach() first"
             )
-        return _rebuild, (type(self), self._value().copy(), self.requires_grad)
+        kind = Tensor if type(self) is Held else type(self)
+        return _rebuild, (kind, self._value().copy(), self.requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) in memo:
@@ -355,8 +353,9 @@ class Tensor(Handle):
         key = self._key
         if key is None and self._meta is not None:
             key = self._fresh()
-        if key is not None:
+        if key is not None and (key.grad or type(key) is not State):
             return bool(key.grad)
+        # a pending value here was written under no_grad, which leaves this as it was
         meta = self._meta
         return meta is not None and (meta.requires_grad or meta.history is not None)
 
@@ -378,6 +377,11 @@ class Tensor(Handle):
                 "you can only change requires_grad flags of leaf variables. Use "
                 "detach() to get a tensor without history"
             )
+        if requires_grad and not dispatch.recorder().inference and self.is_inference():
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is "
+                f"not allowed: use a clone of it\n  at {errors.user_line()}"
+            )
         self._value()
         meta = meta_of(self)
         meta.requires_grad = requires_grad
@@ -390,16 +394,16 @@ class Tensor(Handle):
     @property
     def is_leaf(self) -> bool:
         key = self._key or self._fresh()
-        if type(key) is State:
-            return not key.grad
+        if type(key) is State and key.grad:
+            return False
         meta = self._meta
         return meta is None or meta.history is None
 
     @property
     def grad_fn(self) -> GradFn | None:
         key = self._key or self._fresh()
-        if type(key) is State:
-            return GradFn(None, key) if key.grad else None
+        if type(key) is State and key.grad:
+            return GradFn(None, key)
         meta = self._meta
         return None if meta is None or meta.history is None else GradFn(*meta.history)
 
@@ -467,22 +471,32 @@ class Tensor(Handle):
         else:
             meta = meta_of(self)
             release(self)
-            functions = meta.hooks = meta.hooks if meta.hooks is not None else []
-        functions.append(hook)
+            functions = meta.hooks = meta.hooks if meta.hooks is not None else {}
         return RemovableHandle(functions, hook)
 
     def register_post_accumulate_grad_hook(
         self, hook: Callable[[Any], Any]
     ) -> RemovableHandle:
         """Call ``hook(tensor)`` after ``tensor.grad`` of this leaf was added to."""
+        if not self.requires_grad:
+            raise RuntimeError(
+                "cannot register a hook on a tensor that doesn't require gradient"
+            )
+        if not self.is_leaf:
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
         meta = meta_of(self)
         release(self)
-        meta.post_hooks = meta.post_hooks if meta.post_hooks is not None else []
-        meta.post_hooks.append(hook)
+        meta.post_hooks = meta.post_hooks if meta.post_hooks is not None else {}
         return RemovableHandle(meta.post_hooks, hook)
 
     def retain_grad(self) -> None:
         """Keep the gradient of this computed tensor in ``.grad``."""
+        if not self.requires_grad:
+            raise RuntimeError(
+                "can't retain_grad on Tensor that has requires_grad=False"
+            )
         meta = meta_of(self)
         if self.is_leaf or meta.retains_grad:
             return
@@ -497,7 +511,7 @@ class Tensor(Handle):
                 old = tensor._grad
                 tensor._grad = g.clone() if old is None else old + g
 
-        self._state_hooks().functions.append(keep)
+        RemovableHandle(self._state_hooks().functions, keep)
 
     @property
     def retains_grad(self) -> bool:
@@ -526,8 +540,17 @@ class Tensor(Handle):
         """A copy in memory of its own, through which gradients flow."""
         return apply1(Clone, self)
 
+    def is_inference(self) -> bool:
+        """Whether this was made in ``inference_mode``."""
+        key, meta = self._key, self._meta
+        if type(key) is State:
+            return bool(key.inference)
+        return meta is not None and meta.inference
+
     @property
     def _version(self) -> int:
+        if self.is_inference():
+            raise RuntimeError("Inference tensors do not track version counter.")
         return memory_of(self)[0]
 
     @property
@@ -584,7 +607,19 @@ def _rebuild(cls: type[Any], array: Array, requires_grad: bool) -> Any:
     return out.requires_grad_() if requires_grad else out
 
 
-class Parameter(Tensor):
+class Held(Tensor):
+    """A tensor with an identity in traces, as those that a module keeps have."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        # Pending work may still need the values: an heir keeps them until it is run.
+        meta = self._meta
+        if meta is not None and meta.home is not None:
+            dispatch.bequeath(self, meta.home)
+
+
+class Parameter(Held):
     """A tensor that a module learns: a leaf that requires a gradient.
 
     It has an identity in traces: a training step finds it without looking for it.
@@ -609,14 +644,8 @@ class Parameter(Tensor):
     def __repr__(self, **_: Any) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
-    def __del__(self) -> None:
-        # Pending work may still need the values: an heir keeps them until it is run.
-        meta = self._meta
-        if meta is not None and meta.home is not None:
-            dispatch.bequeath(self, meta.home)
 
-
-class Buffer(Tensor):
+class Buffer(Held):
     """A long-lived tensor of a module that is not learned, such as a running mean."""
 
     __slots__ = ()

@@ -19,6 +19,8 @@ from .ops.op import Array, Op, Spec
 
 #: counts what may change the meaning of a module: writes to attributes, hooks, new keys
 changes = [0]
+#: counts writes to the options and the state of optimizers
+settings = [0]
 
 
 class Handle:
@@ -49,8 +51,8 @@ class Meta:
     #: counts the writes to this memory; one list for all aliases
     memory: list[int] | None = None
     exposed = False  # NumPy code may hold the memory
-    hooks: list[Any] | None = None
-    post_hooks: list[Any] | None = None
+    hooks: dict[int, Any] | None = None
+    post_hooks: dict[int, Any] | None = None
     retains_grad = False
     home: Bound | None = None
     inference = False
@@ -60,14 +62,20 @@ class Meta:
 class Arg:
     """A leaf of the running trace, by position. One object for a (position, spec)."""
 
-    __slots__ = ("index", "spec", "grad", "weak", "recorder")
+    __slots__ = ("index", "spec", "grad", "weak", "inference", "recorder")
 
     def __init__(
-        self, index: int, spec: Spec, grad: int, weak: bool, recorder: Any
+        self,
+        index: int,
+        spec: Spec,
+        grad: int,
+        weak: bool,
+        recorder: Any,
+        inference: bool = False,
     ) -> None:
         self.index, self.spec, self.weak = index, spec, weak
         self.grad = grad  # 0: none, 1: a leaf that wants one, 2: has a history
-        self.recorder = recorder
+        self.inference, self.recorder = inference, recorder
 
 
 class Bound:
@@ -75,7 +83,7 @@ class Bound:
 
     __slots__ = ("ref", "spec", "grad", "__weakref__")
     recorder = None
-    weak = False
+    weak = inference = False
 
     def __init__(self, tensor: Handle, spec: Spec, grad: int) -> None:
         self.ref, self.spec, self.grad = weakref.ref(tensor), spec, grad
@@ -87,6 +95,7 @@ class Const:
     __slots__ = ("value", "spec", "weak")
     recorder = None
     grad = 0
+    inference = False
 
     def __init__(self, value: Any, dtype: dtypes.dtype) -> None:
         try:
@@ -104,7 +113,7 @@ class Failed:
     __slots__ = ("spec", "error")
     recorder = None
     grad = 0
-    weak = False
+    weak = inference = False
 
     def __init__(self, spec: Spec, error: BaseException) -> None:
         self.spec, self.error = spec, error
@@ -114,12 +123,14 @@ class State:
     """One event after another: a node of the graph and a place in the trie.
 
     ``kind`` is "op", or "root", "line", "mode", "write" (memory of ``inputs[0]`` takes
-    the value ``inputs[1]``), "inplace" (a pending value was replaced), "backward".
+    the value ``inputs[1]``), "inplace" (a pending value was replaced), "backward",
+    "checkpoint" and "end" of one: between them, ``region`` is the former.
     """
 
     __slots__ = ("next", "parent", "depth", "kind", "op", "inputs", "attrs", "spec",
                  "grad", "grad_mode", "recorder", "line", "module", "group", "of",
-                 "view", "plans", "bytes", "lines", "many")  # fmt: skip
+                 "view", "plans", "bytes", "lines", "many", "region",
+                 "inference")  # fmt: skip
     weak = False
 
     def __init__(
@@ -144,7 +155,9 @@ class State:
         self.line, self.module = "", None
         self.group: tuple[str, ...] = ()
         self.of: State | None = None
+        self.region: State | None = None
         self.view = False
+        self.inference: bool = recorder is not None and recorder.inference
         self.plans: dict[Any, Any] | None = None
         self.lines: dict[Any, State] | None = None
         self.many: set[Any] | None = None
@@ -226,7 +239,48 @@ def kept_by(state: State) -> set[Any]:
         for j in rule.keeps:
             first = len(op.inputs) - 1
             kept.update(state.inputs[first:] if j < 0 else (state.inputs[j],))
+    if state.region is not None:
+        again = [k for k in kept if shared_region(k, state) is not None]
+        kept.difference_update(again)
+        for key in again:
+            kept |= entering(key)
     return {k for k in kept if type(k) is not Const}
+
+
+def within(key: Any, region: State) -> bool:
+    """Whether *key* was recorded in a region, or in one inside it."""
+    inner = key.region if type(key) is State else None
+    while inner is not None and inner is not region:
+        inner = inner.region
+    return inner is region
+
+
+def shared_region(key: Any, user: State) -> State | None:
+    """The innermost region that has both."""
+    region = key.region if type(key) is State else None
+    while region is not None and not within(user, region):
+        region = region.region
+    return region
+
+
+def entering(key: State) -> frozenset[Any]:
+    """The values outside the outermost region of *key* from which it is recomputed."""
+    region: Any = key.region
+    while region.region is not None:
+        region = region.region
+    known: dict[State, frozenset[Any]] = region.attrs.setdefault("entering", {})
+    stack = [key]
+    while stack:
+        state = stack[-1]
+        inside = [k for k in state.inputs if within(k, region)]
+        missing = [k for k in inside if k not in known]
+        if missing:
+            stack.extend(missing)
+            continue
+        outside = {k for k in state.inputs if k not in inside and type(k) is not Const}
+        known[state] = frozenset(outside.union(*(known[k] for k in inside)))
+        stack.pop()
+    return known[key]
 
 
 def memory_of(tensor: Handle) -> list[int]:

@@ -71,3 +71,25 @@ def test_nan_and_infinity_stay_in_their_row_and_column() -> None:
     got = (rg.tensor(a) @ rg.tensor(b)).numpy()
     np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
     np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
+
+
+@pytest.mark.parametrize("m", [1, 6, 33])
+@pytest.mark.parametrize("batch", [(4,), (3, 5), (1, 7), (2, 1)])
+@pytest.mark.parametrize("layout", ["n", "t", "between"])
+def test_batches_that_meet_one_matrix(m: int, batch: Any, layout: str) -> None:
+    k, n = 20, 70
+    b = made(k, n, dtype="float64", seed=2)
+    if layout == "n":
+        a = made(*batch, m, k, dtype="float64", seed=1)
+        ta = rg.tensor(a)
+    elif layout == "t":  # each matrix lies column by column
+        a = made(*batch, k, m, dtype="float64", seed=1).swapaxes(-1, -2)
+        ta = rg.tensor(np.ascontiguousarray(a.swapaxes(-1, -2))).transpose(-1, -2)
+    else:  # the batch lies between rows and columns
+        raw = made(m, *batch, k, dtype="float64", seed=1)
+        a = np.moveaxis(raw, 0, -2)
+        ta = rg.tensor(raw).movedim(0, -2)
+    got = (ta @ rg.tensor(b)).numpy()
+    np.testing.assert_allclose(got, a @ b, rtol=1e-11, atol=1e-11)
+    turned = (ta @ rg.tensor(np.ascontiguousarray(b.T)).t()).numpy()
+    np.testing.assert_allclose(turned, a @ b, rtol=1e-11, atol=1e-11)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -130,18 +129,73 @@ def test_functions_without_an_optimizer() -> None:
     assert f.variants
 
 
-def test_what_draws_random_numbers_runs_as_it_is_and_says_why() -> None:
-    @rg.compile
+def test_random_numbers_are_those_of_the_function() -> None:
     def f(x: Any) -> Any:
         return F.dropout(x, 0.5)
 
-    seen = set()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for _ in range(30):
-            seen.add(tuple(f(rg.ones(64)).tolist()))
-    assert len(seen) == 30
-    assert len([w for w in caught if "rg.compile" in str(w.message)]) == 1
+    found = []
+    for function in (f, rg.compile(f)):
+        rg.manual_seed(3)
+        found.append([function(rg.ones(64)).tolist() for _ in range(20)])
+        assert rg.rand(1).item() > 0  # and the generator is where it would be
+        found[-1].append(rg.rand(3).tolist())
+    assert found[0] == found[1]
+    assert len(set(map(tuple, found[1][:-1]))) == 20
+
+
+def test_gradients_of_what_a_compiled_function_gives() -> None:
+    model, _, _ = training(rg.optim.SGD)
+
+    @rg.compile
+    def forward(x: Any) -> Any:
+        return model(x).square().sum()
+
+    for i in range(10):
+        x = rg.full((3, 4), float(i))
+        model.zero_grad()
+        forward(x).backward()
+        found = [p.grad.clone() for p in model.parameters()]
+        model.zero_grad()
+        model(x).square().sum().backward()
+        for p, g in zip(model.parameters(), found, strict=True):
+            assert rg.allclose(p.grad, g, rtol=1e-5, atol=1e-6)
+    assert forward.variants
+
+
+def test_threads_have_calls_of_their_own() -> None:
+    import threading
+
+    @rg.compile
+    def f(x: Any) -> Any:
+        return (x @ x.T).tanh().sum(1)
+
+    wrong: list[int] = []
+
+    def work(n: int) -> None:
+        x = np.random.default_rng(n).normal(size=(40, 40)).astype(np.float32)
+        want = np.tanh(x @ x.T).sum(1)
+        for _ in range(60):
+            if not np.allclose(f(rg.tensor(x)).numpy(), want, atol=1e-3):
+                wrong.append(n)
+
+    workers = [threading.Thread(target=work, args=(n,)) for n in range(3)]
+    for w in workers:
+        w.start()
+    for w in workers:
+        w.join()
+    assert not wrong
+
+
+def test_an_argument_that_requires_gradients_gets_them() -> None:
+    @rg.compile
+    def f(x: Any) -> Any:
+        return (x * x).sum()
+
+    for i in range(8):
+        f(rg.full((3,), float(i)))
+    x = rg.full((3,), 5.0, requires_grad=True)
+    f(x).backward()
+    assert x.grad.tolist() == [10.0] * 3
 
 
 def test_a_label_out_of_range_is_an_error_with_its_line() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 import retrograd as rg
-from retrograd.autograd import Function, grad, gradcheck, gradgradcheck
+from retrograd.autograd import Function, grad, gradcheck, gradgradcheck, no_grad
 
 
 def leaf(*values):
@@ -144,6 +144,17 @@ def test_gradcheck_refuses_kinks_by_name():
         gradcheck(rg.relu, (leaf(1.0, 0.0),))
 
 
+def test_gradcheck_of_a_function_that_asks_for_derivatives():
+    def penalty(x, w):
+        (g,) = grad((x * w).tanh().sum(), x, create_graph=True)
+        return (g**2).sum()
+
+    assert gradcheck(penalty, (leaf(0.5, 1.5), leaf(0.3, -0.7)))
+    assert gradgradcheck(lambda x: grad(x**3, x, create_graph=True)[0], (leaf(0.5),))
+    with no_grad():
+        assert gradcheck(lambda x: grad(x**3, x, create_graph=True)[0], (leaf(0.5),))
+
+
 def test_gradgradcheck():
     assert gradgradcheck(lambda x, y: (x * y).exp() * x, (leaf(0.5), leaf(0.3)))
 
@@ -164,3 +175,28 @@ def test_grad_fn_can_be_walked():
     assert y.grad_fn.name() == "ExpBackward0"
     assert y.grad_fn.next_functions[0][0].name() == "MulBackward0"
     assert x.grad_fn is None and x.is_leaf and not y.is_leaf
+
+
+def test_what_backward_keeps_under_pytorchs_names():
+    graph, profiler = rg.autograd.graph, rg.autograd.profiler
+    x = rg.tensor([1.0, 2.0], requires_grad=True)
+    with graph.save_on_cpu(), graph.disable_saved_tensors_hooks("not here"):
+        with profiler.record_function("forward"):
+            y = (x * x).exp()
+        y.sum().item()
+    graph.increment_version([x])
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+    y = (x * 1).exp()
+    graph.increment_version(y)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+    for refused in (
+        lambda: graph.saved_tensors_hooks(abs, abs),
+        graph.allow_mutation_on_saved_tensors,
+        lambda: graph.register_multi_grad_hook([x], print),
+        profiler.profile,
+    ):
+        with pytest.raises(NotImplementedError, match="use|change|rg.plans"):
+            refused()
+    assert profiler.record_function("f")(abs)(-1) == 1

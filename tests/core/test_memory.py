@@ -1,5 +1,7 @@
 """In-place operations, views and shared memory, as users of PyTorch expect them."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -138,3 +140,23 @@ def test_results_own_their_memory():
     for y in (x + 0, x.expand(4, 2, 3).clone(), x.sum(), rg.relu(x)):
         array = y.numpy()
         assert array.flags.writeable and not np.shares_memory(array, x.numpy())
+
+
+def test_parameters_that_died_before_backward():
+    """Nobody can see their gradients; those of others are as they were."""
+
+    def program(x):
+        rg.manual_seed(0)
+        net = rg.nn.Sequential(rg.nn.Linear(3, 8), rg.nn.Linear(8, 3))
+        return net(x).sum()
+
+    found = []
+    for read in (False, True):
+        x = rg.ones(4, 3, requires_grad=True)
+        loss = program(x)
+        gc.collect()
+        if read:
+            loss.item()
+        loss.backward()
+        found.append(x.grad.tolist())
+    assert found[0] == found[1]

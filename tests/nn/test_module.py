@@ -722,3 +722,18 @@ def test_a_parameter_may_die_with_its_work_pending() -> None:
     assert len(y.tolist()) == 1
     nn.Linear(2, 2)(x).sum().backward()
     assert len(x.grad.tolist()[0]) == 2
+
+
+def test_a_buffer_that_goes_with_work_pending_is_still_there_for_it() -> None:
+    m = rg.nn.Module()
+    for k in range(3):
+        m.register_buffer("scale", rg.tensor([2.0, 3.0]))
+        out = m.scale * 2
+        if k == 1:
+            m.scale = rg.zeros(2)
+        del m.scale
+        assert out.tolist() == [4.0, 6.0]
+    m.register_buffer("scale", rg.tensor([2.0]))
+    again = pickle.loads(pickle.dumps(m))
+    assert type(again.scale) is rg.Tensor
+    assert again.scale.tolist() == copy.deepcopy(m).scale.tolist() == [2.0]

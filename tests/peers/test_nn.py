@@ -116,6 +116,13 @@ POOLING = [
     C("AdaptiveMaxPool1d", 4, on=L), C("AdaptiveMaxPool2d", (3, 5), on=P),
     C("LPPool1d", 2, 3, on=uniform(0.1, 1, *L)),
     C("LPPool2d", 2, 2, on=uniform(0.1, 1, *P)),
+    C("AdaptiveMaxPool3d", (2, 3, None), on=V),
+    C("AdaptiveMaxPool2d", (3, 5), return_indices=True, on=P),
+    C("LPPool3d", 2, 2, on=uniform(0.1, 1, *V)),
+    C("PixelShuffle", 2, on=P), C("PixelUnshuffle", 4, on=(2, 3, 4, 8)),
+    C("ChannelShuffle", 2, on=P), C("Upsample", scale_factor=2, on=P),
+    C("Upsample", (3, 11), mode="bicubic", align_corners=True, on=P),
+    C("UpsamplingNearest2d", (4, 3), on=P), C("UpsamplingBilinear2d", (9, 3), on=P),
 ]  # fmt: skip
 NORMS = [
     C("BatchNorm1d", 6), C("BatchNorm1d", 4, on=L),
@@ -164,6 +171,11 @@ LOSSES = [
     C("MultiMarginLoss", 2, 0.5, weights, on=[X, ints(0, 6, 4)]),
     C("TripletMarginLoss", on=[X, X, X]),
     C("TripletMarginLoss", 0.5, swap=True, on=[X, X, X]),
+    C("TripletMarginWithDistanceLoss", margin=0.5, swap=True, on=[X, X, X]),
+    C("MultiLabelMarginLoss", on=[X, ints(-1, 6, *X)]),
+    C("MultiLabelSoftMarginLoss", weights, on=[X, ints(0, 2, *X) * 1.0]),
+    C("LinearCrossEntropyLoss", 6, 5, bias=True, on=[X, ints(0, 5, 4)]),
+    C("AdaptiveLogSoftmaxWithLoss", 6, 9, [2, 5], 1.5, True, on=[X, ints(0, 9, 4)]),
     C("CosineSimilarity", on=[X, X]), C("PairwiseDistance", on=[X, X]),
     C("PairwiseDistance", 1.0, keepdim=True, on=[X, X]),
 ]  # fmt: skip
@@ -177,7 +189,7 @@ PADDING = [
 ]  # fmt: skip
 DROPOUT = [
     C("Dropout", 0.3), C("Dropout1d", on=L), C("Dropout2d", on=P),
-    C("Dropout3d", on=V), C("AlphaDropout"),
+    C("Dropout3d", on=V), C("AlphaDropout"), C("FeatureAlphaDropout", on=P),
 ]  # fmt: skip
 ALL = [
     *ACTIVATIONS,

@@ -263,3 +263,31 @@ def test_cycling_wants_a_momentum() -> None:
         with pytest.raises(ValueError, match="momentum"):
             m.OneCycleLR(o, 0.1, total_steps=3)
         m.OneCycleLR(o, 0.1, total_steps=3, cycle_momentum=False)
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of")
+@pytest.mark.parametrize("case", CASES)
+def test_rates_that_are_tensors(case: str) -> None:
+    """They stay the tensors that they were, and follow PyTorch's."""
+    runs = []
+    for library in (torch, rg):
+        p = library.zeros(3, requires_grad=True)
+        q = library.zeros(2, requires_grad=True)
+        rates = [library.tensor(v, dtype=library.float64) for v in (0.1, 0.02)]
+        groups = [{"params": [p], "lr": rates[0]}, {"params": [q], "lr": rates[1]}]
+        optimizer = library.optim.SGD(groups, momentum=0.9)
+        schedule = CASES[case](library.optim.lr_scheduler, optimizer)
+        seen = []
+        for _ in range(25):
+            optimizer.step()
+            schedule.step()
+            seen.append([float(g["lr"]) for g in optimizer.param_groups])
+            last = [float(r) for r in schedule.get_last_lr()]
+            assert last == pytest.approx(seen[-1])
+        kept = [
+            g["lr"] is r for g, r in zip(optimizer.param_groups, rates, strict=True)
+        ]
+        runs.append((seen, kept))
+    assert runs[1][1] == runs[0][1]
+    for mine, theirs in zip(runs[1][0], runs[0][0], strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-9, abs=1e-15)

@@ -9,6 +9,9 @@ from .. import backward as _reverse
 from .. import dispatch
 from ..dispatch import constant
 from ..trace import spec_of
+from . import graph as graph
+from . import profiler as profiler
+from .anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from .check import gradcheck, gradgradcheck
 from .function import Function, once_differentiable
 from .modes import (
@@ -117,15 +120,18 @@ __all__ = [
     "Function",
     "Variable",
     "backward",
+    "detect_anomaly",
     "eager",
     "enable_grad",
     "grad",
     "gradcheck",
     "gradgradcheck",
     "inference_mode",
+    "is_anomaly_enabled",
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "no_grad",
     "once_differentiable",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]

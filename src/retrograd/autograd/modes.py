@@ -36,20 +36,20 @@ class set_grad_enabled(_Mode):
     def __init__(self, mode: bool) -> None:
         self.mode = bool(mode)
         self.before = is_grad_enabled()
-        dispatch.set_mode(self.mode)
+        _set(self.mode)
 
     def _again(self) -> Any:
         return set_grad_enabled(self.mode)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        dispatch.set_mode(self.before)
+        _set(self.before)
         return super().__call__(function)
 
     def __enter__(self) -> Any:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        dispatch.set_mode(self.before)
+        _set(self.before)
 
 
 class no_grad(_Mode):
@@ -63,11 +63,11 @@ class no_grad(_Mode):
 
     def __enter__(self) -> Any:
         self.before = is_grad_enabled()
-        dispatch.set_mode(self.wanted)
+        _set(self.wanted)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        dispatch.set_mode(self.before)
+        _set(self.before)
 
 
 class enable_grad(no_grad):
@@ -93,16 +93,14 @@ class inference_mode(_Mode):
         return inference_mode(self.mode)
 
     def __enter__(self) -> Any:
-        rec = dispatch.recorder()
-        self.before = is_grad_enabled(), rec.inference
-        if self.mode:
-            dispatch.set_mode(False)
-            rec.inference = True
+        self.before = is_grad_enabled(), dispatch.recorder().inference
+        dispatch.set_inference(self.mode)
+        _set(not self.mode)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        dispatch.set_mode(self.before[0])
-        dispatch.recorder().inference = self.before[1]
+        dispatch.set_inference(self.before[1])
+        _set(self.before[0])
 
 
 class eager(_Mode):
@@ -122,6 +120,14 @@ class eager(_Mode):
 
     def __exit__(self, *exc: object) -> None:
         dispatch.set_eager(self.before)
+
+
+def _set(grad: bool) -> None:
+    """The mode from here on; inference_mode has the last word."""
+    grad = grad and not dispatch.recorder().inference
+    if grad and not dispatch.recorder().grad_mode:
+        dispatch.settle()
+    dispatch.set_mode(grad)
 
 
 def is_grad_enabled() -> bool:

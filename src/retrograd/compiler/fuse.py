@@ -69,6 +69,18 @@ class Pooling(Kernel):
     """Windows reduced, or their adjoints."""
 
 
+class Joined(Kernel):
+    """An array put together of ``parts``: (what, where) in order."""
+
+    def __init__(self, parts: list[Any]) -> None:
+        super().__init__()
+        self.parts = parts
+
+
+class Rows(Kernel):
+    """Rows chosen by an index, or added where an index says."""
+
+
 class Random(Kernel):
     """Random numbers."""
 
@@ -125,6 +137,7 @@ class Fusion:
         self.views: dict[Any, View] = {}
         self.kernels: list[Kernel] = []
         self.home: dict[Node, int] = {}  # the kernel that makes a node
+        self.floor: dict[Any, int] = {}  # no user in a kernel before this one
         for node in program.nodes:
             self._take(node)
 
@@ -138,9 +151,14 @@ class Fusion:
 
     def _take(self, node: Node) -> None:
         name = node.op.name
-        if node.op.view or name == "detach":
+        same = name in ("detach", "barrier")
+        if node.op.view or same:
             source = self.view(node.inputs[0])
-            seen = source if name == "detach" else derived(node, source)
+            if name == "barrier":
+                self.floor[node] = len(self.kernels) - 1
+            elif node.inputs[0] in self.floor:
+                self.floor[node] = self.floor[node.inputs[0]]
+            seen = source if same else derived(node, source)
             if seen is None and 0 not in node.spec.shape and element_of(node.spec):
                 copied = self.copy(node.inputs[0])
                 seen = derived(node, whole(copied))
@@ -159,6 +177,8 @@ class Fusion:
 
         seen = Seen(key.spec)
         self.views[seen] = self.view(key)
+        if key in self.floor:
+            self.floor[seen] = self.floor[key]
         state = getattr(key, "state", None)
         node = Node(REGISTRY["clone"], (seen,), {}, key.spec, state)  # type: ignore[arg-type]
         if not self._loops(node):
@@ -167,8 +187,11 @@ class Fusion:
 
     def _lying(self, key: Any) -> Any:
         """A value that is used as a whole array: itself, or a copy that lies so."""
-        if type(key) is Const or self.view(key) == whole(key):
+        view = self.view(key)
+        if type(key) is Const or view == whole(key):
             return key  # a number, or an array as it is
+        if type(view.buffer) is not Const and view == whole(view.buffer):
+            return view.buffer  # another name of a whole array
         if element_of(key.spec) is None:
             raise NotImplementedError(f"no kernel copies {key.spec!r}")
         return self.copy(key)
@@ -187,6 +210,10 @@ class Fusion:
         if name == "uniform" and element_of(node.spec) == "float" and node.spec.size:
             self._append(Random(), node)
             return True
+        if name in ("cat", "pad", "view_write"):
+            return self._joined(node)
+        if name in ("index", "index_put"):
+            return self._chosen_rows(node)
         if name in POOLING:
             return self._windowed(node, Pooling(), _pooled(node))
         if name in REDUCTIONS and element_of(node.spec) and node.attrs["dim"]:
@@ -204,6 +231,39 @@ class Fusion:
             return False
         node.inputs = tuple(self._memory(key) for key in node.inputs)
         self._append(kernel, node)
+        return True
+
+    def _joined(self, node: Node) -> bool:
+        from .join import parts_of
+
+        if any(element_of(k.spec) is None for k in (*node.inputs, node)):
+            return False
+        if 0 in node.spec.shape or any(
+            k.spec.dtype is not node.spec.dtype for k in node.inputs
+        ):
+            return False
+        if any(type(self.view(k).buffer) is Const for k in node.inputs):
+            node.inputs = tuple(self._memory(k) for k in node.inputs)
+        parts = parts_of(node, self)
+        if parts is None:
+            return False
+        self._append(Joined(parts), node)
+        return True
+
+    def _chosen_rows(self, node: Node) -> bool:
+        table, *value, index = (k.spec for k in node.inputs)
+        if len(node.inputs) != (3 if node.op.name == "index_put" else 2):
+            return False
+        fits = node.attrs["dims"] == (0,) and element_of(table) in (*FLOATS, "i64")
+        shapes = [k.spec.shape for k in (*node.inputs, node)]
+        if not fits or any(0 in s for s in shapes):
+            return False
+        if element_of(index) not in ("i64", "i32"):
+            return False
+        if value and value[0] != Spec((*index.shape, *table.shape[1:]), table.dtype):
+            return False
+        node.inputs = tuple(self._memory(k) for k in node.inputs)
+        self._append(Rows(), node)
         return True
 
     def _memory(self, key: Any) -> Any:
@@ -240,6 +300,7 @@ class Fusion:
             for b in (self.view(k).buffer for k in node.inputs)
             if b in self.home
         ]
+        producers += [self.floor[k] for k in node.inputs if k in self.floor]
         first = max(producers, default=-1)
         last = len(self.kernels) - 1
         avoid = self.home.get(node.late) if node.late else None

@@ -22,8 +22,20 @@ from ..trace import Arg, Bound, Const, State, memory_of
 from . import jit
 from .chance import RandomCode
 from .conv import ConvCode
-from .fuse import Call, Columns, Convolution, Fusion, Kernel, Loop, Pooling, Random
+from .fuse import (
+    Call,
+    Columns,
+    Convolution,
+    Fusion,
+    Joined,
+    Kernel,
+    Loop,
+    Pooling,
+    Random,
+    Rows,
+)
 from .ir import SIZES, Function, Module, Value
+from .join import JoinCode
 from .loops import ColumnsCode, LoopCode
 from .lower import element_of
 from .memory import Life, arrange
@@ -32,9 +44,12 @@ from .pooling import PoolCode
 from .products import ProductCode
 from .program import Node, from_trace, optimized
 from .recompute import recompute
+from .rows import RowsCode
 from .stage import ERROR, SCRATCH, WORTH, Stage
 from .views import whole
 
+#: operations that may find an index that lies outside
+CHECKED = ("gather", "pick_class", "scatter", "index", "index_put", "plane_add")
 #: nanoseconds below which the interpreter's lock is kept
 _RELEASE = 20_000.0
 #: nanoseconds of divided work for which sleeping threads are woken
@@ -86,12 +101,8 @@ class Native:
         if not jit.layout_known():
             raise NotImplementedError("arrays look different in memory here")
         wanted = [k for k in plan.wanted if type(k) is State]
-        program = optimized(from_trace(plan.nodes, wanted))
+        program = recompute(optimized(from_trace(plan.nodes, wanted)))
         self.fusion = fusion = Fusion(program)
-        cheaper = recompute(program, fusion)
-        if cheaper is not None:
-            program = cheaper
-            self.fusion = fusion = Fusion(program)
         #: the buffer in which each wanted state arrives
         self.results: dict[Any, Any] = {}
         for state, key in program.wanted.items():
@@ -146,9 +157,7 @@ class Native:
         checks = [
             i
             for i, kernel in enumerate(fusion.kernels)
-            if any(
-                n.op.name in ("gather", "pick_class", "scatter") for n in kernel.nodes
-            )
+            if any(n.op.name in CHECKED for n in kernel.nodes)
         ]
         given = [k for _, k in plan.outputs]
         given += [s for _, states in plan.bundles for s in states] + list(plan.saved)
@@ -276,6 +285,10 @@ class Native:
             code = LoopCode(module, name, kernel, self.fusion, self.outside, width)
         elif type(kernel) is Convolution:
             code = ConvCode(module, name, kernel, self.fusion, width)
+        elif type(kernel) is Joined:
+            code = JoinCode(module, name, kernel, self.fusion, width)
+        elif type(kernel) is Rows:
+            code = RowsCode(module, name, kernel, self.fusion, width)
         elif type(kernel) is Random:
             code = RandomCode(module, name, kernel, self.fusion, width)
         elif type(kernel) is Pooling:

@@ -65,10 +65,19 @@ class ProductCode:
         self.element = str(element_of(node.spec))
         self.lanes = vector_bytes // SIZES[self.element]
         a, b = (fusion.view(k) for k in node.inputs)
-        self.a, self.b = a, b
-        self.parameters = [a.buffer, b.buffer, node]
         *batch, m, n = node.spec.shape
         k = a.shape[-1]
+        while batch and _one_matrix(a, b, m):
+            # many matrices times the same one are a single tall one
+            row = a.strides[-3] if m == 1 else a.strides[-2]
+            m *= batch.pop()
+            a = View(a.buffer, (*a.shape[:-3], m, k), (*a.strides[:-3], row, a.strides[-1]),
+                     a.offset)  # fmt: skip
+            if len(b.shape) > 2:
+                b = View(b.buffer, (*b.shape[:-3], *b.shape[-2:]),
+                         (*b.strides[:-3], *b.strides[-2:]), b.offset)  # fmt: skip
+        self.a, self.b = a, b
+        self.parameters = [a.buffer, b.buffer, node]
         self.m, self.n, self.k, self.batch = m, n, k, tuple(batch)
         self.flops = 2 * m * n * k * math.prod(batch)
         self.scratch = 0
@@ -365,6 +374,15 @@ class ProductCode:
                        Value(str(b_col), "i64"), Value(str(panel), "i64"))  # fmt: skip
                 inner.end()
             loop.end()
+
+
+def _one_matrix(a: View, b: View, m: int) -> bool:
+    """Whether the matrices of *a* along the last batch dimension lie one under another,
+    and all meet the same matrix of *b*."""
+    same = len(b.shape) < 3 or b.shape[-3] == 1 or b.strides[-3] == 0
+    if len(a.shape) < 3 or not same:
+        return False
+    return a.shape[-3] > 1 and (m == 1 or a.strides[-3] == m * a.strides[-2])
 
 
 def _batch_stride(view: View, d: int, dims: int) -> int:

@@ -45,6 +45,15 @@ class Program:
     def __init__(self, nodes: list[Node], wanted: dict[State, Any]) -> None:
         self.nodes, self.wanted = nodes, wanted
 
+    def copy(self) -> Program:
+        """The same program of other nodes."""
+        of: dict[Any, Any] = {}
+        for n in self.nodes:
+            inputs = tuple(of.get(k, k) for k in n.inputs)
+            of[n] = Node(n.op, inputs, n.attrs, n.spec, n.state)
+        wanted = {s: of.get(k, k) for s, k in self.wanted.items()}
+        return Program(list(of.values()), wanted)
+
     def uses(self) -> dict[Any, int]:
         """How often each value is used; being wanted counts."""
         count: dict[Any, int] = {}

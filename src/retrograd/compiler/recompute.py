@@ -19,8 +19,11 @@ from .views import whole
 _MOST = 16
 
 
-def recompute(program: Program, fusion: Fusion) -> Program | None:
-    """The program with values computed again; None where that saves nothing."""
+def recompute(program: Program) -> Program:
+    """The program with values computed again where that saves something."""
+    model = program.copy()  # fusing changes the inputs of nodes
+    of = dict(zip(program.nodes, model.nodes, strict=True))
+    fusion = Fusion(model)
     readers: dict[Any, set[int]] = {}
     for i, kernel in enumerate(fusion.kernels):
         for node in kernel.nodes:
@@ -28,7 +31,7 @@ def recompute(program: Program, fusion: Fusion) -> Program | None:
                 buffer = fusion.view(key).buffer
                 if fusion.home.get(buffer, i) != i:
                     readers.setdefault(buffer, set()).add(i)
-    wanted = {fusion.view(k).buffer for k in program.wanted.values()}
+    wanted = {fusion.view(k).buffer for k in model.wanted.values()}
     chosen: dict[int, set[Any]] = {}  # values that a kernel computes again
     for home, kernel in enumerate(fusion.kernels):
         if type(kernel) is not Loop:
@@ -49,7 +52,7 @@ def recompute(program: Program, fusion: Fusion) -> Program | None:
             for i in readers[u]:
                 if i != home:
                     chosen.setdefault(i, set()).add(u)
-    return _rewritten(program, fusion, chosen) if chosen else None
+    return _rewritten(program, fusion, of, chosen) if chosen else program
 
 
 def _saving(
@@ -115,33 +118,36 @@ def _anchors(fusion: Fusion, kernel: Loop, u: Any, again: set[Any]) -> set[Any] 
 
 
 def _rewritten(
-    program: Program, fusion: Fusion, chosen: dict[int, set[Any]]
+    program: Program, fusion: Fusion, of: dict[Any, Any], chosen: dict[int, set[Any]]
 ) -> Program:
+    """*of* gives the node in the fused model for one of the program; *chosen* are nodes
+    of the model."""
     nodes: list[Node] = []
     copies: dict[tuple[int, Any], Node] = {}
-    known: dict[Node, Node] = {}
+    known: dict[Any, Any] = {}
 
-    def again(i: int, u: Any) -> Any:
+    def again(i: int, u: Node) -> Node:
         """The value *u*, computed for kernel *i*."""
         found = copies.get((i, u))
         if found is not None:
             return found
-        kernel = fusion.kernels[fusion.home[u]]
+        kernel: Any = fusion.kernels[fusion.home[of[u]]]
         inputs = []
         for key in u.inputs:
-            inner = key in getattr(kernel, "level", ()) and kernel.level[key] == FULL  # type: ignore[attr-defined]
+            inner = kernel.level.get(of.get(key)) == FULL
             inputs.append(again(i, key) if inner else known.get(key, key))
         node = Node(u.op, tuple(inputs), u.attrs, u.spec, u.state)
-        node.late = known.get(u, u)
+        node.late = known[u]
         nodes.append(node)
         copies[i, u] = node
         return node
 
     for old in program.nodes:
-        place = fusion.home.get(old, -1)
+        place = fusion.home.get(of[old], -1)
         mine = chosen.get(place, ())
         inputs = tuple(
-            again(place, k) if k in mine else known.get(k, k) for k in old.inputs
+            again(place, k) if of.get(k) in mine else known.get(k, k)
+            for k in old.inputs
         )
         new = old
         if inputs != old.inputs:

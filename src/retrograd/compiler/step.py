@@ -12,24 +12,28 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .. import dispatch
-from ..dispatch import stand_in
+from ..dispatch import constant
 from ..execute import cache
 from ..gradients import Bundle
-from ..trace import Handle, changes, spec_of
+from ..trace import Handle, Meta, Segment, State, changes, settings, spec_of
 
 #: calls without success before giving up, and saying so
 PATIENCE = 12
-_RANDOM = {"uniform", "normal", "random_int", "permutation"}
+_RANDOM = {"uniform", "normal", "random_int", "permutation", "bernoulli", "poisson",
+           "binomial"}  # fmt: skip
 
 
 class Capture:
-    """What a recorded call did: runs, and steps of optimizers."""
+    """What a recorded call did: runs, steps of optimizers, random draws."""
 
     def __init__(self) -> None:
         self.runs: list[Any] = []
         self.steps: list[Any] = []
         self.cleared: list[Any] = []  # common gradients that were taken away
+        self.draws: list[Any] = []  # (state, generator, words)
 
 
 class Refused(Exception):
@@ -37,7 +41,11 @@ class Refused(Exception):
 
 
 class Variant:
-    """One way in which the function is called, as a native call."""
+    """One way in which the function is called, as a native call.
+
+    ``call`` are the objects that the native function takes: arguments, parameters,
+    results and the arena. A call puts in what is new; the rest stays.
+    """
 
     def __init__(self, capture: Capture, args: tuple[Any, ...], result: Any) -> None:
         if len(capture.runs) != 1:
@@ -46,44 +54,120 @@ class Variant:
         native = self.native = self.plan.native
         if not native or not native.whole:
             raise Refused("part of it has no machine code")
-        if any(s.op.name in _RANDOM for s in self.plan.nodes):
-            raise Refused("it draws random numbers")
         if len(capture.steps) > 1:
             raise Refused("it steps more than one optimizer")
         self.optimizer: Any = None
         self.swift: Any = None
         if capture.steps:
             self.optimizer, self.swift = capture.steps[0]
-        # Where each argument of the plan comes from: an argument of the call, a number
-        # of the optimizer, or a tensor that was made on the way and is a constant now.
-        where: dict[int, tuple[str, Any]] = {}
-        for n, t in enumerate(args):
-            if isinstance(t, Handle):
-                where[id(t)] = ("argument", n)
-        if self.swift is not None:
-            for i, numbers in enumerate(self.swift.numbers):
-                for j, t in enumerate(numbers):
-                    where[id(t)] = ("number", (i, j))
-        self.sources = [
-            (i, *where.get(id(taken[i]), ("constant", taken[i])))
-            for i in native.arguments
-        ]
-        at = {id(pending[i]): i for i, _, _ in native.shown}
+        self._find_sources(capture, args, taken)
+        at = {id(pending[i]): n for i, _, n in native.shown}
+        keys = {n: key for _, key, n in native.shown}
         self.result = _template(result, at)
-        if len(set(_places(self.result))) != len(native.shown):
+        shown = _places(self.result)
+        if len(set(shown)) != len(native.shown):
             raise Refused("it leaves tensors elsewhere than in its result")
-        self.common = None
+        #: (output, key in the trace, whether the tensor has a history) of the results
+        self.shown = [(n, keys[n], bool(keys[n].grad)) for n in sorted(set(shown))]
+        if any(keys[n].inference for n in keys):
+            raise Refused("it makes tensors of inference mode")
+        self.common: Any = None
+        self.gradients: list[Any] = []
         if native.bundles:
             if self.swift is None or len(native.bundles) != 1:
                 raise Refused("it computes gradients and does not step with them")
             self.common = self.swift.common
+            self.gradients = native.bundles[0][1]
+            self.bundle = pending[native.bundles[0][0]]._key
         elif self.swift is not None:
             raise Refused("its gradients are read or changed")
         #: the function itself takes away the gradients from before
         self.cleared = any(c is self.common for c in capture.cleared)
-        self.size = len(pending)
+        self.recorder = dispatch.recorder()  # of the thread whose plan it is
         self.changes = changes[0]
-        self.grad_mode = dispatch.recorder().grad_mode
+        self.settings = -1
+        self.grad_mode = self.recorder.grad_mode
+        self.segment: Segment | None = None
+
+    def _find_sources(
+        self, capture: Capture, args: tuple[Any, ...], taken: dict[int, Any] | list[Any]
+    ) -> None:
+        """Where each argument of the native call comes from: an argument of the
+        function, a number of the optimizer, a random draw, or a tensor that was made on
+        the way and is a constant now."""
+        native = self.native
+        self.step = native.steps[0]
+        places = {i: n for n, i in enumerate(native.arguments)}
+        self.count = len(args)
+        of: dict[int, list[int]] = {}
+        for i, n in places.items():
+            of.setdefault(id(taken[i]), []).append(n)
+        self.call: list[Any] = [None] * (
+            len(self.step.inputs) + len(self.step.outs) + 1
+        )
+        self.call[-1] = self.step.arena
+        for i, n in places.items():
+            self.call[n] = taken[i]._array
+        number = {id(a): n for n, a in enumerate(args)}
+        self.given = {i: number[id(taken[i])] for i in places if id(taken[i]) in number}
+        new = {id(state) for state, _, _ in capture.draws}
+        new |= {id(t) for group in getattr(self.swift, "numbers", ()) for t in group}
+        self.held = {
+            i: taken[i]
+            for i in places
+            if i not in self.given and id(taken[i]) not in new
+        }
+        self.now: tuple[Any, ...] = ()
+        #: arguments of the function: number, shape, type, places in the call
+        self.tensors = [
+            (n, a._array.shape, a._array.dtype, tuple(of.get(id(a), ())))
+            for n, a in enumerate(args)
+            if isinstance(a, Handle)
+        ]
+        self.others = [
+            (n, type(a), a) for n, a in enumerate(args) if not isinstance(a, Handle)
+        ]
+        self.numbers: list[tuple[int, int, int]] = []  # place, group, which
+        if self.swift is not None:
+            for i, numbers in enumerate(self.swift.numbers):
+                for j, t in enumerate(numbers):
+                    self.numbers += [(n, i, j) for n in of.get(id(t), ())]
+        self.draws = [
+            (of[id(state)], generator, words)
+            for state, generator, words in capture.draws
+            if id(state) in of
+        ]
+        first = len(places)
+        self.parameters = [
+            (ref(), first + k) for k, ref in enumerate(native.parameters)
+        ]
+        self.outputs = slice(len(self.step.inputs), len(self.call) - 1)
+
+    def fits(self, args: tuple[Any, ...]) -> bool:
+        """Whether the arguments are like those of the recorded call; if so, they are
+        put in their places."""
+        if len(args) != self.count:
+            return False
+        for n, kind, value in self.others:
+            if type(args[n]) is not kind or args[n] != value:
+                return False
+        call = self.call
+        for n, shape, dtype, places in self.tensors:
+            t = args[n]
+            if not isinstance(t, Handle):
+                return False
+            array = t._array
+            if array is None:
+                dispatch.realize(t)
+                array = t._array
+            if array.shape != shape or array.dtype != dtype:
+                return False
+            meta = t._meta
+            if meta is not None and (meta.requires_grad or meta.history is not None):
+                return False
+            for place in places:
+                call[place] = array
+        return True
 
     def stale(self, rec: dispatch.Recorder) -> str:
         """Why the recorded call is no longer what the function does, or ""."""
@@ -91,56 +175,89 @@ class Variant:
             return "a module or a parameter was changed"
         if rec.grad_mode is not self.grad_mode or rec.eager:
             return "the mode is another one"
-        if self.swift is not None and not self.swift.same(self.optimizer):
-            return "the optimizer was changed"
-        if self.common is not None and not self.cleared:
-            if self.common.value is not None:
+        if self.swift is not None and settings[0] != self.settings:
+            if not self.swift.same(self.optimizer):
+                return "the optimizer was changed"
+        if self.common is not None:
+            if not self.common.alive:
+                return "the gradients no longer move together"
+            if not self.cleared and self.common.value is not None:
                 return "there are gradients from before"
         return ""
 
     def run(self, rec: dispatch.Recorder, args: tuple[Any, ...]) -> Any:
-        """Make the call; None if the arguments need the interpreter."""
-        counts: Any = []
-        if self.swift is not None:
-            counts = self.swift.prepare(self.optimizer)
+        """Make the call; None if its values need the interpreter."""
+        call, swift = self.call, self.swift
+        counts: Any = ()
+        if swift is not None and (
+            settings[0] != self.settings or self.optimizer.counts_steps
+        ):
+            counts = swift.prepare(self.optimizer)
             if counts is None:
                 return None
-        given: dict[int, Any] = {}
-        for i, kind, what in self.sources:
-            if kind == "argument":
-                given[i] = args[what]
-            elif kind == "number":
-                given[i] = self.swift.numbers[what[0]][what[1]]
-            else:
-                given[i] = what
-        pending: list[Any] = [None] * self.size
-        for i, key, _ in self.native.shown:
-            pending[i] = stand_in(key)
-        promise = None
-        for i, _ in self.native.bundles:
-            promise = pending[i] = Bundle.__new__(Bundle)
-            promise._key, promise._grad, promise._meta = None, None, None
-        call = _Call(pending, given)
-        if not self.plan._run_whole(call, self.native):
+            for n, i, j in self.numbers:
+                call[n] = swift.numbers[i][j]._array
+            self.settings = settings[0]
+        for t, n in self.parameters:
+            call[n] = t._array
+        before = None
+        if self.draws:
+            before = [(g, g._counter) for _, g, _ in self.draws]
+            for places, generator, words in self.draws:
+                for n in places:
+                    call[n] = generator._take(words)._array
+        if self.cleared and self.common is not None:
+            self.common.value = None  # its memory can be used again
+        outs = call[self.outputs] = self.step.results()
+        if self.step.function(*call):
+            for generator, counter in before or ():
+                generator._counter = counter
             return None
+        made: dict[int, Any] = {}
+        if self.plan.saved:
+            self.now = args
+        for n, key, history in self.shown:
+            tensor = made[n] = constant(outs[n])
+            if history:
+                tensor._meta = Meta()
+                tensor._meta.history = (self._segment(outs), key)
+        for ref, n in self.native.copied:
+            np.copyto(ref()._array, outs[n])
+        for counter in self.native.counters:
+            counter[0] += 1
         if self.common is not None:
+            promise = Bundle.__new__(Bundle)
+            promise._key, promise._grad, promise._meta = None, None, None
+            promise._array = [outs[n] for n in self.gradients]
             self.common.value = promise
-        if self.swift is not None:
-            self.swift.count(self.optimizer, counts)
-        return (_filled(self.result, pending),)
+        if counts:
+            swift.count(self.optimizer, counts)
+        call[self.outputs] = [None] * len(outs)
+        return (_filled(self.result, made),)
 
+    def _segment(self, outs: list[Any]) -> Segment:
+        """What remains for a later backward; one for all calls if nothing does."""
+        plan = self.plan
+        if self.segment is not None and not plan.saved:
+            return self.segment
+        segment = Segment(plan.freed, plan.kept, plan.overwritten, {})
+        for key in plan.saved:
+            array = outs[self.native.kept[key]] if type(key) is State else None
+            plan._save(segment, self, key, array)
+        self.segment = segment
+        return segment
 
-class _Call:
-    """What a plan asks of a recorder, for one call."""
-
-    __slots__ = ("pending", "args", "hooks")
-
-    def __init__(self, pending: list[Any], args: dict[int, Any]) -> None:
-        self.pending, self.args, self.hooks = pending, args, {}  # type: ignore[var-annotated]
+    @property
+    def args(self) -> dict[int, Any]:
+        """The tensors of the present call by their number in the trace."""
+        found = dict(self.held)
+        for i, n in self.given.items():
+            found[i] = self.now[n]
+        return found
 
 
 class _Place(int):
-    """The position of a tensor among those of the run."""
+    """Which of the outputs a tensor is."""
 
 
 def _template(result: Any, at: dict[int, int]) -> Any:
@@ -164,13 +281,13 @@ def _places(template: Any) -> list[int]:
     return [p for part in parts for p in _places(part)]
 
 
-def _filled(template: Any, pending: list[Any]) -> Any:
+def _filled(template: Any, made: dict[int, Any]) -> Any:
     if type(template) is _Place:
-        return pending[template]
+        return made[template]
     if type(template) in (tuple, list):
-        return type(template)(_filled(t, pending) for t in template)
+        return type(template)(_filled(t, made) for t in template)
     if type(template) is dict:
-        return {k: _filled(t, pending) for k, t in template.items()}
+        return {k: _filled(t, made) for k, t in template.items()}
     return None
 
 
@@ -184,6 +301,7 @@ class Compiled:
         self.history: list[str] = []
         self.variants: dict[Any, Variant] = {}
         self.misses: dict[Any, int] = {}
+        self.last: Variant | None = None  # of the last call
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         rec = dispatch.recorder()
@@ -191,18 +309,21 @@ class Compiled:
             return self.function(*args, **kwargs)
         if rec.state.kind != "root" or rec.pending:
             rec.flush()
-        key = tuple([_key(a) for a in args])
-        variant = self.variants.get(key)
+        variant = self.last
+        key = None
+        if variant is None or variant.recorder is not rec or not variant.fits(args):
+            key = (id(rec), *map(_key, args))
+            variant = self.variants.get(key)
+            if variant is not None and not variant.fits(args):
+                variant = None
         if variant is not None:
             why = variant.stale(rec)
             if not why:
-                for a in args:
-                    if isinstance(a, Handle) and a._array is None:
-                        dispatch.realize(a)
+                self.last = variant
                 result = variant.run(rec, args)
-                if result is not None:
-                    return result[0]
-                return self.function(*args)
+                return self.function(*args) if result is None else result[0]
+            key = key or (id(rec), *map(_key, args))
+            self.last = None
             del self.variants[key]
             self.misses[key] = 0
             self.history.append(f"recorded anew: {why}")
@@ -248,9 +369,13 @@ class Compiled:
 
 
 def _key(a: Any) -> Any:
+    """What two calls must have in common to be the same native call."""
     if isinstance(a, Handle):
-        return spec_of(a)
-    return (type(a), a)
+        meta = a._meta
+        return spec_of(a), meta is not None and (
+            meta.requires_grad or meta.history is not None
+        )
+    return type(a), a
 
 
 def compile(function: Callable[..., Any] | None = None, **_: Any) -> Any:

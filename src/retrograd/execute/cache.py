@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import warnings
 from typing import Any
 
 EXECUTOR = os.environ.get("RETROGRAD_EXECUTOR", "auto")
@@ -34,4 +35,15 @@ def native(plan: Any) -> Any:
     try:
         return Native(plan)
     except NotImplementedError:
+        return False
+    except Exception as error:
+        if EXECUTOR == "native":
+            raise
+        # The interpreter gives the same numbers; the user should know, and tell us.
+        warnings.warn(
+            f"retrograd could not compile a graph and interprets it: {error!r}. Please "
+            "report this; RETROGRAD_EXECUTOR=native shows where it happens",
+            RuntimeWarning,
+            stacklevel=2,
+        )
         return False

@@ -226,9 +226,11 @@ class Plan:
             for i, key, n in native.shown:
                 tensor = pending[i]
                 tensor._key, tensor._array = None, outs[n]
-                if key.grad:
+                if key.grad or key.inference:
                     meta = tensor._meta = Meta()
-                    meta.history = (segment, key)  # type: ignore[assignment]
+                    meta.inference = key.inference
+                    if key.grad:
+                        meta.history = (segment, key)  # type: ignore[assignment]
         for i, places in native.bundles:
             pending[i]._array = [outs[n] for n in places]
         for ref, n in native.copied:
@@ -326,6 +328,8 @@ class Plan:
                 tensor._key = key
                 continue
             tensor._key, tensor._array = None, array
+            if key.inference:
+                meta_of(tensor).inference = True
             if key.grad:
                 meta_of(tensor).history = (segment, key)  # type: ignore[assignment]
         for tensor in rec.writes:
@@ -341,6 +345,7 @@ class Plan:
             if type(tensor._array) is not np.ndarray:
                 tensor._array = np.asarray(tensor._array)
             meta.seen = memory_of(tensor)[0]
+            meta.inference = key.inference
             if key.grad:
                 meta.history = (segment, key)  # type: ignore[assignment]
 

@@ -1,4 +1,4 @@
-"""Tensors from numbers."""
+"""Tensors from data: numbers, lists, arrays, buffers; and all the other makers."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..dispatch import constant
+from ..dispatch import constant, recorder
+from ..ops.families import Tensor
 from ..trace import Handle, meta_of
+from . import filled, ranges, windows
+from .filled import *  # noqa: F403
+from .filled import finish
+from .ranges import *  # noqa: F403
+from .windows import *  # noqa: F403
 
-__all__ = ["tensor", "as_tensor", "asarray", "from_numpy", "zeros", "ones", "empty", "full",
-           "zeros_like", "ones_like", "empty_like", "full_like", "new_zeros", "new_ones",
-           "new_empty", "new_full", "arange", "linspace", "logspace", "eye", "tril_indices",
-           "triu_indices", "scalar_tensor"]  # fmt: skip
-
-
-def _finish(array: Any, requires_grad: bool, device: Any = None) -> Any:
-    if device is not None and str(device).split(":")[0] != "cpu":
-        raise RuntimeError(f"device {str(device)!r} is not available; there is 'cpu'")
-    out = constant(array)
-    return out.requires_grad_() if requires_grad else out
+__all__ = ["tensor", "as_tensor", "asarray", "from_numpy", "frombuffer", "from_dlpack",
+           "scalar_tensor", "new_tensor"]  # fmt: skip
+__all__ += filled.__all__
+__all__ += ranges.__all__
+__all__ += windows.__all__
 
 
 def _unwrapped(data: Any) -> Any:
@@ -38,6 +38,42 @@ def _has_float(data: Any) -> bool:
     return isinstance(data, float)
 
 
+def _mixed(data: Any) -> bool:
+    """Whether a number stands first where others in the same list are sequences."""
+    if not isinstance(data, (list, tuple)) or not data:
+        return False
+    lists = [isinstance(x, (list, tuple)) for x in data]
+    return any(_mixed(x) for x in data) if lists[0] else any(lists)
+
+
+def _refuse(data: Any, array: np.ndarray[Any, Any]) -> Exception:
+    """Why *data*, of which NumPy made *array*, is no tensor."""
+    odd, depth = data, 0
+    while isinstance(odd, (list, tuple)) and odd:
+        kinds = [x for x in odd if not isinstance(x, (int, float, np.generic))]
+        odd, depth = kinds[0] if kinds else odd[0], depth + 1
+    if array.dtype.kind in "US":
+        if depth:
+            return ValueError(f"too many dimensions {type(odd).__name__!r}")
+        return TypeError(f"new(): invalid data type {type(odd).__name__!r}")
+    if isinstance(odd, int):
+        return ValueError(f"a number is too large for 64 bits: {data}")
+    return RuntimeError(f"Could not infer dtype of {type(odd).__name__}")
+
+
+def _fits(array: np.ndarray[Any, Any], wanted: dtypes.dtype) -> None:
+    """RuntimeError where an integer is outside the type it is to have."""
+    if wanted.category == dtypes.INTEGRAL and array.size:
+        limits = dtypes.iinfo(wanted)
+        low, high = array.min(), array.max()
+        # a negative number wraps round in a type without sign, as PyTorch's do
+        least = limits.min if wanted.is_signed else -limits.max
+        if low < least or high > limits.max:
+            raise RuntimeError(
+                f"value cannot be converted to type {wanted.name} without overflow"
+            )
+
+
 def _array(data: Any, dtype: Any) -> Any:
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     if isinstance(data, (np.ndarray, np.generic)):
@@ -50,15 +86,14 @@ def _array(data: Any, dtype: Any) -> Any:
     try:
         array = np.array(plain)
     except ValueError:
-        raise ValueError(
+        kind = TypeError if _mixed(plain) else ValueError
+        raise kind(
             "expected sequences of equal length at every depth: the nested lists are ragged"
         ) from None
-    if array.dtype == object or array.dtype.kind in "US":
-        raise TypeError(
-            f"cannot make a tensor of {type(data).__name__} with elements that are no numbers"
-        )
+    if array.dtype.kind in "OUS":
+        raise _refuse(plain, array)
     if wanted is None:
-        if array.size == 0 and not isinstance(data, np.ndarray):
+        if array.size == 0:
             wanted = dtypes.get_default_dtype()
         elif array.dtype.kind == "f" and (
             _has_float(data) or array.dtype == np.float64
@@ -68,7 +103,11 @@ def _array(data: Any, dtype: Any) -> Any:
                 tensors.dtype if tensors is not None else dtypes.get_default_dtype()
             )
         else:
+            if array.dtype == np.uint64:
+                raise _refuse(0, array)
             wanted = dtypes.from_numpy_dtype(array.dtype)
+    elif array.dtype.kind == "i":
+        _fits(array, wanted)
     return array.astype(wanted.np)
 
 
@@ -79,8 +118,13 @@ def _first_tensor(data: Any) -> Any:
 
 
 def tensor(
-    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Any:
+    data: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """A tensor with a copy of *data*: numbers, nested lists, arrays or tensors.
 
     Python floats become the default type, integers int64, truth values bool.
@@ -90,210 +134,125 @@ def tensor(
     tensor([[1., 2.],
             [3., 4.]])
     """
-    return _finish(_array(data, dtype), requires_grad, device)
+    return finish(_array(data, dtype), requires_grad, device)
 
 
-def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Any:
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor of *data*, sharing its memory where the type allows."""
     if isinstance(data, Handle):
         same = dtype is None or dtypes.as_dtype(dtype) is data.dtype  # type: ignore[attr-defined]
         return data if same else data.to(dtypes.as_dtype(dtype))  # type: ignore[attr-defined]
-    if isinstance(data, np.ndarray) and dtype is None:
-        return from_numpy(data)
+    if isinstance(data, np.ndarray):
+        shared = from_numpy(data)
+        return shared if dtype is None else shared.to(dtypes.as_dtype(dtype))
     return tensor(data, dtype=dtype, device=device)
 
 
-def asarray(obj: Any, *, dtype: Any = None, device: Any = None, **_: Any) -> Any:
-    """As :func:`as_tensor`."""
-    return as_tensor(obj, dtype, device)
+def asarray(
+    obj: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool | None = None,
+) -> Tensor:
+    """A tensor of *obj*, on its memory where that is possible; with *copy* on memory of
+    its own, and with ``copy=False`` an error where it is not possible."""
+    shares = isinstance(obj, (Handle, np.ndarray)) or hasattr(obj, "__dlpack__")
+    if not isinstance(obj, (Handle, np.ndarray)):
+        if hasattr(obj, "__dlpack__"):
+            obj = from_dlpack(obj)
+        elif isinstance(obj, (bytes, bytearray, memoryview)):
+            obj, shares = (
+                frombuffer(obj, dtype=dtype or dtypes.get_default_dtype()),
+                True,
+            )
+    out = as_tensor(obj, dtype, device)
+    if copy is False and not (shares and out.dtype is as_tensor(obj).dtype):
+        raise ValueError(
+            "can't alias arbitrary sequence or data of another type into a tensor: "
+            "leave out copy=False"
+        )
+    if copy:
+        out = out.clone()
+    elif out.requires_grad and requires_grad is False:
+        out = out.detach()
+    return out.requires_grad_() if requires_grad else out
 
 
-def from_numpy(ndarray: Any) -> Any:
+def from_numpy(ndarray: Any) -> Tensor:
     """A tensor on the memory of an array: a change to one is seen in the other."""
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     dtypes.from_numpy_dtype(ndarray.dtype)
-    if not ndarray.flags.writeable or not ndarray.dtype.isnative:
-        ndarray = ndarray.astype(ndarray.dtype.newbyteorder("="))
+    if not ndarray.dtype.isnative:
+        raise ValueError(
+            f"given numpy array has byte order different from the native byte order: "
+            f"use a.astype({ndarray.dtype.newbyteorder('=').str!r})"
+        )
+    if any(s < 0 for s in ndarray.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with "
+            "negative strides are not supported: use a.copy()"
+        )
+    if not ndarray.flags.writeable:
+        ndarray = ndarray.copy()
     out = constant(ndarray)
     meta_of(out).exposed = True
+    meta_of(out).inference = recorder().inference
     return out
 
 
-def _size(size: tuple[Any, ...]) -> tuple[int, ...]:
-    if len(size) == 1 and isinstance(size[0], (tuple, list)):
-        size = tuple(size[0])
-    shape = tuple(int(n) for n in size)
-    for n in shape:
-        if n < 0:
-            raise RuntimeError(
-                f"Trying to create tensor with negative dimension {n}: {list(shape)}"
-            )
-    return shape
-
-
-def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False, **_: Any,
-) -> Any:  # fmt: skip
-    """A tensor of one value throughout."""
-    if isinstance(fill_value, Handle):
-        fill_value = fill_value.item()  # type: ignore[attr-defined]
-    d = dtypes.of_scalar(fill_value) if dtype is None else dtypes.as_dtype(dtype)
-    size = (size,) if isinstance(size, int) else size
-    return _finish(np.full(_size(tuple(size)), fill_value, d.np), requires_grad, device)
-
-
-def zeros(
-    *size: Any,
-    dtype: Any = None,
-    device: Any = None,
+def frombuffer(
+    buffer: Any,
+    *,
+    dtype: Any,
+    count: int = -1,
+    offset: int = 0,
     requires_grad: bool = False,
-    **_: Any,
-) -> Any:
-    """A tensor of zeros."""
-    d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-    size = _.get("size", size) if not size else size
-    return _finish(np.zeros(_size(size), d.np), requires_grad, device)
+) -> Tensor:
+    """A vector on the memory of a buffer: *count* numbers from the byte *offset* on."""
+    try:
+        length = memoryview(buffer).nbytes
+    except TypeError:
+        raise ValueError("object does not implement Python buffer protocol.") from None
+    kind = dtypes.as_dtype(dtype)
+    size, rest = kind.itemsize, length - offset
+    if not length or not count:
+        raise ValueError(
+            f"both buffer length ({length}) and count ({count}) must not be 0"
+        )
+    if not 0 <= offset < length:
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer "
+            f"length ({length} bytes) minus 1"
+        )
+    if count < 0 and rest % size:
+        raise ValueError(
+            f"buffer length ({rest} bytes) after offset ({offset} bytes) must be a "
+            f"multiple of element size ({size})"
+        )
+    if count > 0 and count * size > rest:
+        raise ValueError(
+            f"requested buffer length ({count} * {size} bytes) after offset ({offset} "
+            f"bytes) must not be greater than actual buffer length ({length} bytes)"
+        )
+    out = from_numpy(np.frombuffer(buffer, kind.np, count, offset))
+    return out.requires_grad_() if requires_grad else out
 
 
-def ones(
-    *size: Any,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **_: Any,
-) -> Any:
-    """A tensor of ones."""
-    d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-    return _finish(np.ones(_size(size), d.np), requires_grad, device)
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A tensor on the memory of an array of another library, handed over by DLPack."""
+    return from_numpy(np.from_dlpack(ext_tensor))
 
 
-#: "uninitialised" memory is zeros here: a run is the same each time
-empty = zeros
-
-
-def _like(array: Any, input: Any, requires_grad: bool, device: Any) -> Any:
-    return _finish(array, requires_grad, device)
-
-
-def full_like(
-    input: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False, **_: Any,
-) -> Any:  # fmt: skip
-    """One value throughout, in the shape and type of *input*."""
-    d = input.dtype if dtype is None else dtypes.as_dtype(dtype)
-    return full(tuple(input.shape), fill_value, dtype=d, device=device,
-                requires_grad=requires_grad)  # fmt: skip
-
-
-def zeros_like(input: Any, **kwargs: Any) -> Any:
-    """Zeros in the shape and type of *input*."""
-    return full_like(input, 0, **kwargs)
-
-
-def ones_like(input: Any, **kwargs: Any) -> Any:
-    """Ones in the shape and type of *input*."""
-    return full_like(input, 1, **kwargs)
-
-
-empty_like = zeros_like
-
-
-def new_full(
-    input: Any, size: Any, fill_value: Any, *, dtype: Any = None, **kwargs: Any
-) -> Any:
-    """One value throughout, in the type of *input*."""
-    return full(size, fill_value, dtype=dtype or input.dtype, **kwargs)
-
-
-def new_zeros(input: Any, *size: Any, dtype: Any = None, **kwargs: Any) -> Any:
-    """Zeros in the type of *input*."""
-    return zeros(*size, dtype=dtype or input.dtype, **kwargs)
-
-
-def new_ones(input: Any, *size: Any, dtype: Any = None, **kwargs: Any) -> Any:
-    """Ones in the type of *input*."""
-    return ones(*size, dtype=dtype or input.dtype, **kwargs)
-
-
-new_empty = new_zeros
-
-
-def scalar_tensor(s: Any, *, dtype: Any = None, **kwargs: Any) -> Any:
-    """A zero-dimensional tensor."""
+def scalar_tensor(s: Any, *, dtype: Any = None, **kwargs: Any) -> Tensor:
+    """A zero-dimensional tensor, of the default type if none is given."""
+    kwargs.pop("layout", None)
     return tensor(s, dtype=dtype or dtypes.get_default_dtype(), **kwargs)
 
 
-def arange(
-    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False, **_: Any,
-) -> Any:  # fmt: skip
-    """start, start + step, … below end; integers unless a float is among them."""
-    if end is None:
-        start, end = 0, start
-    values: Any = (start, end, step)
-    start, end, step = (getattr(x, "item", lambda x=x: x)() for x in values)
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if (end - start) * step < 0:
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    whole = all(isinstance(x, int) for x in (start, end, step))
-    d = (
-        dtypes.as_dtype(dtype)
-        if dtype
-        else dtypes.int64
-        if whole
-        else dtypes.get_default_dtype()
-    )
-    n = max(0, int(np.ceil((end - start) / step)))
-    return _finish((start + np.arange(n) * step).astype(d.np), requires_grad, device)
-
-
-def linspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    *,
-    dtype: Any = None,
-    requires_grad: bool = False,
-    **_: Any,
-) -> Any:
-    """*steps* numbers at equal distances from start to end, both included."""
-    d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-    return _finish(
-        np.linspace(float(start), float(end), steps).astype(d.np), requires_grad
-    )
-
-
-def logspace(
-    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None,
-    requires_grad: bool = False, **_: Any,
-) -> Any:  # fmt: skip
-    """baseˢ for s from start to end."""
-    d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-    values = base ** np.linspace(float(start), float(end), steps)
-    return _finish(values.astype(d.np), requires_grad)
-
-
-def eye(
-    n: int,
-    m: int | None = None,
-    *,
-    dtype: Any = None,
-    requires_grad: bool = False,
-    **_: Any,
-) -> Any:
-    """The identity matrix I (n×m)."""
-    d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-    return _finish(np.eye(n, m, dtype=d.np), requires_grad)
-
-
-def tril_indices(row: int, col: int, offset: int = 0, **_: Any) -> Any:
-    """Row and column numbers of the lower triangle, [2, count]."""
-    return constant(np.stack(np.tril_indices(row, offset, col)).astype(np.int64))
-
-
-def triu_indices(row: int, col: int, offset: int = 0, **_: Any) -> Any:
-    """Row and column numbers of the upper triangle, [2, count]."""
-    return constant(np.stack(np.triu_indices(row, offset, col)).astype(np.int64))
+def new_tensor(input: Tensor, data: Any, *, dtype: Any = None, **kwargs: Any) -> Tensor:
+    """A tensor with a copy of *data*, in the type of *input*."""
+    kwargs.pop("layout", None)
+    return tensor(data, dtype=dtype or input.dtype, **kwargs)

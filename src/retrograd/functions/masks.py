@@ -6,9 +6,9 @@ from typing import Any
 
 from .. import dtypes
 from ..dispatch import apply
-from ..ops.elementwise import Where
 from ..ops.families import Tensor
 from ..ops.index import Gather, Index, IndexPut
+from ..ops.logic import Lt, Where
 from ..ops.movement import Expand, Reshape
 from ..ops.op import broadcast_shapes, normalize_dim
 from ..trace import Handle
@@ -145,6 +145,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     shape[d] = length
     wide = apply(Expand, input, shape=tuple(shape))
     shape[d] = count
+    indices = apply(Where, apply(Lt, indices, 0), indices + length, indices)
     return apply(Gather, wide, apply(Expand, indices, shape=tuple(shape)), dim=d)
 
 

@@ -54,4 +54,19 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-__all__ = ["with_out", "write"]
+def maker(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As :func:`with_out`, for a function that has a *dtype*: that of *out* counts."""
+    filled = with_out(function)
+
+    @functools.wraps(function)
+    def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if out is None:
+            return function(*args, **kwargs)
+        if kwargs.get("dtype") is None and isinstance(out, Handle):
+            kwargs["dtype"] = out.dtype  # type: ignore[attr-defined]
+        return filled(*args, out=out, **kwargs)
+
+    return call
+
+
+__all__ = ["maker", "with_out", "write"]

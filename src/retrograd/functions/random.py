@@ -1,260 +1,335 @@
-"""Drawing random numbers from generators."""
+"""New tensors of random numbers."""
 
 from __future__ import annotations
 
-import os
-import threading
 from typing import Any
 
 import numpy as np
 
 from .. import dtypes
 from ..dispatch import apply, constant
-from ..ops.op import Spec
-from ..ops.random import Normal, Permutation, RandomInt, Uniform
+from ..ops.families import Tensor
+from ..ops.op import Op, Spec, broadcast_shapes
+from ..ops.random import (
+    Bernoulli,
+    Binomial,
+    Normal,
+    Permutation,
+    Poisson,
+    RandomInt,
+    Uniform,
+)
 from ..trace import Handle
-from .create import _size
+from . import generator as _generator
+from .filled import check_layout, kind_of, on_cpu, size_of
+from .generator import *  # noqa: F403
+from .generator import default_generator
+from .out import maker, with_out, write
 
-__all__ = ["Generator", "default_generator", "manual_seed", "seed", "initial_seed",
-           "get_rng_state", "set_rng_state", "rand", "randn", "randint", "randperm",
-           "rand_like", "randn_like", "randint_like", "bernoulli", "normal", "multinomial"]  # fmt: skip
+__all__ = ["rand", "randn", "randint", "randperm", "rand_like", "randn_like",
+           "randint_like", "bernoulli", "normal", "multinomial", "poisson",
+           "binomial"]  # fmt: skip
+__all__ += _generator.__all__
 
 
-class Generator:
-    """A source of random numbers: a seed, and a counter of what was drawn.
+def draw(
+    op: type[Op], shape: Any, kind: dtypes.dtype, generator: Any, **attrs: Any
+) -> Any:
+    """A tensor of numbers of one of the simple distributions."""
+    # Two words a number at most, so that a draw never runs into the next.
+    n = Spec(shape, kind).size
+    state = (generator or default_generator)._take(4 * ((n + 1) // 2))
+    return apply(op, state, shape=shape, dtype=kind, **attrs)
 
-    >>> import retrograd as rg
-    >>> g = rg.Generator().manual_seed(0)
-    >>> a = rg.rand(2, generator=g)
-    >>> g = g.manual_seed(0)
-    >>> bool((a == rg.rand(2, generator=g)).all())
-    True
-    """
 
-    def __init__(self, device: Any = "cpu") -> None:
-        self._lock = threading.Lock()
-        self.device = device
-        self.manual_seed(67280421310721)
-
-    def manual_seed(self, seed: int) -> Generator:
-        """Begin anew: the same seed gives the same numbers."""
-        self._seed, self._counter = int(seed) % (1 << 64), 0
-        return self
-
-    def seed(self) -> int:
-        """Begin anew with a seed from the operating system."""
-        self.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)
-        return self._seed
-
-    def initial_seed(self) -> int:
-        return self._seed
-
-    def get_state(self) -> Any:
-        """Seed and counter, as an int64 tensor."""
-        return constant(
-            np.array([_signed(self._seed), _signed(self._counter)], np.int64)
+def no_whole_numbers(kind: dtypes.dtype, what: str) -> None:
+    """NotImplementedError for a type that is no floating one."""
+    if not kind.is_floating_point:
+        raise NotImplementedError(
+            f'"{what}" not implemented for {kind.name!r}: draw floating numbers, or '
+            "integers with randint"
         )
 
-    def set_state(self, state: Any) -> None:
-        seed, counter = state.tolist()
-        self._seed, self._counter = seed % (1 << 64), counter % (1 << 64)
 
-    def _take(self, words: int) -> Any:
-        """The state for a draw of so many 32-bit words; the counter moves on."""
-        with self._lock:
-            state = np.array([_signed(self._seed), _signed(self._counter)], np.int64)
-            self._counter += -(-words // 4)
-        return constant(state)
+def _evenly(name: str, op: type[Op], what: str) -> Any:
+    def make(
+        *size: Any,
+        generator: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        **layout: Any,
+    ) -> Tensor:
+        if not size:
+            if "size" not in layout:
+                raise TypeError(
+                    f"{name}() missing 1 required positional argument: 'size'"
+                )
+            size = (layout.pop("size"),)
+        check_layout(name, layout)
+        on_cpu(device)
+        kind = kind_of(dtype)
+        no_whole_numbers(kind, name)
+        out = draw(op, size_of(name, size), kind, generator)
+        return out.requires_grad_() if requires_grad else out
 
-    def __deepcopy__(self, memo: Any) -> Generator:
-        copy = Generator(self.device)
-        copy._seed, copy._counter = self._seed, self._counter
-        return copy
-
-    def __getstate__(self) -> Any:
-        return {"_seed": self._seed, "_counter": self._counter, "device": self.device}
-
-    def __setstate__(self, state: Any) -> None:
-        self.__dict__.update(state, _lock=threading.Lock())
-
-
-def _signed(v: int) -> int:
-    return v - (1 << 64) if v >= 1 << 63 else v
-
-
-default_generator = Generator()
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = what
+    return maker(make)
 
 
-def manual_seed(seed: int) -> Generator:
-    """Seed the default generator."""
-    return default_generator.manual_seed(seed)
+rand = _evenly("rand", Uniform, "Numbers evenly distributed in [0, 1).")
+randn = _evenly("randn", Normal, "Numbers from the normal distribution N(0, 1).")
 
 
-def seed() -> int:
-    """Seed the default generator from the operating system."""
-    return default_generator.seed()
+def _bounds(name: str, low: Any, high: Any, kind: dtypes.dtype) -> tuple[int, int]:
+    """Both ends as integers that the type can hold."""
+    for word, value in (("low", low), ("high", high)):
+        if not hasattr(value, "__index__"):
+            raise TypeError(
+                f"{name}(): argument {word!r} must be int, not {type(value).__name__}"
+            )
+    low, high = low.__index__(), high.__index__()
+    if low >= high:
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= "
+            f"to={high}"
+        )
+    if not kind.is_floating_point:
+        whole = kind.category == dtypes.INTEGRAL
+        limits = dtypes.iinfo(kind) if whole else None
+        least, most = (limits.min, limits.max) if limits else (0, 1)
+        if low < least:
+            raise RuntimeError(f"from is out of bounds for {kind.name}")
+        if high - 1 > most:
+            raise RuntimeError(f"to - 1 is out of bounds for {kind.name}")
+    return low, high
 
 
-def initial_seed() -> int:
-    """The seed of the default generator."""
-    return default_generator.initial_seed()
-
-
-def get_rng_state() -> Any:
-    """The state of the default generator."""
-    return default_generator.get_state()
-
-
-def set_rng_state(new_state: Any) -> None:
-    """Set the state of the default generator."""
-    default_generator.set_state(new_state)
-
-
-def _draw(op: Any, shape: Any, dtype: Any, generator: Any, **attrs: Any) -> Any:
-    dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-    generator = generator or default_generator
-    n = Spec(shape, dtype).size
-    # Four words a number at most, so that a draw never runs into the next.
-    state = generator._take(4 * ((n + 1) // 2) if op is not RandomInt else 2 * n)
-    return apply(op, state, shape=shape, dtype=dtype, **attrs)
-
-
-def _made(out: Any, requires_grad: bool) -> Any:
+@maker
+def randint(
+    *bounds: Any,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **options: Any,
+) -> Tensor:
+    """Integers in [low, high): ``randint(high, size)`` or ``randint(low, high, size)``."""
+    given = list(bounds)
+    size = options.pop("size", None)
+    if size is None:
+        if len(given) < 2 - ("high" in options):
+            raise TypeError("randint() missing 1 required positional argument: 'size'")
+        size = given.pop()
+    high = options.pop("high", None)
+    if high is None and given:
+        high = given.pop()
+    low = options.pop("low", given.pop() if given else 0)
+    check_layout("randint", options)
+    on_cpu(device)
+    if given or not isinstance(size, (tuple, list)):
+        raise TypeError(
+            f"randint(): argument 'size' must be tuple of ints, not {type(size).__name__}"
+        )
+    kind = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
+    low, high = _bounds("randint", low, high, kind)
+    out = draw(
+        RandomInt, size_of("randint", (size,)), kind, generator, low=low, high=high
+    )
     return out.requires_grad_() if requires_grad else out
 
 
-def rand(
-    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False, **_: Any,
-) -> Any:  # fmt: skip
-    """Numbers evenly distributed in [0, 1)."""
-    return _made(_draw(Uniform, _size(size), dtype, generator), requires_grad)
-
-
-def randn(
-    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False, **_: Any,
-) -> Any:  # fmt: skip
-    """Numbers from the normal distribution N(0, 1)."""
-    return _made(_draw(Normal, _size(size), dtype, generator), requires_grad)
-
-
-def randint(*args: Any, generator: Any = None, dtype: Any = None, **kwargs: Any) -> Any:
-    """Integers in [low, high): ``randint(high, size)`` or ``randint(low, high, size)``."""
-    low, high, size = (
-        (0, *args) if len(args) == 2 else (*args, *(None,) * (3 - len(args)))
-    )
-    low, high = kwargs.get("low", low), kwargs.get("high", high)
-    size = kwargs.get("size", size)
-    shape = _size((size,))
-    return _draw(
-        RandomInt, shape, dtype or dtypes.int64, generator, low=int(low), high=int(high)
-    )
-
-
-def randperm(n: int, *, generator: Any = None, dtype: Any = None, **_: Any) -> Any:
+@maker
+def randperm(
+    n: int,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **layout: Any,
+) -> Tensor:
     """0 … n − 1 in random order."""
+    check_layout("randperm", layout)
+    on_cpu(device)
+    if not hasattr(n, "__index__"):
+        raise TypeError(f"randperm(): argument 'n' must be int, not {type(n).__name__}")
+    (n,) = size_of("randperm", (n,))
+    kind = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
+    if kind is dtypes.bool_:
+        raise NotImplementedError('"randperm" not implemented for bool: use integers')
+    if kind.is_floating_point:
+        bits = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}[kind.name]
+        if n > (1 << bits) + 1:
+            raise RuntimeError(
+                f"n cannot be greater than {(1 << bits) + 1} for {kind.name}"
+            )
+    elif n and n - 1 > dtypes.iinfo(kind).max:
+        raise RuntimeError(
+            f"value cannot be converted to type {kind.name} without overflow"
+        )
     state = (generator or default_generator)._take(2 * n)
-    out = apply(Permutation, state, n=n)
-    return out if dtype is None else out.to(dtypes.as_dtype(dtype))
+    out: Tensor = apply(Permutation, state, n=n)
+    out = out if kind is dtypes.int64 else out.to(kind)
+    return out.requires_grad_() if requires_grad else out
 
 
-def rand_like(input: Any, *, dtype: Any = None, generator: Any = None, requires_grad: bool = False, **_: Any) -> Any:  # fmt: skip
+# -- like another ---------------------------------------------------------------------
+
+
+def rand_like(input: Tensor, *, dtype: Any = None, **options: Any) -> Tensor:
     """As rand, in the shape and type of *input*."""
-    return rand(tuple(input.shape), dtype=dtype or input.dtype, generator=generator,
-                requires_grad=requires_grad)  # fmt: skip
+    return rand(tuple(input.shape), dtype=dtype or input.dtype, **options)
 
 
-def randn_like(input: Any, *, dtype: Any = None, generator: Any = None, requires_grad: bool = False, **_: Any) -> Any:  # fmt: skip
+def randn_like(input: Tensor, *, dtype: Any = None, **options: Any) -> Tensor:
     """As randn, in the shape and type of *input*."""
-    return randn(tuple(input.shape), dtype=dtype or input.dtype, generator=generator,
-                 requires_grad=requires_grad)  # fmt: skip
+    return randn(tuple(input.shape), dtype=dtype or input.dtype, **options)
 
 
 def randint_like(
-    input: Any, *bounds: int, dtype: Any = None, generator: Any = None
-) -> Any:
+    input: Tensor, *bounds: int, dtype: Any = None, **options: Any
+) -> Tensor:
     """As randint, in the shape and type of *input*."""
-    low, high = bounds if len(bounds) == 2 else (0, *bounds)
     return randint(
-        low, high, tuple(input.shape), dtype=dtype or input.dtype, generator=generator
+        *bounds, size=tuple(input.shape), dtype=dtype or input.dtype, **options
     )
 
 
-def bernoulli(input: Any, p: Any = None, *, generator: Any = None) -> Any:
-    """1 with the probability that *input* (or *p*) says, else 0."""
-    probability = input.detach() if p is None else p
-    u = _draw(Uniform, tuple(input.shape), None, generator)
-    return (u < probability).to(input.dtype)
+# -- of given distributions -----------------------------------------------------------
 
 
-def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, **kwargs: Any) -> Any:  # fmt: skip
-    """Numbers from N(mean, std²); mean and std are numbers or tensors."""
+@with_out
+def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
+    """1 with the probability that *input* (or the number *p*) says, else 0."""
+    source = generator or default_generator
+    if p is None:
+        no_whole_numbers(input.dtype, "bernoulli")
+        state = source._take(2 * input.numel())
+        return apply(Bernoulli, state, input, dtype=input.dtype)
+    if isinstance(p, Handle):
+        chance: Any = p
+        if not chance.dtype.is_floating_point:
+            raise RuntimeError(f"expected probabilities tensor to have floating type, got {chance.dtype.name}")  # fmt: skip
+        chance = chance.detach().expand(*input.shape)
+    elif not 0 <= p <= 1:
+        raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
+    else:
+        chance = constant(np.full(tuple(input.shape), p))
+    state = source._take(2 * input.numel())
+    return apply(Bernoulli, state, chance, dtype=input.dtype)
+
+
+@maker
+def normal(
+    mean: Any,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    **layout: Any,
+) -> Tensor:
+    """Numbers from N(mean, std²). Mean and std are tensors or, with *size*, numbers."""
+    on_cpu(layout.pop("device", None))
+    check_layout("normal", layout)
+    given: list[Any] = [x for x in (mean, std) if isinstance(x, Handle)]
     if size is None:
-        shapes = [tuple(x.shape) for x in (mean, std) if isinstance(x, Handle)]  # type: ignore[attr-defined]
-        size = np.broadcast_shapes(*shapes)
-    return randn(tuple(size), generator=generator, **kwargs) * std + mean
+        if not given:
+            raise TypeError("normal() received numbers for mean and std but no size")
+        size = broadcast_shapes(*[tuple(x.shape) for x in given])
+        kind = given[0].dtype
+    else:
+        kind = kind_of(dtype)
+    no_whole_numbers(kind, "normal")
+    if not isinstance(std, Handle) and not std >= 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+    if isinstance(std, Handle) and bool((std.detach() < 0).any()):  # type: ignore[attr-defined]
+        raise RuntimeError("normal expects all elements of std >= 0.0")
+    mean, std = (x.detach() if isinstance(x, Handle) else x for x in (mean, std))  # type: ignore[attr-defined]
+    out = draw(Normal, size_of("normal", (size,)), kind, generator) * std + mean
+    out = out.to(kind)
+    return out.requires_grad_() if requires_grad else out
 
 
-def multinomial(input: Any, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Any:  # fmt: skip
-    """Indices drawn with the probabilities in the last dimension of *input*."""
-    weights = input.detach().double()
-    rows = weights.reshape(-1, weights.shape[-1]).numpy()
-    if (rows < 0).any() or not np.isfinite(rows).all() or (rows.sum(1) <= 0).any():
+@with_out
+def poisson(input: Tensor, generator: Any = None) -> Tensor:
+    """Whole numbers k with the probability λᵏ e^−λ / k!, the rates λ in *input*."""
+    no_whole_numbers(input.dtype, "poisson")
+    state = (generator or default_generator)._take(4)
+    return apply(Poisson, state, input)
+
+
+@with_out
+def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
+    """How many of *count* trials succeed, each with the probability *prob*."""
+    for name, x in (("count", count), ("prob", prob)):
+        if not x.dtype.is_floating_point:
+            raise ValueError(
+                f"binomial only supports floating-point dtypes for {name}, got: "
+                f"{x.dtype.name}"
+            )
+    if count.dtype is not prob.dtype:
+        raise RuntimeError(
+            f"Found dtype {prob.dtype.name} but expected {count.dtype.name}"
+        )
+    state = (generator or default_generator)._take(4)
+    return apply(Binomial, state, count, prob)
+
+
+def _check_weights(rows: Any, input: Tensor, count: int, replacement: bool) -> None:
+    """RuntimeError where there is nothing to draw from."""
+    if not replacement and count > input.shape[-1]:
+        raise RuntimeError(
+            "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
+        )
+    if (rows < 0).any() or not np.isfinite(rows).all():
         raise RuntimeError(
             "probability tensor contains either `inf`, `nan` or element < 0"
         )
+    if (rows.sum(1) <= 0).any():
+        raise RuntimeError(
+            "invalid multinomial distribution (sum of probabilities <= 0)"
+        )
+
+
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
+                generator: Any = None, out: Any = None) -> Tensor:  # fmt: skip
+    """Indices drawn with the probabilities in the last dimension of *input*."""
+    if input.ndim not in (1, 2):
+        raise RuntimeError("prob_dist must be 1 or 2 dim")
+    if not input.dtype.is_floating_point:
+        raise RuntimeError(
+            "multinomial only supports floating-point dtypes for input, got: "
+            f"{input.dtype.name}"
+        )
+    if out is not None and out.dtype is not dtypes.int64:
+        raise RuntimeError(
+            f"multinomial expects Long tensor out, got: {out.dtype.name}"
+        )
+    if num_samples <= 0:
+        raise RuntimeError("cannot sample n_sample <= 0 samples")
+    if input.shape[-1] > 1 << 24:
+        raise RuntimeError("number of categories cannot exceed 2^24")
+    weights = input.detach().double()
+    rows = weights.reshape(-1, weights.shape[-1]).numpy()
+    _check_weights(rows, input, num_samples, replacement)
     n, k = rows.shape
+    drawn = np.zeros((n, num_samples), np.int64)
     if replacement:
         u = rand(n, num_samples, dtype=dtypes.float64, generator=generator).numpy()
         total = np.cumsum(rows, 1)
-        found = [
-            np.searchsorted(t / t[-1], r, "right")
-            for t, r in zip(total, u, strict=True)
-        ]
-        drawn = np.minimum(np.stack(found), k - 1)
+        for row, t, r in zip(drawn, total, u, strict=True):
+            # the last of the places with a weight is the end of the row
+            last = np.searchsorted(t, t[-1], "left")
+            row[:] = np.minimum(np.searchsorted(t, r * t[-1], "right"), last)
     else:
-        if num_samples > int((rows > 0).sum(1).min()):
-            raise RuntimeError(
-                "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
-            )
         # The largest of log u / w are a weighted draw: Efraimidis and Spirakis 2006.
         u = rand(n, k, dtype=dtypes.float64, generator=generator).numpy()
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             keys = np.where(rows > 0, np.log1p(-u) / rows, -np.inf)
-        drawn = np.argsort(-keys, axis=1, kind="stable")[:, :num_samples]
-    return constant(drawn.astype(np.int64).reshape(*input.shape[:-1], num_samples))
-
-
-# What in-place methods draw: new values in the shape and type of a tensor.
-
-
-def uniform_like(input: Any, a: float = 0.0, b: float = 1.0, generator: Any = None, **kw: Any) -> Any:  # fmt: skip
-    a, b = kw.get("from", a), kw.get("to", b)
-    return _draw(Uniform, tuple(input.shape), input.dtype, generator) * (b - a) + a
-
-
-def normal_like(
-    input: Any, mean: float = 0.0, std: float = 1.0, *, generator: Any = None
-) -> Any:
-    return _draw(Normal, tuple(input.shape), input.dtype, generator) * std + mean
-
-
-def bernoulli_like(input: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
-    return bernoulli(input, p, generator=generator)
-
-
-def exponential_like(input: Any, lambd: float = 1.0, *, generator: Any = None) -> Any:
-    u = _draw(Uniform, tuple(input.shape), input.dtype, generator)
-    return -(-u).log1p() / lambd
-
-
-def random_like(
-    input: Any, low: int = 0, high: int | None = None, *, generator: Any = None
-) -> Any:
-    if high is None:
-        low, high = (0, low) if low else (0, 1 << 24)
-    drawn = _draw(
-        RandomInt, tuple(input.shape), dtypes.int64, generator, low=low, high=high
-    )
-    return drawn.to(input.dtype)
+        drawn[:] = np.argsort(-keys, axis=1, kind="stable")[:, :num_samples]
+    made: Tensor = constant(drawn.reshape(*input.shape[:-1], num_samples))
+    return made if out is None else write(out, made, "multinomial")

@@ -225,9 +225,11 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
                 f"{places.numel()} value(s)"
             )
         return apply(
-            Reshape, apply(Index, input.reshape(1), places, dims=(0,)), shape=()
+            Reshape,
+            apply(Index, input.reshape(1), places, dims=(0,), wraps=False),
+            shape=(),
         )
-    return apply(Index, input, places, dims=(d,))
+    return apply(Index, input, places, dims=(d,), wraps=False)
 
 
 def _put_along(
@@ -259,7 +261,8 @@ def _put_along(
             f"{list(source.shape)}"
         )
     base = input if input.ndim else input.reshape(1)
-    out = apply(IndexPut, base, source, places, dims=(d,), accumulate=add)
+    how = {"dims": (d,), "accumulate": add, "wraps": False}
+    out = apply(IndexPut, base, source, places, **how)
     return out if input.ndim else out.reshape(())
 
 

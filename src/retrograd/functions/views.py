@@ -7,11 +7,14 @@ from typing import Any
 
 from .. import dtypes
 from ..dispatch import apply
+from ..errors import user_line
 from ..ops.families import Tensor
 from ..ops.memory import Bits
 from ..ops.movement import Cast, Expand, Permute, Reshape, Slice
 from ..ops.op import broadcast_shapes as common_shape
 from ..ops.op import normalize_dim
+from ..strides import can_view
+from ..trace import State, spec_of
 
 __all__ = ["cast", "reshape", "view", "view_as", "reshape_as", "flatten", "unflatten", "ravel",
            "squeeze", "unsqueeze", "transpose", "t", "adjoint", "permute", "movedim",
@@ -58,8 +61,24 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     return apply(Reshape, input, shape=ints(shape))
 
 
+def _viewed(input: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A reshape that is a view; RuntimeError where it would be a copy."""
+    key = input._key
+    plain = not key.view if type(key) is State else input._array.flags.c_contiguous
+    if not plain:
+        wanted = Reshape.normalize(spec_of(input), shape=shape)["shape"]
+        if not can_view(input, wanted):
+            raise RuntimeError(
+                f"view size {list(shape)} is not compatible with input tensor's size "
+                f"{list(input.shape)} and stride {list(input.stride())} (at least one "
+                "dimension spans across two contiguous subspaces). Use .reshape(...) "
+                f"instead.\n  at {user_line()}"
+            )
+    return apply(Reshape, input, shape=shape)
+
+
 def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
-    """As :func:`reshape`: a view, which writes through.
+    """As :func:`reshape`, but a view, which writes through, or else a RuntimeError.
 
     Given a number type instead, the same bits as numbers of that type; the last
     dimension is divided where these are wider and multiplied where they are narrower.
@@ -70,15 +89,17 @@ def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
     if dtype is not None:
         kind = dtypes.as_dtype(dtype)
         return input if kind is input.dtype else apply(Bits, input, dtype=kind)
-    return apply(Reshape, input, shape=ints(shape))
+    return _viewed(input, ints(shape))
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """A view in the shape of *other*."""
+    return _viewed(input, tuple(other.shape))
+
+
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """The same elements in the shape of *other*."""
     return apply(Reshape, input, shape=tuple(other.shape))
-
-
-reshape_as = view_as
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:

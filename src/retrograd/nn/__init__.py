@@ -10,6 +10,9 @@ from .modules import *  # noqa: F403
 from .modules import __all__ as _names
 from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
+from .parameter import UninitializedBuffer as UninitializedBuffer
+from .parameter import UninitializedParameter as UninitializedParameter
 
-__all__ = ["Buffer", "Module", "Parameter", *_names]
+__all__ = ["Buffer", "Module", "Parameter", "UninitializedBuffer",
+           "UninitializedParameter", *_names]  # fmt: skip
 __all__ += ["functional", "init", "modules", "parameter", "utils"]

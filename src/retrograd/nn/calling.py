@@ -238,7 +238,7 @@ def _watch(
         one.register_hook(lambda g: ready([g])[0])
         watched[places[0]] = one
     elif places:
-        from ..functions.joining import cat
+        from ..functions import cat
 
         tensors = [values[i] for i in places]
         sizes = [t.numel() for t in tensors]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from .. import mutate
-from ..tensor import Buffer, Parameter, Tensor
+from ..tensor import Buffer, Held, Parameter, Tensor
 from ..trace import changes
 from .calling import look_for_hooks
 
@@ -364,4 +364,6 @@ def settle(tensor: Any) -> Any:
         and tensor._meta is None
     ):
         mutate.rebind(tensor)
+        if type(tensor) is Tensor:
+            tensor.__class__ = Held
     return tensor

@@ -170,6 +170,11 @@ class Module(Holder, Called, Saved, metaclass=ModuleType):
         lines += [f"({name}): {indented(repr(child))}" for name, child in named]
         return "\n  ".join([f"{self._get_name()}(", *lines]) + "\n)"
 
+    def _repr_html_(self) -> str:
+        from ..see.notebook import module
+
+        return module(self)
+
     def __dir__(self) -> list[str]:
         return sorted(n for n in super().__dir__() if not n[:1].isdigit())
 

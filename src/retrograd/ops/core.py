@@ -31,6 +31,29 @@ class Clone(Op):
         return [Sample(probe(3, 2)), Sample(probe())]
 
 
+class Barrier(Op):
+    """out = a, but not before b is there, and never the same value as a to an executor:
+    what is computed from it is not shared with what is computed from a."""
+
+    formula, adjoint = "a", ("ḡ",)
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        return specs[0]
+
+    @staticmethod
+    def forward(a: Array, b: Array) -> Array:
+        return a
+
+    @staticmethod
+    def vjp_a(g: Any) -> Any:
+        return g
+
+    @staticmethod
+    def samples() -> list[Sample]:
+        return [Sample(probe(3, 2), probe(2)), Sample(probe(), probe(4))]
+
+
 class Detach(Op):
     """out = a, without a derivative; shares the memory of a."""
 
@@ -44,3 +67,22 @@ class Detach(Op):
     @staticmethod
     def forward(a: Array) -> Array:
         return a
+
+
+class Overwrite(Op):
+    """out = b where a was: a change of numbers alone, through which the gradient goes as
+    if nothing had changed (so that the rule is not the derivative, on purpose)."""
+
+    name, formula, adjoint = "_overwrite", "b", ("ḡ", "0")
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        return specs[0]
+
+    @staticmethod
+    def forward(a: Array, b: Array) -> Array:
+        return np.array(b, order="C")
+
+    @staticmethod
+    def vjp_a(g: Any) -> Any:
+        return g

@@ -13,18 +13,18 @@ from .op import Array, Op, Sample, Shape, Spec, broadcast_shapes, normalize_dim,
 
 
 class OutOfBounds(IndexError, RuntimeError):
-    """PyTorch's gather and scatter raise RuntimeError for what is an IndexError."""
+    """PyTorch's gather, scatter and index_add raise RuntimeError for what is an
+    IndexError; its index_select and index_copy raise IndexError."""
 
 
-def checked(
-    index: Array, size: int, dim: int, kind: type[Exception] = IndexError
-) -> Array:
-    """Indices counted from the front; IndexError where one is outside."""
+def checked(index: Array, size: int, dim: int, wraps: bool = True) -> Array:
+    """Indices counted from the front; IndexError where one is outside (also where it is
+    negative, unless it *wraps* round)."""
     if index.size:
-        low, high = int(index.min()), int(index.max())
-        if low < -size or high >= size:
-            bad = low if low < -size else high
-            raise kind(
+        low, high, least = int(index.min()), int(index.max()), -size if wraps else 0
+        if low < least or high >= size:
+            bad = low if low < least else high
+            raise (IndexError if wraps else OutOfBounds)(
                 f"index {bad} is out of bounds for dimension {dim} with size {size}"
             )
         if low < 0:
@@ -84,7 +84,7 @@ class Gather(AlongDim):
     def forward(a: Array, index: Array, *, dim: int) -> Array:
         shape = np.shape(index)
         a, index = np.atleast_1d(a), np.atleast_1d(index)
-        index = checked(index, a.shape[dim], dim, OutOfBounds)
+        index = checked(index, a.shape[dim], dim, wraps=False)
         out: Array = a[places_of(index, dim)]
         return out.reshape(shape)
 
@@ -119,7 +119,8 @@ class Scatter(AlongDim):
         shape = np.shape(a)
         a, index, src = np.atleast_1d(a), np.atleast_1d(index), np.atleast_1d(src)
         out = a.copy()
-        places = places_of(checked(index, a.shape[dim], dim, OutOfBounds), dim)
+        index = checked(index, a.shape[dim], dim, wraps=False)
+        places = places_of(index, dim)
         src = src[tuple(slice(n) for n in index.shape)]
         if reduce == "add":
             np.add.at(out, places, src)
@@ -172,10 +173,12 @@ class _Advanced(Op):
         return (*rest[:start], *block, *rest[start:]), start
 
 
-def _numpy_index(a: Array, indices: tuple[Array, ...], dims: Shape) -> tuple[Any, ...]:
+def _numpy_index(
+    a: Array, indices: tuple[Array, ...], dims: Shape, wraps: bool
+) -> tuple[Any, ...]:
     key: list[Any] = [slice(None)] * np.ndim(a)
     for index, d in zip(indices, dims, strict=True):
-        key[d] = checked(np.asarray(index), np.shape(a)[d], d)
+        key[d] = checked(np.asarray(index), np.shape(a)[d], d, wraps=wraps)
     return tuple(key)
 
 
@@ -192,11 +195,11 @@ class Index(_Advanced):
         return Spec(shape, specs[0].dtype)
 
     @staticmethod
-    def forward(a: Array, *indices: Array, dims: Shape) -> Array:
+    def forward(a: Array, *indices: Array, dims: Shape, wraps: bool = True) -> Array:
         if len(indices) == 1 and dims == (0,):
             i = np.asarray(indices[0])
-            return np.take(a, checked(i, a.shape[0], 0), axis=0)
-        out: Array = a[_numpy_index(a, indices, dims)]
+            return np.take(a, checked(i, a.shape[0], 0, wraps=wraps), axis=0)
+        out: Array = a[_numpy_index(a, indices, dims, wraps)]
         return out
 
     @staticmethod
@@ -237,10 +240,15 @@ class IndexPut(_Advanced):
 
     @staticmethod
     def forward(
-        a: Array, value: Array, *indices: Array, dims: Shape, accumulate: bool
+        a: Array,
+        value: Array,
+        *indices: Array,
+        dims: Shape,
+        accumulate: bool,
+        wraps: bool = True,
     ) -> Array:
         out = np.array(a, order="C")
-        key = _numpy_index(a, indices, dims)
+        key = _numpy_index(a, indices, dims, wraps)
         if not accumulate:
             out[key] = value
         elif len(indices) == 1 and dims == (0,) and out.ndim == 2:

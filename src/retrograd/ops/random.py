@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from .op import Array, Op, Shape, Spec
+from .families import Tensor
+from .movement import constant_zeros
+from .op import Array, Op, Sample, Shape, Spec, broadcast_shapes, probe
 
 _CHUNK = 1 << 14
 _LOW = np.uint64(0xFFFFFFFF)
@@ -58,13 +60,15 @@ def words_needed(size: int, dtype: dtypes.dtype) -> int:
 
 
 def uniforms(state: Array, size: int, dtype: dtypes.dtype) -> Array:
-    """Numbers in [0, 1): 24 random bits, or 53 for float64."""
+    """Numbers in [0, 1): as many random bits as the type has digits."""
     if dtype is dtypes.float64:
         w = words(state, 2 * size)
         bits = ((w[::2] << _SHIFT) | w[1::2]) >> np.uint64(11)
         return bits.astype(np.float64) * 2.0**-53
-    bits = words(state, size) >> np.uint64(8)
-    return (bits.astype(np.float32) * np.float32(2.0**-24)).astype(dtype.np)
+    # so many that no number is rounded up to 1
+    digits = {"float16": 11, "bfloat16": 8}.get(dtype.name, 24)
+    bits = words(state, size) >> np.uint64(32 - digits)
+    return (bits.astype(np.float32) * np.float32(2.0**-digits)).astype(dtype.np)
 
 
 class Uniform(Op):
@@ -141,3 +145,93 @@ class Permutation(Op):
     def forward(state: Array, *, n: int) -> Array:
         w = words(state, 2 * n)
         return np.argsort((w[::2] << _SHIFT) | w[1::2], kind="stable").astype(np.int64)
+
+
+class Bernoulli(Op):
+    """1 with the probability *p*, else 0. A draw has no derivative by *p*: it is 0."""
+
+    formula, adjoint = "u < p", ("", "0")
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        return Spec(specs[1].shape, attrs["dtype"])
+
+    @staticmethod
+    def forward(state: Array, p: Array, *, dtype: dtypes.dtype) -> Array:
+        if not ((p >= 0) & (p <= 1)).all():
+            raise RuntimeError("bernoulli expects every p to be in [0, 1]")
+        wide = dtypes.float64 if p.dtype == np.float64 else dtypes.float32
+        u = uniforms(state, p.size, wide).reshape(p.shape)
+        return (u < p).astype(dtype.np)
+
+    @staticmethod
+    def vjp_p(p_spec: Spec) -> Tensor:
+        return constant_zeros(p_spec)
+
+    @staticmethod
+    def samples() -> list[Sample]:
+        p = probe(3, 2, low=0.1, high=0.9)
+        return [Sample(np.array([3, 5]), p, dtype=dtypes.float64)]
+
+
+def _sampler(state: Array) -> np.random.Generator:
+    """NumPy's samplers on a counter-based generator of the same seed and counter."""
+    seed, first = (int(v) & 0xFFFFFFFFFFFFFFFF for v in np.asarray(state))
+    return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, first, 1]))
+
+
+class Poisson(Op):
+    """Whole numbers from the Poisson distribution of each rate."""
+
+    formula, adjoint = "P(rate)", ("", "0")
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        return specs[1]
+
+    @staticmethod
+    def forward(state: Array, rate: Array) -> Array:
+        if not (rate >= 0).all():
+            raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+        # past 2⁶² a draw would not fit; there the spread is below the digits
+        wide = rate.astype(np.float64)
+        drawn = _sampler(state).poisson(np.minimum(wide, 2.0**62))
+        return np.where(wide < 2.0**62, drawn, wide).astype(rate.dtype)
+
+    @staticmethod
+    def vjp_rate(rate_spec: Spec) -> Tensor:
+        return constant_zeros(rate_spec)
+
+    @staticmethod
+    def samples() -> list[Sample]:
+        return [Sample(np.array([3, 5]), probe(3, 2, low=0.5, high=20.0))]
+
+
+class Binomial(Op):
+    """How many of *count* trials succeed, each with the probability *prob*."""
+
+    formula, adjoint = "B(count, prob)", ("", "0", "0")
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        count, prob = specs[1:]
+        return Spec(broadcast_shapes(count.shape, prob.shape), count.dtype)
+
+    @staticmethod
+    def forward(state: Array, count: Array, prob: Array) -> Array:
+        n = np.maximum(count, 0).astype(np.int64)
+        chance = np.clip(prob, 0, 1).astype(np.float64)
+        return np.asarray(_sampler(state).binomial(n, chance)).astype(count.dtype)
+
+    @staticmethod
+    def vjp_count(count_spec: Spec) -> Tensor:
+        return constant_zeros(count_spec)
+
+    @staticmethod
+    def vjp_prob(prob_spec: Spec) -> Tensor:
+        return constant_zeros(prob_spec)
+
+    @staticmethod
+    def samples() -> list[Sample]:
+        count = np.array([12.5, 3.5])
+        return [Sample(np.array([3, 5]), count, probe(2, low=0.1, high=0.9))]

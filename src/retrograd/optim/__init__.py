@@ -1,13 +1,19 @@
 """Optimizers and schedules of their learning rate."""
 
+import importlib as _importlib
+from typing import Any as _Any
+
 from . import lr_scheduler as lr_scheduler
 from . import zeroth as zeroth
 from .adadelta import Adadelta as Adadelta
+from .adafactor import Adafactor as Adafactor
 from .adagrad import Adagrad as Adagrad
 from .adam import Adam as Adam
 from .adamax import Adamax as Adamax
 from .adamw import AdamW as AdamW
 from .asgd import ASGD as ASGD
+from .lbfgs import LBFGS as LBFGS
+from .muon import Muon as Muon
 from .nadam import NAdam as NAdam
 from .optimizer import Optimizer as Optimizer
 from .preconditioned import PreconditionedSGD as PreconditionedSGD
@@ -17,14 +23,41 @@ from .rmsprop import RMSprop as RMSprop
 from .rprop import Rprop as Rprop
 from .sgd import SGD as SGD
 
+
+def __getattr__(name: str) -> _Any:
+    if name == "swa_utils":  # it imports nn, which a program may never need
+        return _importlib.import_module("retrograd.optim.swa_utils")
+    raise AttributeError(f"module 'retrograd.optim' has no attribute {name!r}")
+
+
+class SparseAdam(Optimizer):
+    """Left out: its gradients are sparse tensors."""
+
+    def __init__(self, *args: _Any, **kwargs: _Any) -> None:
+        raise NotImplementedError(
+            "SparseAdam: there are no sparse tensors here; use optim.Adam"
+        )
+
+
+def swap_in_optimizer_params_and_state(*args: _Any, **kwargs: _Any) -> _Any:
+    """Left out: an optimizer is bound to its parameters."""
+    raise NotImplementedError(
+        "swap_in_optimizer_params_and_state: make a second optimizer on the other "
+        "parameters, and give it the state with load_state_dict"
+    )
+
+
 __all__ = [
     "ASGD",
+    "LBFGS",
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "Muon",
     "NAdam",
     "Optimizer",
     "PreconditionedSGD",
@@ -32,6 +65,9 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Rprop",
+    "SparseAdam",
     "lr_scheduler",
     "zeroth",
+    "swap_in_optimizer_params_and_state",
+    "swa_utils",
 ]

@@ -7,6 +7,7 @@ from .optimizer import Group, Optimizer, Params, State
 from .rules import (
     check_lr,
     check_nonnegative,
+    number,
     regularized,
     zeros_like,
 )
@@ -54,7 +55,7 @@ class Adadelta(Optimizer):
         return {"square_avg": zeros_like(param), "acc_delta": zeros_like(param)}
 
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
-        return (float(group["lr"]),)
+        return (number(group, "lr"),)
 
     def update(
         self,

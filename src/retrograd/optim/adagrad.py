@@ -8,6 +8,7 @@ from .rules import (
     check_lr,
     check_nonnegative,
     filled_like,
+    number,
     regularized,
 )
 
@@ -67,7 +68,7 @@ class Adagrad(Optimizer):
         return {"sum": filled_like(param, self.defaults["initial_accumulator_value"])}
 
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
-        return (float(group["lr"]) / (1 + (step - 1) * group["lr_decay"]),)
+        return (number(group, "lr") / (1 + (step - 1) * group["lr_decay"]),)
 
     def update(
         self,

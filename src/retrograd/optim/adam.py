@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
     averaging,
+    betas_of,
     check_betas,
+    check_foreach,
     check_lr,
     check_nonnegative,
     lerp,
+    number,
     regularized,
     zeros_like,
 )
@@ -44,6 +47,7 @@ class Adam(Optimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
+        check_foreach(foreach, lr, betas)
         check_lr(lr)
         check_nonnegative(eps=eps)
         check_betas(betas)
@@ -72,7 +76,7 @@ class Adam(Optimizer):
         return state
 
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
-        lr, (beta1, beta2) = float(group["lr"]), group["betas"]
+        lr, (beta1, beta2) = number(group, "lr"), betas_of(group)
         return (
             lr / (1 - beta1**step),
             (1 - beta2**step) ** 0.5,
@@ -89,7 +93,7 @@ class Adam(Optimizer):
         group: Group,
     ) -> tuple[Tensor, State]:
         step_size, root_correction, decay, weight = scalars
-        beta1, beta2 = group["betas"]
+        beta1, beta2 = betas_of(group)
         decoupled = group["decoupled_weight_decay"]
         grad = regularized(param, grad, group, decoupled)
         if decoupled and group["weight_decay"] != 0:

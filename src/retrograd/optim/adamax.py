@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
     averaging,
+    betas_of,
     check_betas,
     check_lr,
     check_nonnegative,
     lerp,
+    number,
     regularized,
     zeros_like,
 )
@@ -58,8 +60,8 @@ class Adamax(Optimizer):
         return {"exp_avg": zeros_like(param), "exp_inf": zeros_like(param)}
 
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
-        beta1 = group["betas"][0]
-        return float(group["lr"]) / (1 - beta1**step), 1 - beta1
+        beta1 = betas_of(group)[0]
+        return number(group, "lr") / (1 - beta1**step), 1 - beta1
 
     def update(
         self,
@@ -70,7 +72,7 @@ class Adamax(Optimizer):
         group: Group,
     ) -> tuple[Tensor, State]:
         rate, weight = scalars
-        beta1, beta2 = group["betas"]
+        beta1, beta2 = betas_of(group)
         grad = regularized(param, grad, group, decoupled=False)
         exp_avg = lerp(state["exp_avg"], grad, weight, 1 - beta1 < 0.5)
         exp_inf = (state["exp_inf"] * beta2).maximum(grad.abs() + group["eps"])

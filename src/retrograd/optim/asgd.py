@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import dtypes
 from ..dispatch import constant
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
     check_lr,
     check_nonnegative,
+    number,
     regularized,
     zeros_like,
 )
@@ -63,11 +65,13 @@ class ASGD(Optimizer):
         }
 
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
-        lr, t0 = float(group["lr"]), group["t0"]
+        lr, t0 = number(group, "lr"), group["t0"]
         averaging = step > 1 and step - 1 - t0 > 1
+        eta = lr / (1 + group["lambd"] * lr * step) ** group["alpha"]
+        single = dtypes.get_default_dtype().np.type
         return (
-            lr / (1 + group["lambd"] * lr * step) ** group["alpha"],
-            1 / max(1, step - t0),
+            float(single(eta)) if isinstance(eta, float) else eta,
+            float(single(1 / max(1, step - t0))),
             # Before averaging, ax is θ itself: what it was is dropped.
             1.0 if averaging else 0.0,
         )

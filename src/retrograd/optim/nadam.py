@@ -10,10 +10,12 @@ from ..tensor import Tensor as _Tensor
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
     averaging,
+    betas_of,
     check_betas,
     check_lr,
     check_nonnegative,
     lerp,
+    number,
     regularized,
     zeros_like,
 )
@@ -73,7 +75,7 @@ class NAdam(Optimizer):
         }
 
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
-        lr, (beta1, beta2) = float(group["lr"]), group["betas"]
+        lr, (beta1, beta2) = number(group, "lr"), betas_of(group)
         decay = group["momentum_decay"]
         mu = beta1 * (1.0 - 0.5 * 0.96 ** (step * decay))
         mu_next = beta1 * (1.0 - 0.5 * 0.96 ** ((step + 1) * decay))
@@ -96,7 +98,7 @@ class NAdam(Optimizer):
         group: Group,
     ) -> tuple[Tensor, State]:
         mu, mu_next, grad_rate, avg_rate, correction, decay, weight = scalars
-        beta1, beta2 = group["betas"]
+        beta1, beta2 = betas_of(group)
         decoupled = group["decoupled_weight_decay"]
         grad = regularized(param, grad, group, decoupled)
         if decoupled and group["weight_decay"] != 0:

@@ -27,6 +27,7 @@ from ..autograd import enable_grad
 from ..dispatch import constant
 from ..tensor import Tensor
 from ..utils.hooks import RemovableHandle
+from .implementations import check_at_start
 from .record import ParamGroup, StepEdges, bind
 
 Group: TypeAlias = dict[str, Any]
@@ -50,9 +51,9 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(step)
     def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
         self._stepped = True
-        if not self._hooks:
+        if not self._hooks and not _of_all:
             return step(self, *args, **kwargs)
-        for hook in list(self._hooks_of("step_pre").values()):
+        for hook in (*_of("step_pre"), *self._hooks_of("step_pre").values()):
             result = hook(self, args, kwargs)
             if result is not None:
                 if not isinstance(result, tuple) or len(result) != 2:
@@ -62,11 +63,36 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
                     )
                 args, kwargs = result
         out = step(self, *args, **kwargs)
-        for hook in list(self._hooks_of("step_post").values()):
+        for hook in (*self._hooks_of("step_post").values(), *_of("step_post")):
             hook(self, args, kwargs)
         return out
 
     return run
+
+
+#: the hooks of every optimizer, by kind
+_of_all: dict[str, dict[int, Callable[..., Any]]] = {}
+
+
+def _of(kind: str) -> list[Callable[..., Any]]:
+    return list(_of_all.get(kind, {}).values())
+
+
+def _register_for_all(kind: str, hook: Callable[..., Any]) -> RemovableHandle:
+    hooks = _of_all.setdefault(kind, {})
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    return handle
+
+
+def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """``hook(optimizer, args, kwargs)`` before each step of every optimizer."""
+    return _register_for_all("step_pre", hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """``hook(optimizer, args, kwargs)`` after each step of every optimizer."""
+    return _register_for_all("step_post", hook)
 
 
 class Optimizer:
@@ -75,7 +101,7 @@ class Optimizer:
     *params* are tensors, (name, tensor) pairs, or dicts with an entry ``"params"`` and
     hyperparameters of their own; *defaults* fills in what a group does not say.
     ``foreach``, ``fused``, ``capturable`` and ``differentiable``, which in PyTorch
-    choose between implementations, are accepted everywhere and change nothing.
+    choose between implementations, are accepted everywhere: see ``implementations.py``.
     """
 
     #: Whether ``state`` counts the steps of each parameter (under ``"step"``).
@@ -97,6 +123,7 @@ class Optimizer:
                 f"Tensors or dicts, but got {type(params).__name__}; "
                 "put the tensor in a list"
             )
+        check_at_start(defaults)
         self.defaults = defaults
         self.state = defaultdict(dict)
         self.param_groups = []
@@ -202,8 +229,9 @@ class Optimizer:
                 "all optimizer param groups should be with/without names. cannot add "
                 f"param group {'with' if named else 'without'} names to the optimizer"
             )
-        for param in params:
-            bind(param)
+        if not self.defaults.get("differentiable"):
+            for param in params:
+                bind(param)
         self.param_groups.append(ParamGroup(param_group, self.built_in))
 
     def _check_params(self, params: list[Any]) -> None:
@@ -213,6 +241,8 @@ class Optimizer:
                     "optimizer can only optimize Tensors, but one of the params is "
                     f"{type(param).__name__}"
                 )
+            if self.defaults.get("differentiable"):
+                continue  # it may be the result of a step before
             if not (param.is_leaf or param.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
         ids = {id(p) for p in params}
@@ -253,8 +283,9 @@ class Optimizer:
         return result
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what ``state_dict`` saved. Tensors (or arrays) are copied, in the
-        dtype of their parameter; ValueError where groups or their lengths differ."""
+        """Take over what ``state_dict`` saved, here or by PyTorch. Tensors (or arrays)
+        are copied, in the dtype of their parameter; ValueError where groups or their
+        lengths differ."""
         state_dict = state_dict.copy()
         for hook in list(self._hooks_of("load_state_dict_pre").values()):
             changed = hook(self, state_dict)
@@ -374,15 +405,23 @@ def _pack(entry: State) -> State:
 
 
 def _unpack(entry: State, param: Tensor, fresh: State) -> State:
-    """A saved entry in copies, in the types that it would have started with."""
+    """A saved entry in copies, in the types that it would have started with, so that a
+    run continues bit for bit."""
     result: State = {}
     for key, value in entry.items():
         if key == "step":
             result[key] = int(float(value))
-        elif isinstance(value, (Tensor, np.ndarray)):
-            dtype = getattr(fresh.get(key, param), "dtype", param.dtype).np
-            array = value.detach().numpy() if isinstance(value, Tensor) else value
-            result[key] = constant(np.array(array, dtype=dtype))
         elif value is not None:  # PyTorch's SGD may save a buffer that is None
-            result[key] = deepcopy(value)
+            dtype = getattr(fresh.get(key, param), "dtype", param.dtype).np
+            result[key] = _copied(value, dtype)
     return result
+
+
+def _copied(value: Any, dtype: Any) -> Any:
+    if isinstance(value, Tensor):
+        value = value.detach().numpy()
+    if getattr(type(value), "__array__", None) is not None:  # PyTorch's tensors, too
+        return constant(np.array(np.asarray(value), dtype))
+    if type(value) in (list, tuple):
+        return type(value)(_copied(v, dtype) for v in value)
+    return deepcopy(value)

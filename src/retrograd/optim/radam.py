@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 from .optimizer import Group, Optimizer, Params, State
 from .rules import (
     averaging,
+    betas_of,
     check_betas,
     check_lr,
     check_nonnegative,
     lerp,
+    number,
     regularized,
     zeros_like,
 )
@@ -63,7 +65,7 @@ class RAdam(Optimizer):
         return {"exp_avg": zeros_like(param), "exp_avg_sq": zeros_like(param)}
 
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
-        lr, (beta1, beta2) = float(group["lr"]), group["betas"]
+        lr, (beta1, beta2) = number(group, "lr"), betas_of(group)
         correction2 = 1 - beta2**step
         full = 2 / (1 - beta2) - 1
         rho = full - 2 * step * beta2**step / correction2
@@ -95,7 +97,7 @@ class RAdam(Optimizer):
         group: Group,
     ) -> tuple[Tensor, State]:
         lr, correction1, on, off, numerator, rectification, decay, weight = scalars
-        beta1, beta2 = group["betas"]
+        beta1, beta2 = betas_of(group)
         decoupled = group["decoupled_weight_decay"]
         grad = regularized(param, grad, group, decoupled)
         if decoupled and group["weight_decay"] != 0:

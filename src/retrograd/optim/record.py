@@ -18,7 +18,8 @@ from .. import dispatch, mutate
 from ..dispatch import constant
 from ..gradients import Bundle, Gradients, Share
 from ..ops.core import Clone
-from ..trace import Handle, State, meta_of
+from ..trace import Handle, State, meta_of, settings
+from .implementations import check_at_step, differentiable_step
 
 
 class ParamGroup(dict[str, Any]):
@@ -37,9 +38,14 @@ class ParamGroup(dict[str, Any]):
         self.built_in = built_in
 
     def __setitem__(self, key: str, value: Any) -> None:
+        settings[0] += 1
         if key not in self or not self._same(key, self[key], value):
             self.version += 1
         super().__setitem__(key, value)
+
+    def _changed(self) -> None:
+        self.version += 1
+        settings[0] += 1
 
     def _same(self, key: str, old: Any, new: Any) -> bool:
         before, after = self.built_in(key, old), self.built_in(key, new)
@@ -49,19 +55,19 @@ class ParamGroup(dict[str, Any]):
         return isinstance(after, (int, float, tuple)) and bool(before == after)
 
     def __delitem__(self, key: str) -> None:
-        self.version += 1
+        self._changed()
         super().__delitem__(key)
 
     def clear(self) -> None:
-        self.version += 1
+        self._changed()
         super().clear()
 
     def popitem(self) -> tuple[str, Any]:
-        self.version += 1
+        self._changed()
         return super().popitem()
 
     def pop(self, *key_and_default: Any) -> Any:
-        self.version += 1
+        self._changed()
         return super().pop(*key_and_default)
 
     # A dict's own would write past __setitem__.
@@ -93,9 +99,11 @@ class Entry(dict[str, Any]):
     def __init__(self, *items: Any) -> None:
         super().__init__(*items)
         self.version = next(_writes)
+        settings[0] += 1
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.version = next(_writes)
+        settings[0] += 1
         super().__setitem__(key, value)
 
     # A dict's own would write past __setitem__.
@@ -218,10 +226,18 @@ class StepEdges:
         rec = dispatch.recorder()
         swift = self.swift
         if swift is None or not swift.step(rec, optimizer):
+            check_at_step(optimizer)
+            before = rec.grad_mode
+            if optimizer.defaults.get("differentiable"):
+                dispatch.set_mode(True)
+                try:
+                    differentiable_step(optimizer)
+                finally:
+                    dispatch.set_mode(before)
+                return
             start, epoch = rec.state, rec.epoch
             share = optimizer.param_groups[0]["params"][0]._grad
             promise = share.gradients.value if type(share) is Share else None
-            before = rec.grad_mode
             dispatch.set_mode(False)
             try:
                 work = self._step(rec, optimizer)

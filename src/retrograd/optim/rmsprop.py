@@ -8,6 +8,7 @@ from .rules import (
     check_lr,
     check_nonnegative,
     lerp,
+    number,
     regularized,
     zeros_like,
 )
@@ -70,7 +71,7 @@ class RMSprop(Optimizer):
         return value > 0 if key == "momentum" else Optimizer.built_in(key, value)
 
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
-        return float(group["lr"]), float(group["momentum"])
+        return number(group, "lr"), number(group, "momentum")
 
     def update(
         self,

@@ -18,6 +18,44 @@ def check_lr(lr: Any) -> None:
         raise ValueError(f"Invalid learning rate: {lr}")
 
 
+def number(group: Group, key: str) -> Any:
+    """A hyperparameter as a host number; as it is where the step is differentiable, so
+    that gradients reach a learning rate that is a tensor."""
+    value = group[key]
+    if type(value) is float or (isinstance(value, Tensor) and differentiable(group)):
+        return value
+    return float(value)
+
+
+def betas_of(group: Group) -> tuple[Any, Any]:
+    """β₁ and β₂, as :func:`number` gives them."""
+    beta1, beta2 = group["betas"]
+    if isinstance(beta1, Tensor) and not differentiable(group):
+        return float(beta1), float(beta2)
+    return beta1, beta2
+
+
+def differentiable(group: Group) -> bool:
+    return bool(group.get("differentiable"))
+
+
+def check_foreach(foreach: bool | None, lr: Any, betas: Any = ()) -> None:
+    """What PyTorch's Adam refuses of hyperparameters that are tensors."""
+    names = ["lr", *(f"betas[{i}]" for i in range(len(betas)))]
+    for name, value in zip(names, (lr, *betas), strict=True):
+        if not isinstance(value, Tensor):
+            continue
+        if foreach:
+            raise ValueError(
+                f"{name} as a Tensor is not supported for capturable=False and "
+                "foreach=True"
+            )
+        if value.numel() != 1:
+            raise ValueError(f"Tensor {name} must be 1-element")
+    if betas and isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
+        raise ValueError("betas must be either both floats or both Tensors")
+
+
 def check_nonnegative(**values: Any) -> None:
     for name, value in values.items():
         if not 0.0 <= value:
@@ -52,7 +90,7 @@ def regularized(param: Tensor, grad: Tensor, group: Group, decoupled: bool) -> T
 def averaging(key: str, value: Any) -> Any:
     """``built_in`` where ``scalars`` bring 1 − β₁: of that, lerp's branch."""
     if key == "betas":
-        return (1 - value[0] < 0.5, value[1])
+        return (bool(1 - value[0] < 0.5), float(value[1]))
     return Optimizer.built_in(key, value)
 
 

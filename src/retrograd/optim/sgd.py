@@ -7,6 +7,7 @@ from .optimizer import Group, Optimizer, Params, State
 from .rules import (
     check_lr,
     check_nonnegative,
+    number,
     regularized,
 )
 
@@ -62,7 +63,7 @@ class SGD(Optimizer):
         return value != 0 if key == "momentum" else Optimizer.built_in(key, value)
 
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
-        return float(group["lr"]), float(group["momentum"])
+        return number(group, "lr"), number(group, "momentum")
 
     def direction(
         self,

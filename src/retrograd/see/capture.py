@@ -90,7 +90,7 @@ class Capture:
         leaf: dict[Any, Arg] = {}
         for segment, state in _sorted(root):
             owner = state.recorder
-            inputs = []
+            inputs: list[Any] = []
             for key in state.inputs:
                 if type(key) is Const:
                     inputs.append(key)
@@ -105,6 +105,13 @@ class Capture:
                     inputs.append(leaf[mark])
             node[segment, state] = self._append(segment, state, tuple(inputs), node)
         self.root: State = node[root]
+        for state in self.nodes:  # of a number that was cast the run keeps the result
+            first = self.leaves.get(state.inputs[0]) if state.inputs else None
+            if state.op is not None and state.op.name == "cast" and first is not None:
+                if first.array is None and state in self.known:
+                    first.array = np.asarray(self.known[state]).astype(
+                        first.spec.dtype.np
+                    )
         if tensor._array is not None and type(tensor._key) is not State:
             self.known[self.root] = tensor._array
 
@@ -193,7 +200,7 @@ class Capture:
         while state is not start and state is not None:
             if state.kind == "op":
                 back.append(state)
-            state = state.parent  # type: ignore[assignment]
+            state = state.parent
         self.back = back[::-1]
         return self
 

@@ -14,6 +14,9 @@ from .formulas import expression
 from .lines import LIMIT, Line, Lines
 from .notation import Expr, Symbol
 
+#: terms of a sum that are written out
+MANY = 8
+
 
 class Term:
     """One way in which a value acts on the loss: through one line that uses it."""
@@ -31,17 +34,45 @@ class Term:
 
 
 class Gradient:
-    """∂ℓ/∂v: its formula, where it comes from, and what it uses again."""
+    """∂ℓ/∂v: its formula, where it comes from, and what it uses again; worked out when it
+    is first asked for."""
 
-    __slots__ = ("line", "key", "expr", "terms", "reuses", "whole", "opened")
+    __slots__ = ("line", "key", "_chain", "_expr", "_terms", "_reuses", "_whole")
 
-    def __init__(self, line: Line, key: Any) -> None:
-        self.line, self.key = line, key
-        self.expr: Expr = n.number(1)
-        self.terms: list[Term] = []
-        self.reuses: list[Line | Gradient] = []
-        self.whole = True  # the formula is spelled out
-        self.opened: Expr | None = None  # … with the gradient it uses written out
+    def __init__(self, chain: Chain, line: Line, key: Any) -> None:
+        self._chain, self.line, self.key = chain, line, key
+        self._expr: Expr | None = None
+        self._terms: list[Term] = []
+        self._reuses: list[Line | Gradient] = []
+        self._whole = True
+
+    def _known(self) -> Gradient:
+        if self._expr is None:
+            self._chain.work_out(self)
+        return self
+
+    @property
+    def expr(self) -> Expr:
+        found: Expr = self._known()._expr  # type: ignore[assignment]
+        return found
+
+    @property
+    def terms(self) -> list[Term]:
+        return self._known()._terms
+
+    @property
+    def reuses(self) -> list[Line | Gradient]:
+        return self._known()._reuses
+
+    @property
+    def whole(self) -> bool:
+        """Whether the formula is spelled out."""
+        return self._known()._whole
+
+    @property
+    def opened(self) -> Expr | None:
+        """The formula with the gradient that it uses written out."""
+        return self._chain.opened(self)
 
     def symbol(self, loss: Symbol) -> Expr:
         return n.partial(loss, self.line.symbol, self.line.spec.shape)
@@ -68,47 +99,47 @@ class Chain:
                          if x.key in self.capture.gradient]  # fmt: skip
         leaves = [x for x in lines.leaves if x.key in self.capture.gradient]
         parts = [x for x in lines.elements if x.key in self.capture.gradient]
-        order = {x.key: i for i, x in enumerate(lines.elements)}
-        parts.sort(key=lambda x: order[x.key])
         self.elements = [self._gradient(x) for x in parts]
         self.parameters = [self._gradient(x) for x in leaves]
 
     def _gradient(self, line: Line) -> Gradient:
         key = self.capture.gradient[line.key]
-        out = Gradient(line, key)
-        if line.key is self.capture.root:
-            out.expr = n.number(1)
-            if self.capture.gradient_array is not None:
-                out.expr = n.name("gradient", line.spec.shape)
-        else:
-            out.terms = self._terms(line)
-            reuses: list[Any] = []
-            expr = self._written(key, reuses)
-            if expr is None:
-                out.whole, expr = False, self.rule(out, True)
-                reuses = [self.by_line[t.through] for t in out.terms
-                          if t.through in self.by_line]  # fmt: skip
-            out.expr, out.reuses = expr, reuses
-            self._open(out)
+        out = Gradient(self, line, key)
         self.named.setdefault(key, out)
         self.by_line[line] = out
         return out
 
-    def _open(self, out: Gradient) -> None:
+    def work_out(self, out: Gradient) -> None:
+        """The formula of a gradient. It refers to gradients further up only."""
+        line = out.line
+        if line.key is self.capture.root:
+            out._expr = n.number(1)
+            if self.capture.gradient_array is not None:
+                out._expr = n.name("gradient", line.spec.shape)
+            return
+        out._terms = self._terms(line)
+        reuses: list[Any] = []
+        expr = self._written(out, reuses)
+        if expr is None:
+            out._whole = False
+            reuses = [self.by_line[t.through] for t in out._terms
+                      if t.through in self.by_line]  # fmt: skip
+            expr = self.rule(out._terms, True)
+        out._expr, out._reuses = expr, reuses
+
+    def opened(self, out: Gradient) -> Expr | None:
         """Of an element-wise function: with the gradient above it written out too."""
         ups = [r for r in out.reuses if isinstance(r, Gradient)]
         if len(ups) != 1 or not ups[0].whole or len(out.terms) != 1:
-            return
-        through = out.terms[0].through
+            return None
+        through, up = out.terms[0].through, ups[0]
         kinds = [s.op.name for s in through.states if s.op is not None]
         if len(kinds) != 1 or through.spec.shape != out.line.spec.shape:
-            return
-        up = ups[0]
-        if up.expr.head == "matmul" and through.spec.shape:
-            partial = up.symbol(self.loss)
-            opened = _swap(out.expr, partial.key, up.expr)
-            if opened.size <= LIMIT:
-                out.opened = opened
+            return None
+        if up.expr.head != "matmul" or not through.spec.shape:
+            return None
+        opened = _swap(out.expr, up.symbol(self.loss).key, up.expr)
+        return opened if opened.size <= LIMIT else None
 
     def _terms(self, line: Line) -> list[Term]:
         """The lines that use a value, with what each sends back."""
@@ -134,17 +165,19 @@ class Chain:
 
     # -- formulas -------------------------------------------------------------------
 
-    def _written(self, key: Any, reuses: list[Any]) -> Expr | None:
+    def _written(self, out: Gradient, reuses: list[Any]) -> Expr | None:
         """A gradient spelled out; None if that would be long."""
-        found = self._write(key, 0)
+        found = self._write(out.key, 0, own=out)
         if found is None:
             return None
         expr, used = found
         reuses.extend(used)
         return n.partials_last(expr)
 
-    def _write(self, key: Any, depth: int) -> tuple[Expr, list[Any]] | None:
-        if key in self.named:
+    def _write(
+        self, key: Any, depth: int, own: Gradient | None = None
+    ) -> tuple[Expr, list[Any]] | None:
+        if key in self.named and self.named[key] is not own:
             gradient = self.named[key]
             if gradient.line.key is self.capture.root and not self._seeded:
                 return n.number(1), []
@@ -181,26 +214,37 @@ class Chain:
         expr = expression(key, operands)
         if expr.size > LIMIT:
             return None
-        self._memo[key] = expr, reuses
+        if own is None:
+            self._memo[key] = expr, reuses
         return expr, reuses
 
     @property
     def _seeded(self) -> bool:
         return self.capture.gradient_array is not None
 
-    def rule(self, gradient: Gradient, transposed: bool) -> Expr:
+    def rule(self, ways: list[Term], transposed: bool) -> Expr:
         """The chain rule itself: Σ ∂c/∂v · ∂ℓ/∂c over the lines c that use v.
 
         *transposed* is the denominator layout (columns); otherwise ∂ℓ/∂c · ∂c/∂v."""
         terms = []
-        for t in gradient.terms:
+        if len(ways) > MANY:
+            rest = Expr("words", f"… ({len(ways) - MANY})")
+        for t in ways[:MANY]:
             local = n.partial(t.through.symbol, t.line.symbol, (2, 2))
             up = n.partial(self.loss, t.through.symbol, (2,))
             if t.through.key is self.capture.root and not self._seeded:
-                terms.append(local)
+                # beside other ways, ∂ℓ/∂v would not say that it is this way alone
+                alone = len(ways) == 1
+                terms.append(local if alone else self._share(t))
                 continue
             terms.append(n.matmul(*((local, up) if transposed else (up, local)), (2,)))
+        if len(ways) > MANY:
+            terms.append(rest)
         return n.add(*terms) if terms else n.number(0)
+
+    def _share(self, term: Term) -> Expr:
+        found = self._write(term.shares[0], 0) if len(term.shares) == 1 else None
+        return Expr("words", "(…)") if found is None else found[0]
 
 
 def _swap(e: Expr, key: Any, by: Expr) -> Expr:

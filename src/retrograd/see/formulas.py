@@ -203,6 +203,13 @@ def _relation(sign: str) -> Build:
     return build
 
 
+def _mul(state: State, x: Sequence[Expr]) -> Expr:
+    a, b = x
+    if a.head == b.head == "product" and a.same(b):
+        return n.power(a, n.number(2))
+    return n.mul(a, b)
+
+
 def _conv(state: State, x: Sequence[Expr]) -> Expr:
     return Expr("conv", x[0], x[1], False, shape=state.spec.shape)
 
@@ -229,6 +236,7 @@ def _gather(state: State, x: Sequence[Expr]) -> Expr:
 
 
 _SPECIAL: dict[str, Build] = {
+    "mul": _mul,
     "cast": _transparent, "clone": _transparent, "expand": _transparent,
     "detach": _transparent, "reshape": _reshape, "permute": _permute,
     "matmul": _matmul, "sum": _sum, "amax": _reduced("max"), "amin": _reduced("min"),

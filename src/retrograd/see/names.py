@@ -29,6 +29,7 @@ class Names:
         self.modules: dict[int, str] = {}  # id of a module → path
         self.roots: dict[int, str] = {}  # id of an outermost module → variable
         self.numbers: dict[str, Any] = {}  # variables that are plain numbers
+        self.words: dict[str, Any] = {}  # variables that are tensors
         self.kept: list[Any] = []  # an id means something only while its owner lives
         self._seen: set[int] = set()
         depth = 0
@@ -83,6 +84,7 @@ class Names:
 
     def _tensor(self, word: str, tensor: Any) -> None:
         self.tensors.setdefault(id(tensor), word)
+        self.words.setdefault(word, tensor)
         self.kept.append(tensor)
         if type(tensor._key) is State:
             self.states.setdefault((None, tensor._key), word)
@@ -115,6 +117,13 @@ class Names:
             return kind, kind
         return known or self.roots.get(id(module), kind), kind
 
+    def kind_of(self, path: str) -> str:
+        """The class of the module at that path, if one is known."""
+        for part in self.kept:
+            if self.modules.get(id(part)) == path:
+                return type(part).__name__
+        return ""
+
 
 def _own_globals(frame: FrameType) -> dict[str, Any]:
     module = frame.f_globals.get("__name__", "")
@@ -137,7 +146,7 @@ def caller() -> FrameType | None:
 class Statement:
     """The statement that a line belongs to: its target, its names, its numbers."""
 
-    __slots__ = ("place", "target", "words", "literals")
+    __slots__ = ("place", "target", "words", "literals", "calls")
 
     def __init__(self, place: tuple[str, int], node: ast.stmt) -> None:
         self.place = place
@@ -147,7 +156,14 @@ class Statement:
         elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
             self.target = _target(node.target)
         parts = [] if hasattr(node, "body") else list(ast.walk(node))
-        self.words = {n.id for n in parts if isinstance(n, ast.Name)}
+        self.calls = sum(isinstance(n, (ast.Call, ast.BinOp)) for n in parts)
+        self.words = {
+            n.id
+            for n in parts
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+        }
+        if isinstance(node, ast.AugAssign):
+            self.words.add(self.target)
         self.literals = {
             (type(n.value), n.value)
             for n in parts

@@ -35,10 +35,11 @@ def whole(v: Any) -> bool:
 class Symbol:
     """A name as it is set: a base, and what stands below it."""
 
-    __slots__ = ("base", "sub")
+    __slots__ = ("base", "sub", "_text")
 
     def __init__(self, base: str, sub: str = "") -> None:
         self.base, self.sub = base, sub
+        self._text = ""
 
     @classmethod
     def of(cls, name: str) -> Symbol:
@@ -59,11 +60,13 @@ class Symbol:
         return cls(GREEK.get(stem, stem), digits)
 
     def text(self) -> str:
-        if not self.sub:
-            return self.base
-        if self.sub.strip("0123456789,") == "":
-            return self.base + self.sub.translate(_SUB)
-        return f"{self.base}[{self.sub}]"
+        if not self._text:
+            self._text = self.base
+            if self.sub and self.sub.strip("0123456789,") == "":
+                self._text += self.sub.translate(_SUB)
+            elif self.sub:
+                self._text += f"[{self.sub}]"
+        return self._text
 
     def latex(self) -> str:
         base = _LATEX.get(self.base, self.base)
@@ -115,7 +118,7 @@ class Expr:
         if self._key is None:
             self._key = (
                 self.head,
-                *(p.key if type(p) is Expr else p for p in self.parts),
+                *(p.key if type(p) is Expr else _hashable(p) for p in self.parts),
             )
         return self._key
 
@@ -144,6 +147,10 @@ class Expr:
         from .typeset import text
 
         return text(self)
+
+
+def _hashable(part: Any) -> Any:
+    return (part.shape, part.tobytes()) if hasattr(part, "tobytes") else part
 
 
 # -- building ---------------------------------------------------------------------------
@@ -184,15 +191,11 @@ def add(*terms: Expr) -> Expr:
     for t in terms:
         flat.extend(t.parts if t.head == "sum" else [t])
     flat = [t for t in flat if not _is(t, 0)] or [number(0)]
-    counted: list[tuple[Expr, int]] = []
+    counted: dict[Any, tuple[Expr, int]] = {}
     for t in flat:
-        for i, (old, n) in enumerate(counted):
-            if old.same(t) and t.head != "number":
-                counted[i] = (old, n + 1)
-                break
-        else:
-            counted.append((t, 1))
-    flat = [t if n == 1 else mul(number(n), t) for t, n in counted]
+        mark = t.key if t.head != "number" else object()
+        counted[mark] = (t, counted[mark][1] + 1 if mark in counted else 1)
+    flat = [t if n == 1 else mul(number(n), t) for t, n in counted.values()]
     if len(flat) > 1 and all(t.head == "place" and len(t.shape) == 1 for t in flat):
         flat.sort(key=lambda t: str(t.parts[1]).rjust(9))
         if len({t.parts[1] for t in flat}) == flat[0].shape[0] == len(flat):
@@ -295,6 +298,14 @@ def transpose(a: Expr) -> Expr:
         return a
     if a.head == "neg":
         return neg(transpose(a.parts[0]))
+    if a.head == "name" and a.parts[0].base == "I":
+        return a
+    if a.head == "kronecker":
+        return Expr("kronecker", *map(transpose, a.parts), shape=a.shape[::-1])
+    if a.head in ("product", "div") and all(
+        p.head == "number" or p.shape for p in a.parts
+    ):
+        return Expr(a.head, *(transpose(p) for p in a.parts), shape=shape)
     if a.head == "matmul":
         return Expr("matmul", *(transpose(p) for p in reversed(a.parts)), shape=shape)
     return Expr("transpose", a, shape=shape)

@@ -39,7 +39,7 @@ def level(e: Expr) -> int:
     return {
         "sum": SUM, "neg": NEG, "product": PROD, "div": PROD, "matmul": PROD,
         "total": PROD, "power": POW, "transpose": POW, "conv": PROD, "place": PROD,
-        "indicator": ATOM,
+        "indicator": ATOM, "kronecker": PROD,
     }.get(e.head, ATOM)  # fmt: skip
 
 
@@ -151,6 +151,9 @@ class _Text:
     def list(self, e: Expr) -> str:
         return "[" + ", ".join(map(self, e.parts)) + "]"
 
+    def kronecker(self, e: Expr) -> str:
+        return f"{self.held(e.parts[0], POW)} ⊗ {self.held(e.parts[1], POW)}"
+
     def words(self, e: Expr) -> str:
         return str(e.parts[0])
 
@@ -226,6 +229,9 @@ class _Latex(_Text):
 
     def list(self, e: Expr) -> str:
         return r"\begin{bmatrix}" + r"\\".join(map(self, e.parts)) + r"\end{bmatrix}"
+
+    def kronecker(self, e: Expr) -> str:
+        return super().kronecker(e).replace("⊗", r"\otimes")
 
     def words(self, e: Expr) -> str:
         return rf"\text{{{e.parts[0]}}}"
@@ -332,6 +338,10 @@ class _MathML(_Text):
         inside = _mo(",").join(map(self, e.parts))
         return f"<mrow>{_mo('[')}{inside}{_mo(']')}</mrow>"
 
+    def kronecker(self, e: Expr) -> str:
+        a, b = (self.held(p, POW) for p in e.parts)
+        return f"<mrow>{a}{_mo('⊗')}{b}</mrow>"
+
     def words(self, e: Expr) -> str:
         return f"<mtext>{escape(e.parts[0])}</mtext>"
 
@@ -361,6 +371,11 @@ def array_text(v: Any, precision: int = 4) -> str:
     if v.ndim == 2:
         return "[" + joint.join(array_text(r, precision)[1:-1] for r in v) + "]"
     return "[" + joint.join(array_text(r, precision) for r in v) + "]"
+
+
+def shape_text(shape: Any) -> str:
+    """``[10×40]``."""
+    return "[" + "×".join(map(str, shape)) + "]"
 
 
 def array_latex(v: Any, precision: int = 4) -> str:

@@ -1,4 +1,5 @@
 """Utilities; data loading is in ``utils.data``."""
 
+from . import checkpoint as checkpoint
 from . import data as data
 from . import hooks as hooks

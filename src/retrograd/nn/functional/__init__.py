@@ -6,9 +6,16 @@ from .activation import *  # noqa: F403
 from .adaptive import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .convolution import *  # noqa: F403
+from .ctc import *  # noqa: F403
+from .embedding import *  # noqa: F403
+from .grids import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
+from .margins import *  # noqa: F403
 from .misc import *  # noqa: F403
 from .norm import *  # noqa: F403
 from .padding import *  # noqa: F403
 from .pooling import *  # noqa: F403
+from .recurrent import *  # noqa: F403
+from .resampling import *  # noqa: F403
+from .shuffling import *  # noqa: F403

@@ -10,16 +10,13 @@ from ... import dtypes, errors
 from ...dispatch import apply, composite
 from ...functions import elementwise as E
 from ...functions import probabilities as P
-from ...functions.sums import vector_norm
-from ...ops.index import Gather, Index
+from ...ops.index import Gather, Index, OutOfBounds
 from ...trace import spec_of
+from .linear import linear
 
 __all__ = ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "nll_loss", "cross_entropy",
            "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div",
-           "poisson_nll_loss", "gaussian_nll_loss", "hinge_embedding_loss",
-           "margin_ranking_loss", "cosine_embedding_loss", "soft_margin_loss",
-           "multi_margin_loss", "triplet_margin_loss", "cosine_similarity",
-           "pairwise_distance"]  # fmt: skip
+           "poisson_nll_loss", "gaussian_nll_loss", "linear_cross_entropy"]  # fmt: skip
 
 
 def _reduced(loss: Any, reduction: str) -> Any:
@@ -118,6 +115,8 @@ def smooth_l1_loss(
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:  # fmt: skip
     """½d² where |d| < δ, δ(|d| − ½δ) elsewhere."""
+    if not isinstance(delta, (int, float)):
+        raise TypeError(f"huber_loss: delta is a number, not {type(delta).__name__}")
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     loss = _smooth(input, target, float(delta), float(delta), "none")
@@ -147,6 +146,21 @@ def _check_classes(input: Any, target: Any) -> None:
         )
 
 
+def _check_weight(weight: Any, input: Any, dim: int) -> None:
+    if weight is None:
+        return
+    if tuple(weight.shape) != (input.shape[dim],):
+        raise RuntimeError(
+            f"weight tensor should be defined either for all {input.shape[dim]} classes or "
+            f"no classes but got weight tensor of shape: {list(weight.shape)}"
+        )
+    if weight.dtype is not input.dtype:
+        raise RuntimeError(
+            f"expected scalar type {input.dtype.name} for the weight but found "
+            f"{weight.dtype.name}: weight.to(input.dtype)"
+        )
+
+
 class PickClass(Gather):
     """out[n] = a[n, index[n]]: the number at the class of each sample."""
 
@@ -157,7 +171,7 @@ class PickClass(Gather):
         n = a.shape[dim]
         if index.size and (index.min() < 0 or index.max() >= n):
             bad = index.min() if index.min() < 0 else index.max()
-            raise IndexError(
+            raise OutOfBounds(
                 f"Target {int(bad)} is out of bounds: there are {n} classes"
             )
         return Gather.forward(a, index, dim=dim)
@@ -171,6 +185,7 @@ def _picked(log_p: Any, target: Any, dim: int) -> Any:
 def _nll(log_p: Any, target: Any, weight: Any, ignore: int, reduction: str, smoothing: float) -> Any:  # fmt: skip
     _check_classes(log_p, target)
     dim = 1 if log_p.ndim > 1 else 0
+    _check_weight(weight, log_p, dim)
     ignored = target == ignore
     safe = (
         E.where(ignored, 0, target)
@@ -212,6 +227,19 @@ def _cross_entropy(
     input: Any, target: Any, weight: Any, ignore: int, reduction: str, smoothing: float
 ) -> Any:
     dim = 1 if input.ndim > 1 else 0
+    if not 0 <= smoothing <= 1:
+        raise RuntimeError(
+            f"label_smoothing must be between 0.0 and 1.0. Got: {smoothing}"
+        )
+    _check_weight(weight, input, dim)
+    if target.shape == input.shape and not target.dtype.is_floating_point:
+        raise RuntimeError(
+            "Expected floating point type for target with class probabilities, got "
+            f"{target.dtype.name}: target.to(input.dtype), or class indices of shape "
+            f"{[*input.shape[:dim], *input.shape[dim + 1 :]]}"
+        )
+    if target.dtype.is_floating_point and ignore >= 0:
+        raise RuntimeError("ignore_index is not supported for floating point target")
     log_p = P.log_softmax(input, dim)
     if target.dtype.is_floating_point:
         if target.shape != input.shape:
@@ -309,7 +337,7 @@ def kl_div(
         reduction = _way(size_average, reduce, reduction)
     loss = target.exp() * (target - input) if log_target else E.xlogy(target, target) - target * input  # fmt: skip
     if reduction == "batchmean":
-        return loss.sum() / input.shape[0]
+        return loss.sum() / (input.shape[0] if input.ndim else 1)
     return _reduced(loss, reduction)
 
 
@@ -341,10 +369,12 @@ def gaussian_nll_loss(
     if tuple(var.shape) != shape:
         if tuple(var.shape) == shape[:-1]:
             var = var.unsqueeze(-1)
-        elif var.ndim and tuple(var.shape) != (*shape[:-1], 1):
+        elif len(var.shape) != len(shape) or [
+            m for n, m in zip(shape, var.shape, strict=True) if n != m
+        ] != [1]:
             raise ValueError(
                 f"gaussian_nll_loss: var has shape {list(var.shape)}; it takes that of "
-                f"the input, {list(shape)}, or {[*shape[:-1], 1]}"
+                f"the input, {list(shape)}, with 1 in one dimension, or without the last"
             )
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
@@ -356,108 +386,30 @@ def gaussian_nll_loss(
     return _reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 
-def hinge_embedding_loss(
-    input: Any, target: Any, margin: float = 1.0, size_average: Any = None, reduce: Any = None,
-    reduction: str = "mean",
+def linear_cross_entropy(
+    input: Any, linear_weight: Any, target: Any, *, linear_bias: Any = None,
+    weight: Any = None, reduction: str = "mean", ignore_index: int | None = None,
+    label_smoothing: float = 0.0, options: Any = None,
 ) -> Any:  # fmt: skip
-    """x where y = 1, max(0, margin − x) where y = −1."""
-    if size_average is not None or reduce is not None:
-        reduction = _way(size_average, reduce, reduction)
-    loss = E.where(target == 1, input, (margin - input).clamp(min=0))
-    return _reduced(loss, reduction)
-
-
-def margin_ranking_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0, size_average: Any = None,
-    reduce: Any = None, reduction: str = "mean",
-) -> Any:  # fmt: skip
-    """max(0, −y(x₁ − x₂) + margin)."""
-    if size_average is not None or reduce is not None:
-        reduction = _way(size_average, reduce, reduction)
-    return _reduced((-target * (input1 - input2) + margin).clamp(min=0), reduction)
-
-
-@composite
-def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
-    """x₁·x₂ / (max(‖x₁‖, ε) max(‖x₂‖, ε))."""
-    # as in PyTorch the bound changes the norm's value and not its derivative
-    norms = [vector_norm(x, 2, dim, True) for x in (x1, x2)]
-    a, b = (n + (n.detach().clamp(min=eps) - n.detach()) for n in norms)
-    return ((x1 / a) * (x2 / b)).sum(dim)
-
-
-def cosine_embedding_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0, size_average: Any = None,
-    reduce: Any = None, reduction: str = "mean",
-) -> Any:  # fmt: skip
-    """1 − cos where y = 1, max(0, cos − margin) where y = −1."""
-    if size_average is not None or reduce is not None:
-        reduction = _way(size_average, reduce, reduction)
-    cos = cosine_similarity(input1, input2, -1, 1e-12)
-    return _reduced(
-        E.where(target == 1, 1 - cos, (cos - margin).clamp(min=0)), reduction
-    )
-
-
-def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:  # fmt: skip
-    """log(1 + e^{−yx})."""
-    if size_average is not None or reduce is not None:
-        reduction = _way(size_average, reduce, reduction)
-    z = -target * input
-    return _reduced(E.logaddexp(z, z * 0.0), reduction)
-
-
-def multi_margin_loss(
-    input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None,
-    size_average: Any = None, reduce: Any = None, reduction: str = "mean",
-) -> Any:  # fmt: skip
-    """Σ_{i≠y} max(0, margin − x[y] + x[i])ᵖ / C."""
-    if size_average is not None or reduce is not None:
-        reduction = _way(size_average, reduce, reduction)
-    if p not in (1, 2):
-        raise ValueError(
-            f"multi_margin_loss: only p == 1 and p == 2 supported, not {p}"
+    """cross_entropy(x Wᵀ + b, target) for x [N, in] and W [C, in] or [C, d…, in]."""
+    if options is not None:
+        raise NotImplementedError(
+            "linear_cross_entropy: options (work in pieces) are not there; leave them out"
         )
-    x = input if input.ndim > 1 else input.unsqueeze(0)
-    y = target.reshape(-1, 1)
-    if y.shape[0] != x.shape[0] or target.ndim > 1:
+    shape = tuple(linear_weight.shape)
+    if input.ndim not in (1, 2) or (len(shape) > 2 and input.ndim != 2):
         raise RuntimeError(
-            f"inconsistent target size, expected [{x.shape[0]}] but got "
-            f"{list(target.shape)}"
+            f"linear_cross_entropy takes an input [in] or [N, in], with a weight {list(shape)} "
+            f"only the latter, not {list(input.shape)}"
         )
-    classes = target.detach().numpy()
-    if classes.size and not 0 <= classes.min() <= classes.max() < x.shape[1]:
-        raise RuntimeError(f"multi_margin_loss: a target is outside [0, {x.shape[1]})")
-    gaps = (margin - x.gather(1, y) + x).clamp(min=0)
-    gaps = gaps if p == 1 else gaps * gaps
-    if weight is not None:
-        gaps = gaps * weight[y.reshape(-1)].unsqueeze(1)
-    other = (y != _counted(x)).to(x.dtype)
-    loss = (gaps * other).sum(1) / x.shape[1]
-    return _reduced(loss if input.ndim > 1 else loss.squeeze(0), reduction)
-
-
-def _counted(x: Any) -> Any:
-    from ...functions.create import arange
-
-    return arange(x.shape[1])
-
-
-@composite
-def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:  # fmt: skip
-    """‖x₁ − x₂ + ε‖ₚ over the last dimension."""
-    return vector_norm(x1 - x2 + eps, p, -1, keepdim)
-
-
-def triplet_margin_loss(
-    anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
-    swap: bool = False, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
-) -> Any:  # fmt: skip
-    """max(0, d(a, p) − d(a, n) + margin)."""
-    if size_average is not None or reduce is not None:
-        reduction = _way(size_average, reduce, reduction)
-    near = pairwise_distance(anchor, positive, float(p), eps)
-    far = pairwise_distance(anchor, negative, float(p), eps)
-    if swap:
-        far = far.minimum(pairwise_distance(positive, negative, float(p), eps))
-    return _reduced((near - far + margin).clamp(min=0), reduction)
+    if ignore_index is not None and target.dtype.is_floating_point:
+        raise RuntimeError(
+            "ignore_index is not supported for a target of probabilities: leave it out"
+        )
+    scores = linear(input, linear_weight.reshape((-1, shape[-1])))
+    scores = scores.reshape((*input.shape[:-1], *shape[:-1]))
+    if linear_bias is not None:
+        scores = scores + linear_bias
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(scores, target, weight, ignore_index=ignored,
+                         reduction=reduction, label_smoothing=label_smoothing)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Dropout and embeddings."""
+"""Dropout, and classes as vectors."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from ... import dtypes
 from ...dispatch import apply, composite, constant
 from ...functions import elementwise as E
 from ...functions import random as R
-from ...ops.index import Index
 from ...ops.random import Uniform
 
 __all__ = ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout",
-           "embedding", "one_hot"]  # fmt: skip
+           "one_hot"]  # fmt: skip
 
 
 def _check(p: float) -> None:
@@ -101,32 +100,6 @@ def feature_alpha_dropout(
     """Alpha dropout of whole channels of [N, C, …]."""
     shape = (*input.shape[:2], *[1] * (input.ndim - 2))
     return _alpha_dropout(input, p, training, inplace, shape)
-
-
-@composite
-def _embedding(index: Any, weight: Any) -> Any:
-    return apply(Index, weight, index, dims=(0,))
-
-
-def embedding(
-    input: Any, weight: Any, padding_idx: int | None = None, max_norm: Any = None,
-    norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
-) -> Any:  # fmt: skip
-    """Rows of the table: out[…] = weight[input[…]]. The row *padding_idx* gets no gradient."""
-    if max_norm is not None or scale_grad_by_freq:
-        raise NotImplementedError(
-            "embedding: max_norm and scale_grad_by_freq are not available"
-        )
-    if input.dtype.category != dtypes.INTEGRAL:
-        raise RuntimeError(
-            "embedding: the indices must be integers, int32 or int64, not "
-            f"{input.dtype.name}"
-        )
-    out = _embedding(input, weight)
-    if padding_idx is not None and weight.requires_grad:
-        pad = padding_idx % weight.shape[0]
-        out = E.where((input == pad).unsqueeze(-1), out.detach(), out)
-    return out
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:

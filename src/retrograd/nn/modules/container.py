@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from operator import is_
@@ -241,6 +242,20 @@ def _check_times(times: Any) -> None:
         )
     if times <= 0:
         raise ValueError(f"Non-positive multiplication factor {times} for Sequential")
+
+
+class Container(Module):
+    """Submodules under names, without a forward (PyTorch's older base of containers)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__()
+        warnings.warn(
+            "nn.Container is deprecated. All of its functionality is now implemented in "
+            "nn.Module. Subclass that instead.",
+            stacklevel=2,
+        )
+        for name, module in kwargs.items():
+            self.add_module(name, module)
 
 
 class ModuleList(_Row):

@@ -67,3 +67,10 @@ class AlphaDropout(_Dropout):
 
     def forward(self, input: Tensor) -> Any:
         return F.alpha_dropout(input, self.p, self.training)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """AlphaDropout of whole channels of (N, C, …)."""
+
+    def forward(self, input: Tensor) -> Any:
+        return F.feature_alpha_dropout(input, self.p, self.training)

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...autograd import no_grad
-from ...functions.create import tensor
-from ...functions.joining import stack
+from ...functions import stack, tensor
 from ...tensor import Tensor
+from ..functional.common import warn
 
 
 def _gradients(parameters: Any) -> list[Any]:
@@ -100,3 +100,15 @@ def clip_grad_value_(
     with no_grad():
         for g in _gradients(parameters):
             g.clamp_(min=-bound, max=bound)
+
+
+def clip_grad_norm(
+    parameters: Iterable[Tensor] | Tensor,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Any:
+    """The old name of ``clip_grad_norm_``."""
+    warn("`clip_grad_norm` is deprecated: use `clip_grad_norm_`", FutureWarning)
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)

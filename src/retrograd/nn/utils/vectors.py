@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ...functions.joining import cat
+from ...functions import cat
 from ...tensor import Tensor
 
 

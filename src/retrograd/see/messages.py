@@ -1,0 +1,87 @@
+"""What is said to people, in English, Spanish and Korean, from gettext catalogues.
+
+The words stand in the program in English. ``locale/*.po`` has the translations, and
+``locale/*/LC_MESSAGES/retrograd.mo``, which Babel compiles from it, is what gettext
+reads; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import gettext
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+LANGUAGES = {"en": "English", "es": "español", "ko": "한국어"}
+LOCALE = Path(__file__).parent / "locale"
+
+Say = Callable[[str], str]
+
+
+def language(lang: str | None) -> str:
+    """The language asked for: *lang*, or what ``RETROGRAD_LANG`` says, or English."""
+    wanted = lang or os.environ.get("RETROGRAD_LANG", "en")
+    short = wanted.split("_")[0].split("-")[0].lower()
+    if short not in LANGUAGES:
+        known = ", ".join(f"{k!r} ({v})" for k, v in LANGUAGES.items())
+        raise ValueError(f"lang is {wanted!r}; there are {known}")
+    return short
+
+
+@cache
+def translator(lang: str) -> Say:
+    """A function from English words to those of *lang*."""
+    if lang == "en":
+        return str
+    return gettext.translation("retrograd", LOCALE, [lang]).gettext
+
+
+def labels(say: Say) -> dict[str, str]:
+    """Titles and labels, by a key that does not change with the language."""
+    return {
+        "given": say("Given"),
+        "forward": say("Forward pass"),
+        "backward": say("Backward pass"),
+        "parameters": say("Gradients of the parameters"),
+        "kernels": say("Kernels"),
+        "reused": say("already computed"),
+        "sum": say("sum over what uses it"),
+        "shapes": say("shapes"),
+        "not built": say("not built"),
+        "value": say("value"),
+        "gradient": say("gradient"),
+        "denominator": say("denominator layout: gradients are columns"),
+        "numerator": say("numerator layout: gradients are rows"),
+        "difference": say("central difference"),
+        "error": say("error"),
+        "input": say("input"),
+        "parameter": say("parameter"),
+        "random": say("random"),
+        "element": say("part"),
+        "loss": say("loss"),
+        "left out": say("{count} lines are left out"),
+        "module": say("module"),
+        "recomputed": say("recomputed"),
+        "kink": say("the loss has a kink here"),
+    }
+
+
+def kinds(kind: str, layout: str, say: Say) -> str:
+    """The kind of a Jacobian in words."""
+    words = {
+        "identity": say("the identity"),
+        "scaled identity": say("a multiple of the identity"),
+        "mask": say("diagonal, of zeros and ones"),
+        "diagonal": say("diagonal"),
+        "matrix": say("a matrix that is there already"),
+        "Kronecker": say("a Kronecker product"),
+        "selection": say("a selection: one 1 in each row"),
+        "repetition": say("identities, one below the other"),
+        "sum": say("ones where terms are added"),
+        "row": say("one row") if layout == "numerator" else say("one column"),
+        "number": say("a number"),
+        "block diagonal": say("block diagonal"),
+        "dense": say("dense"),
+    }
+    return " · ".join(words.get(k, k) for k in kind.split(" · "))

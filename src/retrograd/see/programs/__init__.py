@@ -1,0 +1,1 @@
+"""The programs that ``retrograd explain`` shows; they are read as text, and run."""
