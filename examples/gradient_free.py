@@ -83,10 +83,6 @@ def run(report, seed, quick):
         rg.manual_seed(seed)
         found[name] = (minimise(name, stairs(10), 10, 1000 if quick else 2000, 0.0),
                        minimise(name, wrong, 130, budget))  # fmt: skip
-    report.table(
-        ["method", "stairs: height left", "digits wrong, %", "evaluations"],
-        [(k, float(a[-1, 1]), b[-1, 1], int(b[-1, 0])) for k, (a, b) in found.items()],
-    )
     others = [v for k, v in found.items() if k != "gradient descent"]
     stuck, start = found["gradient descent"], found["gradient descent"][0][0, 1]
     report.verdict(
