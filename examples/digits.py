@@ -57,7 +57,7 @@ def run(report, seed, quick):
     for _ in report.seeds(seed, 1 if quick else 3):
         order = rg.randperm(len(labels))
         held, learned = order[:count], order[count:]
-        model = learn(x[learned], labels[learned], 6 if quick else 20)
+        model = learn(x[learned], labels[learned], 6 if quick else 12)
         with rg.no_grad():
             said = model(x[held]).argmax(1)
         right = said == labels[held]
