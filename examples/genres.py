@@ -72,12 +72,6 @@ def write_collection(folder, numbers, songs, seconds):
             soundfile.write(path, compose(genre, numbers, seconds), RATE)
 
 
-class Silent:
-    def begin(self, epochs, steps): ...
-    def step(self): ...
-    def epoch(self, row): ...
-
-
 def run(report, seed, quick):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "genres")
@@ -88,7 +82,7 @@ def run(report, seed, quick):
         settings = train.Settings(seed=seed, epochs=8 if quick else 12, patience=12)
         fitted = train.Run.prepare(data, settings, Path(name))
         windows = len(data)
-        fitted.train(Silent())
+        fitted.train()
     said, truth = fitted.outputs.argmax(1), data.y[fitted.rows.test]
     table = metrics.confusion(said, truth, len(data.classes))
     voted, single = (100 * fitted.score[k] for k in ("accuracy", "window_accuracy"))
@@ -103,7 +97,7 @@ def run(report, seed, quick):
         f"{single:.0f} % of single windows (chance 10 %; invented genres, one seed)",
     )
     spectra = {
-        c: data.x[np.flatnonzero(data.y == k)[0], 0] for k, c in enumerate(data.classes)
+        c: data.x[np.flatnonzero(data.y == k)[1], 0] for k, c in enumerate(data.classes)
     }
     return {"table": table, "classes": data.classes, "spectra": spectra, "voted": voted}
 

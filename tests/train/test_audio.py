@@ -17,12 +17,6 @@ soundfile = pytest.importorskip("soundfile", reason=needs)
 pytest.importorskip("librosa", reason=needs)
 
 
-class Silent:
-    def begin(self, epochs: int, steps: int) -> None: ...
-    def step(self) -> None: ...
-    def epoch(self, row: dict[str, Any]) -> None: ...
-
-
 def tone(pitch: float, seconds: float, rate: int, numbers: Any) -> Any:
     t = np.arange(int(seconds * rate)) / rate
     return 0.5 * np.sin(2 * np.pi * pitch * t) + 0.01 * numbers.normal(size=len(t))
@@ -87,7 +81,7 @@ def test_a_folder_of_songs_is_learned_and_predicted(
     folder = train.new_folder(str(tmp_path / "runs"), data.name)
     settings = train.Settings(epochs=4, layers=(16,))
     run = train.Run.prepare(data, settings, folder)
-    run.train(Silent())
+    run.train()
     songs = len(sides[2]) if len(sides[2]) == len(run.rows.test) else len(run.rows.test)
     assert run.outputs.shape == (songs, 2) and run.score["accuracy"] == 1.0
     from retrograd.train.report import render

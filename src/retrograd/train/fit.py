@@ -43,6 +43,14 @@ class Progress(Protocol):
     def epoch(self, row: dict[str, Any]) -> None: ...
 
 
+class Silent:
+    """A progress that tells nobody."""
+
+    def begin(self, epochs: int, steps: int) -> None: ...
+    def step(self) -> None: ...
+    def epoch(self, row: dict[str, Any]) -> None: ...
+
+
 @dataclass
 class Split:
     """Row numbers: to learn from, to decide when to stop, and held out."""
@@ -136,9 +144,10 @@ class Run:
             return nn.functional.cross_entropy(out, y, label_smoothing=smoothing)
         return nn.functional.mse_loss(out.squeeze(1), y)
 
-    def train(self, progress: Progress) -> None:
+    def train(self, progress: Progress | None = None) -> None:
         """Learn until the epochs or the patience are used up, or until asked to stop;
         then go back to the best epoch and look at the rows held out."""
+        progress = progress or Silent()
         chosen = self.settings
         x, y = (
             rg.from_numpy(np.ascontiguousarray(a[self.rows.train]))
