@@ -62,8 +62,8 @@ class Families(nn.Module):
     def __init__(self, first):
         super().__init__()
         self.person, self.relation = nn.Linear(24, 6), nn.Linear(12, 6)
-        hidden = nn.Linear(12, 12), nn.Sigmoid(), nn.Linear(12, 6), nn.Sigmoid()
-        self.rest = nn.Sequential(*hidden, nn.Linear(6, 24), nn.Sigmoid())
+        self.rest = nn.Sequential(nn.Linear(12, 12), nn.Sigmoid(), nn.Linear(12, 6),
+                                  nn.Sigmoid(), nn.Linear(6, 24), nn.Sigmoid())  # fmt: skip
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -first, first)
 
@@ -117,9 +117,9 @@ def run(report, seed, quick):
             "right (the paper: 4 in one run, 3 in another)",
         )
     code = model.person.weight.detach().numpy()  # [6, 24]: the last network's
-    nation = np.repeat([1, -1], 12)
     told = max(
-        np.mean((row > np.median(row)) == (nation > 0)) for row in [*code, *-code]
+        np.mean((row > np.median(row)) == (np.arange(24) < 12))
+        for row in [*code, *-code]
     )
     report.say(
         f"best of the six units as a sign of nationality: {24 * told:.0f} of 24 people"
