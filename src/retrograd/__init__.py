@@ -77,7 +77,8 @@ _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "compile": "compiler.step", "get_num_threads": "threads",
                "set_num_threads": "threads", "plans": "compiler.explain",
                "explain": "see.story", "draw": "see.draw",
-               "find_nonfinite": "see.nonfinite"}  # fmt: skip
+               "find_nonfinite": "see.nonfinite",
+               "page": "see.page", "watch": "see.watching"}  # fmt: skip
 _LAZY_NAMES |= {f"{name}{cell}": "nn.functional.recurrent" for cell in ("", "_cell")
                 for name in ("rnn_tanh", "rnn_relu", "gru", "lstm")}  # fmt: skip
 

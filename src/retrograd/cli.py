@@ -219,9 +219,11 @@ def cache(clear: bool) -> None:
 )
 @click.option("--draw", metavar="FILE",
          help="Write the drawing there: .svg, .png, .mmd or .dot.")  # fmt: skip
+@click.option("--page", metavar="FILE",
+         help="Write the page for the browser there: one .html file.")  # fmt: skip
 @click.option("--step", is_flag=True, help="Line by line: Enter, b back, q quit.")
-def explain(what: str, form: str, out: str | None, draw: str | None, step: bool,
-            **options: Any) -> None:  # fmt: skip
+def explain(what: str, form: str, out: str | None, draw: str | None, page: str | None,
+            step: bool, **options: Any) -> None:  # fmt: skip
     """Show how a loss and its gradients are computed, line by line.
 
     toy is the lectures' toy function, mlp their network; or name a function of your own
@@ -229,7 +231,7 @@ def explain(what: str, form: str, out: str | None, draw: str | None, step: bool,
     """
     from .see.command import explain as command
 
-    command(what, form, out, draw, step, options)
+    command(what, form, out, draw, step, options, page)
 
 
 @contextlib.contextmanager
