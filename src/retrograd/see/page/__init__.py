@@ -97,11 +97,15 @@ def _level(d: Description, view: boxes.View) -> dict[str, Any]:
     return {"description": _lean(about), "view": view.as_dict()}
 
 
+#: of these the page shows the MathML alone
+_FORMULAS = ("formula", "numbers", "opened", "rule")
+
+
 def _lean(x: Any) -> Any:
     """Without what the page does not show: LaTeX, and what is empty."""
     if isinstance(x, dict):
         return {
-            k: _lean(v)
+            k: {"mathml": v["mathml"]} if k in _FORMULAS and isinstance(v, dict) else _lean(v)
             for k, v in x.items()
             if k != "latex" and v is not None and v != "" and v != []
         }

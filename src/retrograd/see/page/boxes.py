@@ -120,7 +120,8 @@ class View:
         }  # fmt: skip
 
     def _links_inside(self) -> dict[str, list[tuple[str, str]]]:
-        """Links between the things of each box, of whatever is inside them."""
+        """Links between the things of each box, of whatever is inside them. What comes
+        from outside of it comes from its port, ``""``."""
         found: dict[str, dict[tuple[str, str], None]] = {}
         for source, target in self.links:
             a, b = _up(self.marks[source]), _up(self.marks[target])
@@ -130,6 +131,8 @@ class View:
             if i and j:
                 pair = (a[i - 1].id, b[j - 1].id)
                 found.setdefault(a[i].id, {})[pair] = None
+            for k in range(1, j):  # the boxes that it enters
+                found.setdefault(b[k].id, {})["", b[k - 1].id] = None
         return {box: list(pairs) for box, pairs in found.items()}
 
 
@@ -193,6 +196,9 @@ def _laid_out(box: Thing, links: list[tuple[str, str]]) -> dict[str, Any]:
         # the caption of a circle stands below it
         height = x.height + (18 if x.kind == "variable" else 0)
         graph.node(x.id, width=x.width, height=height, shape=shape)
+    port = any(not s for s, _ in links)
+    if port:
+        graph.node("", width=8.0, height=14.0, shape="box")
     for source, target in links:
         graph.edge(source, target)
     found = graphlay.layout(
@@ -209,14 +215,16 @@ def _laid_out(box: Thing, links: list[tuple[str, str]]) -> dict[str, Any]:
 
     things = [
         [x.id, *at(n["center"]), round(x.width, 1), x.height]
-        for x, n in zip(box.children, found.nodes, strict=True)
+        for x, n in zip(box.children, found.nodes, strict=False)
     ]
     routes = [
         [s, t, [at(p) for p in e["points"][1:-1]]]
         for (s, t), e in zip(links, found.edges, strict=True)
         if len(e["points"]) > 2
     ]
+    inner = {"port": at(found.nodes[-1]["center"])} if port else {}
     return {
+        **inner,
         "width": round(high["x"] - low["x"], 1),
         "height": round(high["y"] - low["y"], 1),
         "things": things,
@@ -250,7 +258,8 @@ def lines(d: Description) -> View:
             paths = [u.module for u in users.get(x.id, ()) if u.role != "element"]
             if not paths:
                 continue
-            view.add(_circle(x), inside(_common(paths)))
+            path = _common(paths)
+            view.add(_circle(x, path), inside(path))
             continue
         box = inside(x.module)
         block = Thing(
@@ -294,12 +303,15 @@ def kernels(d: Description) -> View:
     return view
 
 
-def _circle(x: Node) -> Thing:
-    role = x.role
+def _circle(x: Node, inside: str = "") -> Thing:
+    role, name = x.role, x.name.text
+    if inside:  # the box says where
+        name = name.removesuffix(f"[{inside}]").removeprefix(f"{inside}.")
+        name = name.replace(f"[{inside}.", "[")
     if role == "element":
         role = "parameter" if x.wants_grad else "input"
     return Thing(
-        x.id, "variable", x.name.text, role, "×".join(map(str, x.shape)), x.id
+        x.id, "variable", name, role, "×".join(map(str, x.shape)), x.id
     )
 
 

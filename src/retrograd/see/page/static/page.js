@@ -97,11 +97,22 @@ function wire(s, t, key) {
     const e = place.get("@" + s.parent), points = e.b.routing.get(key);
     if (points) inner = points.map(([x, y]) => e.map(x, y));
   }
+  const doors = [];  /* of the open boxes that it enters */
+  for (let up = t.parent; up && up !== s.parent && !within(s.parent, up); up = V.boxes[up].parent) {
+    const e = place.get("@" + up);
+    if (e && e.b.port) {
+      const to = e.b.routing.get("\n" + (doors.length ? doors.below : t.id)) || [];
+      doors.unshift(e.map(...e.b.port), ...to.map(([x, y]) => e.map(x, y)));
+    }
+    doors.below = up;
+  }
+  inner = [...inner, ...doors];
   const first = inner[0] || [t.x, t.y], lastp = inner[inner.length - 1] || [s.x, s.y];
   const points = [rim(s, first, 1), ...inner, rim(t, lastp, -1)];
   const xs = points.map(p => p[0]), ys = points.map(p => p[1]);
   return {s, t, points, key, box: [Math.min(...xs) - 40, Math.min(...ys) - 40, Math.max(...xs) + 40, Math.max(...ys) + 40]};
 }
+function within(box, id) { for (let b = box; b; b = V.boxes[b].parent) if (b === id) return true; return false; }
 function rim(a, [x, y], out) {
   if (a.mark && a.mark.kind === "variable") {
     const dx = x - a.x, dy = y - a.y, r = a.w / 2 / (Math.hypot(dx, dy) || 1);
@@ -142,9 +153,25 @@ function paint() {
   const sees = s => s.x + s.w / 2 > left - 30 && s.x - s.w / 2 < right + 30 && s.y + s.h / 2 > top - 30 && s.y - s.h / 2 < bottom + 30;
   const far = view.k < .28;
   for (const s of shown) if (s.open && sees(s)) boxOpen(s);
+  if (view.k < .1) { specks(sees); return minimap(w, h); }
   for (const q of wires) if (q.box[2] > left && q.box[0] < right && q.box[3] > top && q.box[1] < bottom) line(q, far);
   for (const s of shown) if (!s.open && sees(s)) s.box ? boxClosed(s, far) : mark(s, far);
   minimap(w, h);
+}
+/* from far away: as little as can be told apart */
+function specks(sees) {
+  ctx.strokeStyle = colors.todo; ctx.lineWidth = .7 / view.k;
+  ctx.beginPath();
+  for (const {points: p} of wires.length < 9000 ? wires : []) { ctx.moveTo(...p[0]); ctx.lineTo(...p[p.length - 1]); }
+  ctx.stroke();
+  for (const s of shown) {
+    if (s.open || !sees(s)) continue;
+    const st = state(s), m = s.mark;
+    ctx.fillStyle = st.now ? colors.focus : st.gradient ? colors.back : !st.value ? colors.todo : m && m.kind === "variable" ? colors[m.role + "-line"] : colors["function-line"];
+    const e = st.now ? 3 : 1;
+    ctx.fillRect(s.x - s.w / 2 * e, s.y - s.h / 2 * e, s.w * e, s.h * e);
+    if (selected === s.id) ring(s);
+  }
 }
 function line(q, far) {
   const back = backwards(q), a = state(q.t), p = q.points;
