@@ -234,6 +234,26 @@ def explain(what: str, form: str, out: str | None, draw: str | None, page: str |
     command(what, form, out, draw, step, options, page)
 
 
+@app.command(context_settings={"ignore_unknown_options": True})
+@click.argument("script", metavar="SCRIPT.py")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True,
+         help="Of the page; 0 takes any that is free.")  # fmt: skip
+@click.option("--wait", is_flag=True, help="Wait for the page after the first step.")
+@click.option("--browser", is_flag=True, help="Open the page.")
+@click.option("--tensorboard", metavar="FOLDER",
+         help="Also write TensorBoard event files there.")  # fmt: skip
+def watch(script: str, arguments: tuple[str, ...], **options: Any) -> None:
+    """Run a program and watch its training in the browser.
+
+    SCRIPT.py runs as `python SCRIPT.py ARGUMENTS` does. The address of the page is
+    printed; it is on this machine alone.
+    """
+    from .see.watching.command import watch as command
+
+    command(script, arguments, **options)
+
+
 @contextlib.contextmanager
 def _one_line_errors() -> Iterator[None]:
     """Every error as one readable line and an exit code."""
