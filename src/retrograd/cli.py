@@ -234,7 +234,7 @@ def explain(what: str, form: str, out: str | None, draw: str | None, page: str |
     command(what, form, out, draw, step, options, page)
 
 
-@app.command(context_settings={"ignore_unknown_options": True})
+@app.command(context_settings={"allow_interspersed_args": False})
 @click.argument("script", metavar="SCRIPT.py")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True,

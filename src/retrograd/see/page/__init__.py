@@ -105,7 +105,9 @@ def _lean(x: Any) -> Any:
     """Without what the page does not show: LaTeX, and what is empty."""
     if isinstance(x, dict):
         return {
-            k: {"mathml": v["mathml"]} if k in _FORMULAS and isinstance(v, dict) else _lean(v)
+            k: {"mathml": v["mathml"]}
+            if k in _FORMULAS and isinstance(v, dict)
+            else _lean(v)
             for k, v in x.items()
             if k != "latex" and v is not None and v != "" and v != []
         }
@@ -122,11 +124,11 @@ def _jacobians(story: Story, d: Description) -> None:
 
     left = JACOBIANS
     chain = story.describer.chain
-    by_id = {id: x for x, id in story.describer.id.items()}
+    by_id: dict[str, Any] = {id: x for x, id in story.describer.id.items()}
     for g in d.gradients:
         if left <= 0 or chain is None:
             return
-        found = chain.by_line.get(by_id.get(g.node))
+        found = chain.by_line.get(by_id[g.node]) if g.node in by_id else None
         if found is None:
             continue
         terms = {

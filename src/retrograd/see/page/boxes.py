@@ -295,10 +295,10 @@ def kernels(d: Description) -> View:
                     Thing(o, "operation", about.op, about.phase,
                           "×".join(map(str, about.shape)), o), box,
                 )  # fmt: skip
-    for o in d.operations:
-        for i in o.inputs:
+    for operation in d.operations:
+        for i in operation.inputs:
             if isinstance(i, str):
-                view.link(i, o.id)
+                view.link(i, operation.id)
     view.steps = [k.id for k in d.kernels]
     return view
 
@@ -310,9 +310,7 @@ def _circle(x: Node, inside: str = "") -> Thing:
         name = name.replace(f"[{inside}.", "[")
     if role == "element":
         role = "parameter" if x.wants_grad else "input"
-    return Thing(
-        x.id, "variable", name, role, "×".join(map(str, x.shape)), x.id
-    )
+    return Thing(x.id, "variable", name, role, "×".join(map(str, x.shape)), x.id)
 
 
 def _short(x: Node) -> str:

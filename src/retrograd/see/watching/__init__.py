@@ -178,7 +178,10 @@ class Watch:
             self._measure(optimizer)
             self._release()
             cost = time.perf_counter() - now + max(0.0, now - self._last - self._usual)
-            self._next = time.perf_counter() + max(PAUSE, cost / SHARE)
+            wait = max(PAUSE, cost / SHARE)
+            if len(self._rows) < 6:  # the first compile what they measure
+                wait = min(wait, 1.0)
+            self._next = time.perf_counter() + wait
         elif self._last:
             took = now - self._last
             self._usual = took if not self._usual else 0.9 * self._usual + 0.1 * took

@@ -34,7 +34,7 @@ function chart(box, lines, label, height = 190) {
   for (const v of marks) {
     const y = H - B - (H - T - B) * (v - low) / (high - low);
     g.beginPath(); g.moveTo(L, y); g.lineTo(W - R, y); g.stroke();
-    g.fillText(num(log ? 10 ** v : v, 3), L - 6, y);
+    g.fillText(num(log ? 10 ** v : v, Math.min(9, 2 + Math.max(0, Math.ceil(Math.log10(Math.max(Math.abs(low), Math.abs(high)) / (high - low)))))), L - 6, y);
   }
   g.textAlign = "center"; g.textBaseline = "alphabetic";
   for (const v of ticks(x0, x1, Math.max(2, W / 120))) g.fillText(num(v), X(v), H - 5);
@@ -52,7 +52,7 @@ function chart(box, lines, label, height = 190) {
 }
 function smooth(points) {
   let s = null;
-  return points.filter(p => real(p[1])).map(([x, y]) => [x, s = s === null ? y : .88 * s + .12 * y]);
+  return points.filter(p => real(p[1])).map(([x, y]) => [x, s = s === null ? y : .75 * s + .25 * y]);
 }
 function draw() {
   const colors = palette(), of = k => rows.map(r => [r.step, r[k]]), tail = rows[rows.length - 1] || {};
