@@ -80,7 +80,8 @@ _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "set_num_threads": "threads", "plans": "compiler.explain",
                "explain": "see.story", "draw": "see.draw",
                "find_nonfinite": "see.nonfinite",
-               "norm_except_dim": "nn.utils.norms", "vmap": "func"}  # fmt: skip
+               "norm_except_dim": "nn.utils.norms", "vmap": "func",
+               "page": "see.page", "watch": "see.watching"}  # fmt: skip
 _LAZY_NAMES |= {f"{name}{cell}": "nn.functional.recurrent" for cell in ("", "_cell")
                 for name in ("rnn_tanh", "rnn_relu", "gru", "lstm")}  # fmt: skip
 _LAZY_NAMES |= dict.fromkeys(

@@ -220,9 +220,11 @@ def cache(clear: bool) -> None:
 )
 @click.option("--draw", metavar="FILE",
          help="Write the drawing there: .svg, .png, .mmd or .dot.")  # fmt: skip
+@click.option("--page", metavar="FILE",
+         help="Write the page for the browser there: one .html file.")  # fmt: skip
 @click.option("--step", is_flag=True, help="Line by line: Enter, b back, q quit.")
-def explain(what: str, form: str, out: str | None, draw: str | None, step: bool,
-            **options: Any) -> None:  # fmt: skip
+def explain(what: str, form: str, out: str | None, draw: str | None, page: str | None,
+            step: bool, **options: Any) -> None:  # fmt: skip
     """Show how a loss and its gradients are computed, line by line.
 
     toy is the lectures' toy function, mlp their network; or name a function of your own
@@ -230,7 +232,27 @@ def explain(what: str, form: str, out: str | None, draw: str | None, step: bool,
     """
     from .see.command import explain as command
 
-    command(what, form, out, draw, step, options)
+    command(what, form, out, draw, step, options, page)
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+@click.argument("script", metavar="SCRIPT.py")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True,
+         help="Of the page; 0 takes any that is free.")  # fmt: skip
+@click.option("--wait", is_flag=True, help="Wait for the page after the first step.")
+@click.option("--browser", is_flag=True, help="Open the page.")
+@click.option("--tensorboard", metavar="FOLDER",
+         help="Also write TensorBoard event files there.")  # fmt: skip
+def watch(script: str, arguments: tuple[str, ...], **options: Any) -> None:
+    """Run a program and watch its training in the browser.
+
+    SCRIPT.py runs as `python SCRIPT.py ARGUMENTS` does. The address of the page is
+    printed; it is on this machine alone.
+    """
+    from .see.watching.command import watch as command
+
+    command(script, arguments, **options)
 
 
 @contextlib.contextmanager
