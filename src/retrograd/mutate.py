@@ -188,7 +188,8 @@ def _write(rec: Recorder, x: Any, root: Any, new: Any) -> None:
         return
     if root is x and alone and not _aliases(rec, x):
         key = new._key or rec.leaf(new)
-        if type(key) is not State or key.view:  # memory of its own, not a view's
+        if type(key) is not State or key.view or key.grad:
+            # memory of its own, not a view's, and (here) no history
             key = apply1(Clone, new)._key
         _later(rec, x, key)
         return
@@ -217,7 +218,13 @@ def _later(rec: Recorder, x: Any, key: State) -> None:
 def _replace(rec: Recorder, x: Any, new: Any) -> None:
     """A pending (or tracked) value is replaced, and its views with it."""
     views = [(t, whole_path(t._key, meta_of(t))) for t in _aliases(rec, x)]
-    if type(new._key) is not State or new._key.recorder is not rec or new._key.view:
+    key = new._key
+    if (
+        type(key) is not State
+        or key.recorder is not rec
+        or key.view
+        or (key.grad and not rec.grad_mode)
+    ):
         new = apply1(Clone, new)
     old = x._key
     key = _with_history(rec, new._key, old)
