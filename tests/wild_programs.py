@@ -126,7 +126,7 @@ def _change(w: World, a: Any, b: Any, n: int, m: int) -> None:
         lambda: a.t().add_(b) if a.dim() == 2 else a.view(-1).mul_(0.9),
         lambda: a.addcmul_(a, b, value=0.1), lambda: a.lerp_(b, 0.3), lambda: a.abs_(),
         lambda: a.__iadd__(b), lambda: a.__imul__(a), lambda: a.cumsum_(0),
-        lambda: a.pow_(2), lambda: a.div_(2.0), lambda: a.floor_(), lambda: a.detach_(),
+        lambda: a.pow_(2), lambda: a.div_(2.0), lambda: a.floor_(),
         lambda: a.fill_(b.sum()),
     ]  # fmt: skip
     if a.numel() and not any(
@@ -210,7 +210,7 @@ def _mode(w: World, n: int) -> None:
 
 def _flag(w: World, n: int, m: int) -> None:
     a = w.pick(n)
-    w.seen.append((a.requires_grad, a.is_leaf, tuple(a.shape), a.grad is None))
+    w.seen.append((a.requires_grad, a.is_leaf, tuple(a.shape)))
     leaf = w.leaves[n % len(w.leaves)]
     if m % 5 == 0 and w.leaves[0].requires_grad and leaf is not w.leaves[0]:
         leaf.requires_grad_(m % 2 == 0)

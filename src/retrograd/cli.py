@@ -69,7 +69,7 @@ def _widths(
 @click.option("--header/--no-header", default=None,
          help="Whether the first line has names.  [default: told from it]")  # fmt: skip
 @click.option("--image-size", type=click.IntRange(4, 512), metavar="PIXELS",
-         help="Side that images are brought to.  [default: theirs, or 32]")  # fmt: skip
+         help="Side that images are brought to; bands of songs.  [default: theirs, or 32; 64]")  # fmt: skip
 @click.option("--layers", callback=_widths, metavar="128,64",
          help="Widths of the hidden layers, or none.  [default: for the data]")  # fmt: skip
 @click.option(
@@ -105,9 +105,10 @@ def _widths(
 def train(data: str | None, out: str, name: str | None, **options: Any) -> None:
     """Train a network by backpropagation.
 
-    DATA is a table (.csv or .tsv, also with .gz, or .npz) or a folder of images in one
-    sub-folder per class. Without DATA, the network learns the handwritten digits that
-    ship with retrograd.
+    DATA is a table (.csv or .tsv, also with .gz, or .npz) or a folder of images or of
+    songs (.wav, .flac, .mp3, .ogg) in one sub-folder per class. Songs are cut to windows,
+    which vote. Without DATA, the network learns the handwritten digits that ship with
+    retrograd.
 
     It leaves a folder with the model (model.safetensors), metrics.jsonl and report.html.
     Ctrl-C stops the training and keeps the best model so far.
@@ -163,7 +164,7 @@ def predict(run: str, data: str, out: str | None) -> None:
     """Predict with a trained network, as CSV.
 
     RUN is a folder that `retrograd train` left, DATA a table with the same columns (the
-    target may be absent), an .npz file, or a folder of images. For classes, the
+    target may be absent), an .npz file, or a folder of images or songs. For classes, the
     probability of each follows the class.
     """
     import io
@@ -219,9 +220,11 @@ def cache(clear: bool) -> None:
 )
 @click.option("--draw", metavar="FILE",
          help="Write the drawing there: .svg, .png, .mmd or .dot.")  # fmt: skip
+@click.option("--page", metavar="FILE",
+         help="Write the page for the browser there: one .html file.")  # fmt: skip
 @click.option("--step", is_flag=True, help="Line by line: Enter, b back, q quit.")
-def explain(what: str, form: str, out: str | None, draw: str | None, step: bool,
-            **options: Any) -> None:  # fmt: skip
+def explain(what: str, form: str, out: str | None, draw: str | None, page: str | None,
+            step: bool, **options: Any) -> None:  # fmt: skip
     """Show how a loss and its gradients are computed, line by line.
 
     toy is the lectures' toy function, mlp their network; or name a function of your own
@@ -229,7 +232,27 @@ def explain(what: str, form: str, out: str | None, draw: str | None, step: bool,
     """
     from .see.command import explain as command
 
-    command(what, form, out, draw, step, options)
+    command(what, form, out, draw, step, options, page)
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+@click.argument("script", metavar="SCRIPT.py")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True,
+         help="Of the page; 0 takes any that is free.")  # fmt: skip
+@click.option("--wait", is_flag=True, help="Wait for the page after the first step.")
+@click.option("--browser", is_flag=True, help="Open the page.")
+@click.option("--tensorboard", metavar="FOLDER",
+         help="Also write TensorBoard event files there.")  # fmt: skip
+def watch(script: str, arguments: tuple[str, ...], **options: Any) -> None:
+    """Run a program and watch its training in the browser.
+
+    SCRIPT.py runs as `python SCRIPT.py ARGUMENTS` does. The address of the page is
+    printed; it is on this machine alone.
+    """
+    from .see.watching.command import watch as command
+
+    command(script, arguments, **options)
 
 
 @contextlib.contextmanager

@@ -121,8 +121,8 @@ TABLE = (
         Tag ThroughputBenchmark TracingState Type Use Value sym_* import_ir_module*
         parse_ir parse_schema parse_type_comment merge_type_from_type_comment
         unify_type_list classproperty torch.fork torch.wait torch.cond torch.while_loop
-        functionalize boolean_dispatch BroadcastingList* ExcludeDispatchKeyGuard
-        func.debug_unwrap torch.BufferDict torch.ModuleDict torch.ParameterDict is_view_replay_enabled FatalError""",
+        boolean_dispatch BroadcastingList* ExcludeDispatchKeyGuard
+        torch.BufferDict torch.ModuleDict torch.ParameterDict is_view_replay_enabled FatalError""",
     ),
     Reason(
         "pipelines of data, of which PyTorch has given up the development",

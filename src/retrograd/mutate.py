@@ -113,7 +113,7 @@ def assign(x: Any, new: Any) -> Any:
         shared = _assign(rec, x, new)
     finally:
         rec.eager = eager
-    if (eager or shared) and not rec.running:
+    if (eager or shared) and not rec.running and rec.tracing is None:
         rec.flush()
     return x
 
@@ -143,6 +143,8 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
     refuse_leaf(rec, x)
     if not detached and root is not x:
         refuse_leaf(rec, root, "a view of a leaf Variable")
+    if rec.tracing is not None:
+        rec.tracing.check_write(root, new)
     tracked = rec.grad_mode and (new.requires_grad or x.requires_grad)
     if tracked and not new.requires_grad and spec_of(new).dtype.is_floating_point:
         # what is replaced gets a gradient of zeros
@@ -181,9 +183,13 @@ def _write(rec: Recorder, x: Any, root: Any, new: Any) -> None:
     array = x._array
     # the slot, this name and the argument of getrefcount
     alone = array.base is None and sys.getrefcount(array) <= 3
+    if rec.tracing is not None and root is x and alone and not x.requires_grad:
+        _replace(rec, x, new)  # nothing is run now
+        return
     if root is x and alone and not _aliases(rec, x):
         key = new._key or rec.leaf(new)
-        if type(key) is not State or key.view:  # memory of its own, not a view's
+        if type(key) is not State or key.view or key.grad:
+            # memory of its own, not a view's, and (here) no history
             key = apply1(Clone, new)._key
         _later(rec, x, key)
         return
@@ -212,7 +218,13 @@ def _later(rec: Recorder, x: Any, key: State) -> None:
 def _replace(rec: Recorder, x: Any, new: Any) -> None:
     """A pending (or tracked) value is replaced, and its views with it."""
     views = [(t, whole_path(t._key, meta_of(t))) for t in _aliases(rec, x)]
-    if type(new._key) is not State or new._key.recorder is not rec or new._key.view:
+    key = new._key
+    if (
+        type(key) is not State
+        or key.recorder is not rec
+        or key.view
+        or (key.grad and not rec.grad_mode)
+    ):
         new = apply1(Clone, new)
     old = x._key
     key = _with_history(rec, new._key, old)

@@ -212,6 +212,10 @@ class Tensor(Handle):
         """The array of this tensor, computed if it is not there yet."""
         key = self._key
         if type(key) is State or type(key) is Failed or self._array is None:
+            tracing = dispatch.recorder().tracing
+            if tracing is not None and type(key) is State:
+                peeked: Array = tracing.read(key)
+                return peeked
             realize(self)
         array: Array = self._array
         return array
@@ -219,9 +223,9 @@ class Tensor(Handle):
     def item(self) -> Any:
         """The number in a tensor of one element."""
         key = self._key
-        if type(key) is State or type(key) is Failed:
-            realize(self)
         array = self._array
+        if type(key) is State or type(key) is Failed:
+            array = self._value()
         if array.size != 1:
             raise RuntimeError(
                 f"a Tensor with {array.size} elements cannot be converted to Scalar"
@@ -335,6 +339,10 @@ class Tensor(Handle):
     def __repr__(self, **_: Any) -> str:
         from .printing import text
 
+        tracing = dispatch.recorder().tracing
+        if tracing is not None and type(self._key) is State:
+            if tracing.unknown(self._key):
+                return f"tensor(<one example of a vmap>, {self._key.spec!r})"
         return text(self)
 
     def _repr_html_(self) -> str:
@@ -428,6 +436,12 @@ class Tensor(Handle):
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. Use "
                 "detach() to get a tensor without history"
+            )
+        if type(self._key) is State and dispatch.recorder().tracing is not None:
+            raise RuntimeError(
+                "You are attempting to call Tensor.requires_grad_() inside of a function "
+                "that is transformed by vmap or jvp: use rg.func.grad or rg.func.vjp "
+                f"there\n  at {errors.user_line()}"
             )
         if requires_grad and not dispatch.recorder().inference and self.is_inference():
             raise RuntimeError(

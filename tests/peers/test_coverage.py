@@ -47,6 +47,8 @@ FLOORS = {
     "linalg": 0.92,
     "special": 0.98,
     "autograd": 1.0,
+    "autograd.functional": 1.0,
+    "func": 1.0,
     "utils.data": 1.0,
 }
 

@@ -574,6 +574,27 @@ def arrays_see_and_are_seen(lib: Any) -> Any:
     return y.tolist(), (x * 1).tolist(), array.tolist()
 
 
+def values_with_a_history_copied_under_no_grad(lib: Any) -> Any:
+    p, w = lib.ones(3, requires_grad=True), lib.ones(3, requires_grad=True)
+    buffer, part = lib.zeros(3), lib.zeros(3)
+    y = w * 2
+    with lib.no_grad():
+        buffer.copy_(y)
+        part[:2] = y[:2]
+        p[...] = y
+    flags = [(x.requires_grad, x.is_leaf) for x in (buffer, part, p)]
+    (p * p + buffer * w).sum().backward()
+    return flags, p.grad.tolist(), w.grad.tolist(), part.tolist()
+
+
+def rolled_by_nothing_is_a_copy(lib: Any) -> Any:
+    x = lib.ones(1, 3)
+    y, z = x.roll(1, 0), x.roll(3, 1)
+    y.mul_(2)
+    z.mul_(3)
+    return x.tolist(), y.tolist(), z.tolist()
+
+
 PROGRAMS: list[Callable[[Any], Any]] = [
     f
     for name, f in list(globals().items())

@@ -25,6 +25,7 @@ def check(seed: int, theirs: list[Any], visits: int) -> None:
         )
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's, about odd programs
 @pytest.mark.parametrize("block", range(4))
 def test_as_in_pytorch(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip(

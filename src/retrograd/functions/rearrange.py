@@ -58,6 +58,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
         raise RuntimeError(
             f"shifts and dimensions must align. shifts: {len(by)}, dims:{len(over)}"
         )
+    source = input
     for k, dim in zip(by, over, strict=True):
         d = normalize_dim(dim, input.ndim)
         n = input.shape[d] if input.ndim else 0
@@ -66,7 +67,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
             input = apply(
                 Cat, span(input, d, n - k, n), span(input, d, 0, n - k), dim=d
             )
-    return input
+    return input.clone() if input is source else input
 
 
 def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:

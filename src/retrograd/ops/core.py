@@ -86,3 +86,41 @@ class Overwrite(Op):
     @staticmethod
     def vjp_before(g: Any) -> Any:
         return g
+
+
+class Variable(Op):
+    """out = a, as a value of its own that derivatives are taken with respect to. If it
+    is *tracked*, its gradient is wanted whether or not that of a is."""
+
+    formula, adjoint = "a", ("ḡ",)
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        return specs[0]
+
+    @staticmethod
+    def forward(a: Array, *, tracked: bool) -> Array:
+        return a
+
+    @staticmethod
+    def vjp_a(g: Any) -> Any:
+        return g
+
+    @staticmethod
+    def samples() -> list[Sample]:
+        return [Sample(probe(3, 2), tracked=False)]
+
+
+class Release(Op):
+    """out = a, whose gradient leads nowhere any more, so that none is wanted. It has a
+    derivative in forward mode: that of a."""
+
+    formula = "a"
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        return specs[0]
+
+    @staticmethod
+    def forward(a: Array) -> Array:
+        return a

@@ -4,6 +4,7 @@ import importlib as _importlib
 from typing import Any as _Any
 
 from . import lr_scheduler as lr_scheduler
+from . import zeroth as zeroth
 from .adadelta import Adadelta as Adadelta
 from .adafactor import Adafactor as Adafactor
 from .adagrad import Adagrad as Adagrad
@@ -15,6 +16,8 @@ from .lbfgs import LBFGS as LBFGS
 from .muon import Muon as Muon
 from .nadam import NAdam as NAdam
 from .optimizer import Optimizer as Optimizer
+from .preconditioned import PreconditionedSGD as PreconditionedSGD
+from .proximal import ProximalSGD as ProximalSGD
 from .radam import RAdam as RAdam
 from .rmsprop import RMSprop as RMSprop
 from .rprop import Rprop as Rprop
@@ -42,9 +45,12 @@ __all__ = [
     "Muon",
     "NAdam",
     "Optimizer",
+    "PreconditionedSGD",
+    "ProximalSGD",
     "RAdam",
     "RMSprop",
     "Rprop",
     "lr_scheduler",
+    "zeroth",
     "swa_utils",
 ]

@@ -257,8 +257,11 @@ class StepEdges:
             dispatch.set_mode(False)
             try:
                 work = self._step(rec, optimizer)
+                made = rec.state
             finally:
                 dispatch.set_mode(before)
+            if made in self.constants:  # the mode is an event of its own
+                self.constants[rec.state] = self.constants[made]
             if type(promise) is Bundle and rec.epoch == epoch and not rec.eager:
                 self._learn(optimizer, share.gradients, promise, work, start, rec.state)
         rec.flush()

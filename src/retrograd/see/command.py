@@ -35,8 +35,16 @@ def explain(
     draw: str | None,
     step: bool,
     options: dict[str, Any],
+    page: str | None = None,
 ) -> None:
     story = story_of(what, options)
+    if page is not None:
+        from .page import save
+
+        try:
+            save(story, page)
+        except (OSError, ImportError) as error:
+            raise click.ClickException(str(error)) from None
     if draw is not None:
         try:
             story.draw(derivative=True).save(draw)
@@ -47,7 +55,7 @@ def explain(
         return
     text = getattr(story, form)()
     if out is None:
-        if draw is None or form != "text":
+        if (draw is None and page is None) or form != "text":
             click.echo(text.rstrip("\n"))
         return
     try:

@@ -1,0 +1,185 @@
+"""``rg.page``: a loss, its derivative and every number on the way as one file for the
+browser, without anything from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from ..description import Description
+from ..notation import escape
+from ..story import Story, explain
+from . import boxes
+
+#: lines of a graph up to which its operations are a level of their own
+OPERATIONS = 3000
+#: numbers of a Jacobian that is shown, and Jacobians that are
+ENTRIES, JACOBIANS = 576, 240
+
+
+def page(
+    loss: Any,
+    path: str | os.PathLike[str],
+    gradient: Any = None,
+    *,
+    layout: str = "denominator",
+    lang: str | None = None,
+    proof: bool = False,
+    precision: int = 4,
+) -> None:
+    """Write the graph of *loss* and its derivative as one HTML file, to be opened in a
+    browser: without a server, without network.
+
+    The graph is in block notation; modules open and close. Forward and backward pass are
+    stepped through with buttons or arrow keys, values and gradients appear as they are
+    computed, and what is selected opens to its formula, its numbers, heat map and
+    histogram, the Jacobians and products of the chain rule, and the line of the program.
+    The arguments are those of :func:`retrograd.explain`.
+
+    Raises OSError if *path* cannot be written, RuntimeError if there is no graph.
+
+    >>> import retrograd as rg
+    >>> x = rg.tensor([1.0, 2.0], requires_grad=True)
+    >>> rg.page((x * x).sum(), "square.html")  # doctest: +SKIP
+    """
+    story = explain(
+        loss, gradient, layout=layout, lang=lang, precision=precision,
+        limit=None, proof=proof,
+    )  # fmt: skip
+    save(story, path)
+
+
+def save(story: Story, path: str | os.PathLike[str]) -> None:
+    """Write the page of a story."""
+    from ...io.atomic import write_atomically
+
+    text = document(story)
+    try:
+        write_atomically(Path(path), text.encode())
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(f"cannot write {path}: {reason}") from None
+
+
+def document(story: Story) -> str:
+    """The page of a story, as HTML."""
+    story = story._with(limit=None, level="modules")
+    d = story.description
+    _jacobians(story, d)
+    levels = {"modules": _level(d, boxes.lines(d))}
+    if len(d.operations) <= OPERATIONS:
+        deep = story._with(level="operations")
+        fine = deep.description
+        _jacobians(deep, fine)
+        levels["operations"] = _level(fine, boxes.lines(fine))
+        kernel = story._with(level="kernels").description
+        if kernel.kernels:
+            levels["kernels"] = _level(kernel, boxes.kernels(kernel))
+    data = {"title": d.title, "language": d.language, "levels": levels}
+    return shell("page", d.title, d.language, data)
+
+
+def _level(d: Description, view: boxes.View) -> dict[str, Any]:
+    about = d.as_dict()
+    for part in ("edges", "steps", "modules"):
+        about.pop(part)
+    if not d.kernels:
+        about["operations"] = [
+            {k: o[k] for k in ("id", "op", "formula", "shape", "home", "phase")}
+            for o in about["operations"]
+        ]
+    return {"description": _lean(about), "view": view.as_dict()}
+
+
+#: of these the page shows the MathML alone
+_FORMULAS = ("formula", "numbers", "opened", "rule")
+
+
+def _lean(x: Any) -> Any:
+    """Without what the page does not show: LaTeX, and what is empty."""
+    if isinstance(x, dict):
+        return {
+            k: {"mathml": v["mathml"]}
+            if k in _FORMULAS and isinstance(v, dict)
+            else _lean(v)
+            for k, v in x.items()
+            if k != "latex" and v is not None and v != "" and v != []
+        }
+    if isinstance(x, list):
+        return [_lean(v) for v in x]
+    if isinstance(x, float) and x == x and abs(x) != float("inf"):
+        return float(f"{x:.6g}")
+    return x
+
+
+def _jacobians(story: Story, d: Description) -> None:
+    """Write out the small ones."""
+    from ..jacobian import written_out
+
+    left = JACOBIANS
+    chain = story.describer.chain
+    by_id: dict[str, Any] = {id: x for x, id in story.describer.id.items()}
+    for g in d.gradients:
+        if left <= 0 or chain is None:
+            return
+        found = chain.by_line.get(by_id[g.node]) if g.node in by_id else None
+        if found is None:
+            continue
+        terms = {
+            story.describer.id.get(t.through): t
+            for t in found.terms
+            if not t.through.element
+        }
+        for product in g.products:
+            rows, columns = product.jacobian.shape
+            term = terms.get(product.through)
+            if term is None or not 1 < rows * columns <= ENTRIES:
+                continue
+            left -= 1
+            product.jacobian.entries = written_out(
+                story._capture, term, d.layout
+            ).tolist()
+
+
+# -- the file -------------------------------------------------------------------------
+
+
+@cache
+def static(name: str) -> str:
+    """One of the page's own files."""
+    return resources.files(__package__).joinpath("static", name).read_text("utf-8")
+
+
+def _digest(text: str) -> str:
+    found = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(found).decode()}'"
+
+
+def shell(name: str, title: str, language: str, data: Any, connect: str = "'none'") -> str:  # fmt: skip
+    """The HTML file *name* with its style, its program and its data inside. The policy
+    lets nothing run or load but these."""
+    style = static("base.css") + static(f"{name}.css")
+    script = static("base.js") + static(f"{name}.js")
+    policy = (
+        f"default-src 'none'; style-src {_digest(style)}; "
+        f"script-src {_digest(script)}; connect-src {connect}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    content = json.dumps(data, ensure_ascii=False, allow_nan=False, default=str)
+    for sign in "<>&\u2028\u2029":  # nothing in it can end the element that it is in
+        content = content.replace(sign, f"\\u{ord(sign):04x}")
+    parts = {
+        "POLICY": policy, "TITLE": escape(title), "LANG": escape(language),
+        "STYLE": style, "BODY": static(f"{name}.html"), "DATA": content,
+        "SCRIPT": script,
+    }  # fmt: skip
+    out = []
+    for i, piece in enumerate(static("shell.html").split("%%")):
+        out.append(parts[piece] if i % 2 else piece)
+    return "".join(out)

@@ -1,0 +1,146 @@
+/* The live page: asks for what is new twice a second, while it is in sight. */
+const rows = [];
+let last = 0, latest = {}, names = [], surface = null, waiting = false, paused = false;
+$("title").textContent = DATA.title;
+$("graph").href = "/graph?token=" + encodeURIComponent(DATA.token);
+const ask = (path, about = {}) => fetch(path, {...about, headers: {"X-Token": DATA.token}, cache: "no-store"});
+const PALETTE = ["#27599f", "#c2571a", "#2c7a43", "#8d3fb0", "#a8322a", "#3a8f9e", "#a8731a", "#6b7785"];
+const DARK = ["#86b4f2", "#f0a06a", "#6fd08c", "#c49cf0", "#f09a92", "#6fc6d4", "#e6b85c", "#a9b4c0"];
+const palette = () => matchMedia("(prefers-color-scheme: dark)").matches ? DARK : PALETTE;
+const real = v => typeof v === "number" && isFinite(v);
+function ticks(low, high, n) {
+  const raw = (high - low) / n, p = 10 ** Math.floor(Math.log10(raw)), s = [1, 2, 5, 10].find(k => k * p >= raw) * p, out = [];
+  for (let v = Math.ceil(low / s) * s; v <= high + s * 1e-6; v += s) out.push(Math.abs(v) < s * 1e-6 ? 0 : v);
+  return out;
+}
+/* lines: [{points: [[x, y]], color, width}]; logarithmic where the numbers span decades */
+function chart(box, lines, label, height = 190) {
+  const ys = lines.flatMap(l => l.points.map(p => p[1])).filter(real), xs = lines.flatMap(l => l.points.map(p => p[0]));
+  if (!ys.length) { box.replaceChildren(el("div", {class: "empty"}, "nothing yet")); return; }
+  const W = Math.max(200, box.clientWidth), H = height, [c, g] = canvas(W, H, label);
+  let low = ys[0], high = ys[0], x0 = xs[0], x1 = xs[0];
+  for (const y of ys) { low = Math.min(low, y); high = Math.max(high, y); }
+  for (const x of xs) { x0 = Math.min(x0, x); x1 = Math.max(x1, x); }
+  const log = low > 0 && high / low > 30, f = log ? Math.log10 : v => v;
+  low = f(low); high = f(high);
+  if (!(high - low > 1e-12)) { const d = Math.abs(high) * .1 || 1; low -= d; high += d; }
+  const m = (high - low) * .06; low -= m; high += m;
+  if (x1 === x0) x1 = x0 + 1;
+  const L = 52, R = 8, T = 6, B = 20, X = x => L + (W - L - R) * (x - x0) / (x1 - x0), Y = y => H - B - (H - T - B) * (f(y) - low) / (high - low);
+  g.font = "11px system-ui,sans-serif"; g.fillStyle = style("--soft"); g.strokeStyle = style("--rule"); g.lineWidth = 1;
+  g.textAlign = "right"; g.textBaseline = "middle";
+  let marks = ticks(low, high, 4);
+  if (log) { marks = []; for (let k = Math.ceil(low); k <= high; k++) marks.push(k); if (marks.length < 2) marks = ticks(low, high, 3); }
+  for (const v of marks) {
+    const y = H - B - (H - T - B) * (v - low) / (high - low);
+    g.beginPath(); g.moveTo(L, y); g.lineTo(W - R, y); g.stroke();
+    g.fillText(num(log ? 10 ** v : v, Math.min(9, 2 + Math.max(0, Math.ceil(Math.log10(Math.max(Math.abs(low), Math.abs(high)) / (high - low)))))), L - 6, y);
+  }
+  g.textAlign = "center"; g.textBaseline = "alphabetic";
+  for (const v of ticks(x0, x1, Math.max(2, W / 120))) g.fillText(num(v), X(v), H - 5);
+  for (const l of lines) {
+    g.strokeStyle = l.color; g.globalAlpha = l.alpha || 1; g.lineWidth = l.width || 1.6; g.lineJoin = "round";
+    g.beginPath();
+    let on = false;
+    for (const [x, y] of l.points) { if (!real(y) || log && y <= 0) { on = false; continue; } on ? g.lineTo(X(x), Y(y)) : g.moveTo(X(x), Y(y)); on = true; }
+    g.stroke();
+    const p = l.points[l.points.length - 1];
+    if (l.points.length === 1 && real(p[1])) { g.fillStyle = l.color; g.beginPath(); g.arc(X(p[0]), Y(p[1]), 2.5, 0, 7); g.fill(); }
+  }
+  g.globalAlpha = 1;
+  box.replaceChildren(c);
+}
+function smooth(points) {
+  let s = null;
+  return points.filter(p => real(p[1])).map(([x, y]) => [x, s = s === null ? y : .75 * s + .25 * y]);
+}
+function draw() {
+  const colors = palette(), of = k => rows.map(r => [r.step, r[k]]), tail = rows[rows.length - 1] || {};
+  const loss = rows.filter(r => r.loss !== undefined).map(r => [r.step, r.loss]);
+  const metrics = [...new Set(rows.flatMap(r => Object.keys(r.metrics || {})))];
+  chart($("loss"), [{points: loss, color: colors[0], alpha: .4, width: 1.2}, {points: smooth(loss), color: colors[0], width: 2.4}, ...metrics.map((k, i) => ({points: rows.filter(r => r.metrics && k in r.metrics).map(r => [r.step, r.metrics[k]]), color: colors[1 + i % 7]}))], "loss by step", 230);
+  $("loss-now").textContent = [num(tail.loss), ...metrics.map(k => `${k} ${num((tail.metrics || {})[k])}`)].join("   ");
+  const groups = Math.max(0, ...rows.map(r => r.lr.length));
+  chart($("lr"), [...Array(Math.min(groups, 8)).keys()].map(i => ({points: rows.map(r => [r.step, r.lr[i]]), color: colors[i]})), "learning rate by step");
+  $("lr-now").textContent = (tail.lr || []).slice(0, 3).map(v => num(v)).join("  ");
+  chart($("gradient"), [{points: of("gradient"), color: colors[2]}], "gradient norm by step");
+  $("gradient-now").textContent = num(tail.gradient);
+  const shown = names.map((n, i) => [n, i]).filter(([n, i]) => !n.endsWith("bias")).slice(0, 8);
+  chart($("ratios"), shown.map(([n, i], k) => ({points: rows.map(r => [r.step, (r.ratios || [])[i]]), color: colors[k]})), "update to weight ratio of each layer by step");
+  $("legend").replaceChildren(...shown.map(([n], k) => { const i = el("i"); i.style.background = colors[k]; return el("span", {}, i, n); }));
+  cards(); plane();
+}
+function cards() {
+  $("layers").replaceChildren(...(latest.layers || []).slice(0, 120).map(l => el("div", {class: "card"}, el("h3", {title: l.name}, l.name),
+    l.histogram ? bars(l.histogram.counts, l.histogram.edges, `gradients of ${l.name}`, 210, 62, "--back") : el("p", {}, "no gradient"),
+    el("p", {}, `${times(l.shape)}   ‖∂‖ ${num(l.gradient, 3)}   Δ÷w ${num(l.ratio, 2)}`), l.bad ? el("p", {class: "warn"}, `${l.bad} NaN or ∞`) : null)));
+  let bad = 0;
+  $("activations").replaceChildren(...(latest.activations || []).slice(0, 120).map(a => {
+    const dead = a.dead > .1, full = a.saturated > .5;
+    bad += dead || full;
+    return el("div", {class: "card"}, el("h3", {title: a.name}, `${a.name}  ${a.kind}`), a.histogram ? bars(a.histogram.counts, a.histogram.edges, `activations of ${a.name}`, 210, 62) : "",
+      el("p", {}, `${times(a.shape)}   mean ${num(a.mean, 3)}   std ${num(a.std, 3)}`),
+      a.dead !== undefined ? el("p", {class: dead ? "warn" : null}, `${num(100 * a.dead, 3)} % of units dead`) : null,
+      a.saturated !== undefined ? el("p", {class: full ? "warn" : null}, `${num(100 * a.saturated, 3)} % saturated`) : null);
+  }));
+  $("warnings").textContent = bad ? `${bad} with many dead or saturated units` : "";
+}
+function plane() {
+  const box = $("surface");
+  if (!surface || !surface.loss) { box.replaceChildren(el("div", {class: "empty"}, surface ? "too few places yet" : "computed on request, from the next batch's loss")); return; }
+  const W = Math.max(200, box.clientWidth), H = 260, [c, g] = canvas(W, H, "loss surface with the way of the parameters");
+  const {x, y, loss, way} = surface, all = loss.flat().filter(real), low = Math.min(...all), high = Math.max(...all);
+  const k = Math.min(W / (x[x.length - 1] - x[0]), H / (y[y.length - 1] - y[0])), ox = (W - k * (x[x.length - 1] - x[0])) / 2, oy = (H - k * (y[y.length - 1] - y[0])) / 2;
+  const X = v => ox + (v - x[0]) * k, Y = v => H - oy - (v - y[0]) * k;
+  const f = v => low > 0 ? Math.log(v / low) / (Math.log(high / low) || 1) : (v - low) / (high - low || 1);
+  const at = (i, j) => { for (const [a, b] of [[i, j], [i & ~1, j & ~1]]) if (loss[a] && real(loss[a][b])) return loss[a][b]; return null; };
+  const n = x.length, fine = 3;  /* bilinear between the points; bands show the levels */
+  for (let py = 0; py < H; py += fine) for (let px = 0; px < W; px += fine) {
+    const u = (px - ox) / k / (x[n - 1] - x[0]) * (n - 1), v = (H - py - oy) / k / (y[n - 1] - y[0]) * (n - 1);
+    if (u < 0 || v < 0 || u > n - 1 || v > n - 1) continue;
+    const i = Math.min(n - 2, Math.floor(v)), j = Math.min(n - 2, Math.floor(u)), a = v - i, b = u - j;
+    const q = [at(i, j), at(i, j + 1), at(i + 1, j), at(i + 1, j + 1)];
+    if (!q.every(real)) continue;
+    const t = f((1 - a) * ((1 - b) * q[0] + b * q[1]) + a * ((1 - b) * q[2] + b * q[3])), band = Math.floor(t * 14) / 14;
+    g.fillStyle = `rgba(${style("--pos")},${(.06 + .8 * band).toFixed(3)})`;
+    g.fillRect(px, py, fine, fine);
+  }
+  g.strokeStyle = style("--loss-line"); g.lineWidth = 1.6; g.lineJoin = "round"; g.beginPath();
+  way.forEach(([a, b], i) => i ? g.lineTo(X(a), Y(b)) : g.moveTo(X(a), Y(b))); g.stroke();
+  g.fillStyle = style("--loss-line");
+  for (const [a, b] of way) { g.beginPath(); g.arc(X(a), Y(b), 1.8, 0, 7); g.fill(); }
+  const end = way[way.length - 1]; g.beginPath(); g.arc(X(end[0]), Y(end[1]), 5, 0, 7); g.fill();
+  box.replaceChildren(c);
+  $("about").textContent = `loss of one batch from ${num(low, 3)} to ${num(high, 3)}, at step ${surface.made}; the ring of dots is where the parameters were`.replace("ring of dots", "line");
+}
+async function poll() {
+  if (waiting || document.hidden && !paused) return;
+  waiting = true;
+  try {
+    const found = await (await ask("/data?after=" + last)).json();
+    const state = $("state"), news = found.rows.length || JSON.stringify(found.surface || null) !== JSON.stringify(surface);
+    rows.push(...found.rows);
+    if (rows.length > 4000) rows.splice(1, rows.length - 4000);
+    if (rows.length) last = rows[rows.length - 1].step;
+    latest = found; names = found.names; surface = found.surface; paused = found.paused;
+    state.className = "";
+    state.textContent = found.ended ? `ended after step ${found.step}` : paused ? `paused at step ${found.step}` : found.step ? `step ${found.step}` : "waiting for the first step";
+    $("pause").textContent = paused ? "▶ Resume" : "❚❚ Pause";
+    $("pause").disabled = $("step").disabled = $("compute").disabled = found.ended;
+    if (news) draw();
+  } catch { $("state").className = "off"; $("state").textContent = "the training's process has ended"; }
+  waiting = false;
+}
+const act = what => ask("/do", {method: "POST", body: what}).then(poll, poll);
+$("pause").addEventListener("click", () => act(paused ? "resume" : "pause"));
+$("step").addEventListener("click", () => act("step"));
+$("compute").addEventListener("click", () => act("surface"));
+document.addEventListener("keydown", e => {
+  if (e.target.tagName === "BUTTON" || e.target.tagName === "A" || e.ctrlKey || e.metaKey || e.altKey) return;
+  if (e.key === " " || e.key === "p") { e.preventDefault(); act(paused ? "resume" : "pause"); }
+  if (e.key === "ArrowRight" || e.key === "s") act("step");
+});
+addEventListener("resize", draw);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+history.replaceState(null, "", "/?token=" + encodeURIComponent(DATA.token));
+setInterval(poll, 500); poll(); draw();

@@ -1,0 +1,47 @@
+"""``retrograd watch``."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+import time
+import webbrowser
+from pathlib import Path
+
+import click
+
+from . import Watch, _active
+
+
+def watch(
+    script: str, arguments: tuple[str, ...], port: int, wait: bool, browser: bool,
+    tensorboard: str | None,
+) -> None:  # fmt: skip
+    """Run a program as ``python script.py`` does, with the page beside it."""
+    path = Path(script)
+    if not path.is_file():
+        raise click.ClickException(f"{script}: there is no such file")
+    try:
+        found = Watch(None, port, tensorboard, path.name, wait)
+    except (OSError, ImportError) as error:
+        raise click.ClickException(str(error)) from None
+    found.shared = True
+    _active.append(found)
+    click.echo(f"retrograd watch: {found.url}", err=True)
+    if browser:
+        webbrowser.open(found.url)
+    argv, folder = sys.argv, sys.path[0]
+    sys.argv, sys.path[0] = [script, *arguments], str(path.resolve().parent)
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+        found.end()
+        if found.step == 0:
+            click.echo("retrograd watch: no optimizer made a step", err=True)
+        if found.server.open:
+            click.echo("retrograd watch: done; the page stays until it is closed, "
+                       "or until Ctrl-C", err=True)  # fmt: skip
+        while found.server.open:
+            time.sleep(0.2)
+    finally:
+        sys.argv, sys.path[0] = argv, folder
+        found.close()

@@ -1,0 +1,143 @@
+"""The server of the live page: on loopback only, and only for who has the token."""
+
+from __future__ import annotations
+
+import errno
+import json
+import secrets
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from ..description import _plain
+from ..page import shell
+
+if TYPE_CHECKING:
+    from . import Watch
+
+#: seconds after its last question that a page counts as open
+OPEN = 4.0
+HOST = "127.0.0.1"
+
+
+class Server(ThreadingHTTPServer):
+    """Answers in threads of its own; what they read is data that the training left."""
+
+    daemon_threads = True
+    allow_reuse_address = False
+
+    def __init__(self, watch: Watch, port: int) -> None:
+        self.watch, self.token = watch, secrets.token_urlsafe(18)
+        self.seen = 0.0
+        try:
+            super().__init__((HOST, port), Handler)
+        except (OSError, OverflowError) as error:
+            number = getattr(error, "errno", None)
+            why = "it is taken" if number == errno.EADDRINUSE else str(error)
+            raise OSError(
+                f"cannot open port {port} on {HOST}: {why}; give another, or 0 for any"
+            ) from None
+        self.port = self.server_address[1]
+        self.thread = threading.Thread(
+            target=self.serve_forever, args=(0.2,), daemon=True, name="retrograd watch"
+        )
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}/?token={self.token}"
+
+    @property
+    def open(self) -> bool:
+        return time.monotonic() - self.seen < OPEN
+
+    def close(self) -> None:
+        self.shutdown()
+        self.server_close()
+        self.thread.join()
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "retrograd", ""
+
+    def do_GET(self) -> None:
+        where = urlsplit(self.path)
+        asked = parse_qs(where.query)
+        if where.path == "/favicon.ico":
+            return self._send(204, b"", "text/plain")
+        if not self._allowed(asked.get("token", [""])[0]):
+            return None
+        watch = self.server.watch
+        self.server.seen = time.monotonic()
+        if where.path == "/":
+            text = shell(
+                "watch", f"{watch.title} · retrograd watch", "en",
+                {"token": self.server.token, "title": watch.title}, "'self'",
+            )  # fmt: skip
+            return self._send(200, text.encode(), "text/html; charset=utf-8")
+        if where.path == "/data":
+            try:
+                after = int(asked.get("after", ["0"])[0])
+            except ValueError:
+                return self._refuse(400, "after is a whole number")
+            return self._json(watch.since(after))
+        if where.path == "/graph":
+            page = watch.graph()
+            if page is None:
+                return self._refuse(503, "no step was made since: is training paused?")
+            return self._send(200, page.encode(), "text/html; charset=utf-8")
+        return self._refuse(404, "there is nothing here")
+
+    def do_POST(self) -> None:
+        where = urlsplit(self.path)
+        length = self.headers.get("Content-Length", "0")
+        body = self.rfile.read(int(length)) if length.isdecimal() and len(length) < 4 else b""  # fmt: skip
+        if not self._allowed():
+            return None
+        if where.path != "/do":
+            return self._refuse(404, "there is nothing here")
+        action = body.decode("utf-8", "replace")
+        if not self.server.watch.do(action):
+            return self._refuse(400, "there are pause, step, resume, surface")
+        return self._json({"done": True})
+
+    def _allowed(self, token: str = "") -> bool:
+        """Of this machine by its number (no name that somebody else made point here),
+        and with the token."""
+        given = self.headers.get("X-Token") or token
+        host = self.headers.get("Host", "")
+        known = host in (f"{HOST}:{self.server.port}", f"localhost:{self.server.port}")
+        if known and secrets.compare_digest(given.encode(), self.server.token.encode()):
+            return True
+        self._refuse(403, "open the address that retrograd watch printed")
+        return False
+
+    def _json(self, data: Any) -> None:
+        text = json.dumps(_plain(data), allow_nan=False)
+        self._send(200, text.encode(), "application/json")
+
+    def _refuse(self, code: int, text: str) -> None:
+        self.close_connection = True
+        self._send(code, text.encode(), "text/plain; charset=utf-8")
+
+    def _send(self, code: int, body: bytes, kind: str) -> None:
+        self.send_response(code)
+        for name, value in (
+            ("Content-Type", kind), ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
+            ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer"),
+            ("Cross-Origin-Resource-Policy", "same-origin"),
+        ):  # fmt: skip
+            self.send_header(name, value)
+        self.end_headers()
+        try:
+            self.wfile.write(body)
+        except OSError:  # the page was closed meanwhile
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the terminal is the training's."""

@@ -1,0 +1,177 @@
+"""``rg.page``: the file, and what it does in a browser."""
+
+import json
+import re
+
+import pytest
+from click.testing import CliRunner
+
+import retrograd as rg
+from retrograd import nn
+from retrograd.cli import app
+from see.browser import chromium, opened
+
+pytest.importorskip("graphlay", reason="the page needs retrograd[see]")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+def convolutional():
+    rg.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)
+    )
+    x, y = rg.randn(2, 1, 8, 8), rg.tensor([0, 2])
+    return model, nn.functional.cross_entropy(model(x), y)
+
+
+def data_of(path):
+    text = path.read_text("utf-8")
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text)
+    return text, json.loads(found.group(1))
+
+
+def test_the_file_is_whole_and_has_the_numbers_of_the_run(tmp_path):
+    model, loss = convolutional()
+    rg.page(loss, tmp_path / "x.html")
+    text, data = data_of(tmp_path / "x.html")
+    assert "default-src 'none'" in text and "'unsafe" not in text
+    assert not re.search(r'(src|href)="', text.split('id="data"')[0])
+    levels = data["levels"]
+    assert list(levels) == ["modules", "operations", "kernels"]
+    d = levels["modules"]["description"]
+    shown = next(n for n in d["nodes"] if n["id"] == d["loss"])
+    assert shown["value"]["data"] == pytest.approx(loss.item(), rel=1e-5)
+    bias = next(n for n in d["nodes"] if n["name"]["text"] == "b₃")
+    gradient = next(g for g in d["gradients"] if g["id"] == bias["gradient"])
+    loss.backward()
+    ours = model[3].bias.grad.tolist()
+    assert gradient["value"]["data"] == pytest.approx(ours, rel=1e-4)
+    assert list(model.state_dict()) == ["0.weight", "0.bias", "3.weight", "3.bias"]
+
+
+def test_every_mark_is_in_a_box_and_nothing_overlaps(tmp_path):
+    _, loss = convolutional()
+    rg.page(loss, tmp_path / "x.html")
+    for level in data_of(tmp_path / "x.html")[1]["levels"].values():
+        boxes = level["view"]["boxes"]
+        placed = [t[0] for b in boxes.values() for t in b["things"]]
+        marks = [m[0] for m in level["view"]["marks"]]
+        assert sorted(placed) == sorted([*marks, *(b for b in boxes if b)])
+        for b in boxes.values():
+            for i, (_, x, y, w, h) in enumerate(b["things"]):
+                for _, u, v, p, q in b["things"][:i]:
+                    assert abs(x - u) >= (w + p) / 2 - 1 or abs(y - v) >= (h + q) / 2 - 1  # fmt: skip
+
+
+def test_bad_input_is_one_line(tmp_path):
+    x = rg.tensor(2.0, requires_grad=True)
+    with pytest.raises(OSError, match=r"^cannot write .*x\.html: "):
+        rg.page(x * x, tmp_path / "no" / "x.html")
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        rg.page((x * x).detach(), tmp_path / "x.html")
+    with pytest.raises(TypeError, match="takes a tensor"):
+        rg.page(3, tmp_path / "x.html")
+    assert not (tmp_path / "x.html").exists()
+    out = CliRunner().invoke(
+        app, ["explain", "toy", "--page", str(tmp_path)], standalone_mode=False
+    )
+    assert "cannot write" in str(out.exception.message)
+
+
+def test_steps_with_keys_alone(browser, tmp_path):
+    rg.page(toy(), tmp_path / "toy.html")
+    with opened(browser, (tmp_path / "toy.html").as_uri()) as page:
+        assert page.inner_text("#now").startswith("6 / 6")
+        page.keyboard.press("Home")
+        assert page.inner_text("#now") == "0 / 6"
+        for name in ("s = 1.5", "z = 0.9051", "C = 0.8193", "∂C/∂z = 1.81"):
+            page.keyboard.press("ArrowRight")
+            assert name in page.inner_text("#now")
+        assert "In the program" in page.inner_text("#panel")
+        assert page.locator("#panel math").count() > 3
+        page.keyboard.press("ArrowLeft")
+        assert "C = 0.8193" in page.inner_text("#now")
+        page.keyboard.press("/")
+        page.keyboard.type("tanh")
+        page.keyboard.press("Enter")
+        assert "tanh(s)" in page.inner_text("#panel").replace(" ", "").replace("\n", "")
+        assert page.evaluate("document.activeElement.id") == "graph"
+        page.keyboard.press("ArrowDown")  # to what is computed from it
+        page.keyboard.press("End")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.tagName") == "BUTTON"
+
+
+def toy():
+    x = rg.tensor(0.5, requires_grad=True)
+    s = 3 * x
+    z = rg.tanh(s)
+    C = z * z
+    return C
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_boxes_open_and_levels_change(browser, tmp_path, size, scheme):
+    _, loss = convolutional()
+    rg.page(loss, tmp_path / "x.html")
+    with opened(browser, (tmp_path / "x.html").as_uri(), *size, scheme) as page:
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= size[0], "it scrolls sideways"
+        page.click("#close-all")
+        closed = page.evaluate("shown.length")
+        page.click("#open-all")
+        assert page.evaluate("shown.length") > closed
+        page.evaluate("visit(D.nodes.find(n => n.function === 'Conv2d').id)")
+        assert "heat map" in page.locator("#panel canvas").first.get_attribute("aria-label")  # fmt: skip
+        for level in ("Operations", "Kernels"):
+            page.get_by_role("button", name=level, exact=True).click()
+            assert page.evaluate("shown.length") > 1
+        page.evaluate("select('k0')")
+        assert "kernel" in page.inner_text("#panel")
+        ink = page.evaluate("ctx.getImageData(0, 0, stage.width, stage.height).data.some(v => v)")  # fmt: skip
+        assert ink, "nothing is drawn"
+
+
+def test_what_is_shown_is_escaped(browser, tmp_path):
+    class Evil(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.add_module("</script><img src=x onerror=alert(1)>", nn.Linear(2, 1))
+
+        def forward(self, x):
+            return next(self.children())(x)
+
+    model = Evil()
+    loss = model(rg.ones(1, 2)).sum()  # "</script><script>alert(2)</script>"
+    rg.page(loss, tmp_path / "x.html")
+    with opened(browser, (tmp_path / "x.html").as_uri()) as page:
+        page.keyboard.press("ArrowLeft")
+        page.click("#open-all")
+        assert page.locator("img").count() == 0
+        assert page.locator("script").count() == 2
+        assert "onerror" in page.evaluate("JSON.stringify(V.boxes)")
+
+
+def test_thousands_of_lines_stay_quick(browser, tmp_path):
+    w = rg.tensor([0.5, 0.2], requires_grad=True)
+    h = rg.tensor([1.0, 2.0])
+    for _ in range(600):
+        a = rg.tanh(h * w)
+        h = a + w
+    rg.page(h.sum(), tmp_path / "x.html")
+    with opened(browser, (tmp_path / "x.html").as_uri()) as page:
+        assert page.evaluate("shown.length") < 100
+        took = page.evaluate(
+            "(() => { const o = []; for (let i = 0; i < 15; i++) {"
+            " const t = performance.now(); go(700 + i, true); paint();"
+            " o.push(performance.now() - t); } return o.sort((a, b) => a - b)[7]; })()"
+        )
+        assert took < 100
+        page.evaluate("visit(V.steps[500])")
+        assert page.evaluate("place.has(selected)")

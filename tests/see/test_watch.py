@@ -1,0 +1,275 @@
+"""``rg.watch``: what it measures, what it leaves behind, who may ask it, and its page."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+from retrograd import nn
+from retrograd.nn import functional as F
+from see.browser import chromium, opened
+
+
+class Training:
+    def __init__(self):
+        rg.manual_seed(1)
+        self.model = nn.Sequential(
+            nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 4), nn.Sigmoid(), nn.Linear(4, 1)
+        )
+        self.optimizer = rg.optim.SGD(self.model.parameters(), lr=0.1)
+        self.x, self.y = rg.randn(16, 3), rg.randn(16, 1)
+
+    def step(self):
+        self.optimizer.zero_grad()
+        loss = F.mse_loss(self.model(self.x), self.y)
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+
+def ask(watch, path, token=None, host=None, body=None):
+    """(status, text)"""
+    url = f"http://127.0.0.1:{watch.server.port}{path}"
+    request = urllib.request.Request(url, data=body)
+    request.add_header("X-Token", watch.server.token if token is None else token)
+    if host:
+        request.add_header("Host", host)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def measured(watch, training, rows=1):
+    """Step until something was measured; a page is open meanwhile."""
+    end = time.monotonic() + 20
+    losses = []
+    while time.monotonic() < end:
+        data = json.loads(ask(watch, "/data?after=0")[1])
+        if len(data["rows"]) >= rows:
+            return data, losses
+        watch._next = 0.0
+        losses.append(training.step().item())
+    raise AssertionError("nothing was measured")
+
+
+def test_numbers_are_those_of_the_step():
+    training = Training()
+    with rg.watch(training.model, quiet=True) as watch:
+        watch.log(accuracy=0.25)
+        data, losses = measured(watch, training)
+        row = data["rows"][0]
+        assert row["loss"] == pytest.approx(losses[row["step"] - 1], rel=1e-6)
+        assert row["lr"] == [0.1] and row["metrics"] == {"accuracy": 0.25}
+        weight = training.model[0].weight
+        first = data["layers"][0]
+        assert first["name"] == "0.weight"
+        norm = float(np.linalg.norm(weight.grad.numpy()))
+        assert first["gradient"] == pytest.approx(norm, rel=1e-5)
+        # Δw = −0.1 ∂ℓ/∂w
+        assert first["ratio"] == pytest.approx(0.1 * norm / first["norm"], rel=1e-3)
+        kinds = {a["kind"]: a for a in data["activations"]}
+        assert set(kinds) == {"Linear", "ReLU", "Sigmoid"}
+        assert "dead" in kinds["ReLU"] and "saturated" in kinds["Sigmoid"]
+
+
+def test_dead_and_saturated_units_are_counted():
+    from retrograd.see.watching.measure import activation
+
+    units = np.array([[0.0, 1.0, 0.0, 2.0], [0.0, 0.0, 0.0, 1.0]], np.float32)
+    assert activation("a", "ReLU", units)["dead"] == 0.5
+    tanh = np.array([[0.999, -0.999, 0.0, 0.5]], np.float32)
+    assert activation("a", "Tanh", tanh)["saturated"] == 0.5
+    image = np.zeros((2, 3, 2, 2), np.float32)
+    image[0, 1, 0, 0] = 1.0
+    assert activation("a", "ReLU", image)["dead"] == pytest.approx(2 / 3)
+
+
+def test_the_model_is_unchanged_afterwards():
+    watched, alone = Training(), Training()
+    backward, hooks = rg.Tensor.backward, dict(watched.model[0].__dict__.get("_hooks") or {})  # fmt: skip
+    with rg.watch(watched.model, quiet=True) as watch:
+        _, losses = measured(watch, watched, 3)
+        assert ask(watch, "/do", body=b"surface")[0] == 200
+        watched.step()
+        steps = len(losses) + 1
+    assert rg.Tensor.backward is backward
+    for module in watched.model.modules():
+        left = module.__dict__.get("_hooks") or hooks
+        assert not any(left.values())
+    from retrograd.optim import optimizer
+
+    assert not any(optimizer._of_all.values())
+    for _ in range(steps):
+        alone.step()
+    for a, b in zip(watched.model.parameters(), alone.model.parameters(), strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=2e-5)
+
+
+def test_nothing_is_measured_while_no_page_is_open():
+    training = Training()
+    with rg.watch(training.model, quiet=True) as watch:
+        for _ in range(5):
+            training.step()
+        assert watch.step == 5
+        assert not watch._rows and not watch._handles and watch._before is None
+
+
+def test_the_loss_surface_is_that_of_the_model():
+    training = Training()
+    with rg.watch(training.model, quiet=True) as watch:
+        measured(watch, training, 4)
+        ask(watch, "/do", body=b"surface")
+        here = watch._way.places[-1]
+        training.step()
+        found = watch._surface
+        _, directions, way = watch._way.plane()
+        np.testing.assert_allclose(directions @ directions.T, np.eye(2), atol=1e-6)
+        assert found["points"] == 225 and len(found["way"]) == len(way)
+        at = here + found["x"][3] * directions[0] + found["y"][11] * directions[1]
+    start = 0
+    with rg.no_grad():
+        for p in training.model.parameters():
+            p.copy_(rg.tensor(at[start : start + p.numel()].reshape(tuple(p.shape)), dtype=p.dtype))  # fmt: skip
+            start += p.numel()
+        loss = F.mse_loss(training.model(training.x), training.y).item()
+    assert found["loss"][11][3] == pytest.approx(loss, rel=1e-4)
+
+
+def test_only_who_has_the_token_and_the_address_is_answered():
+    with rg.watch(nn.Linear(2, 1), quiet=True) as watch:
+        assert watch.server.server_address[0] == "127.0.0.1"
+        assert ask(watch, "/data?after=0")[0] == 200
+        assert ask(watch, "/data?after=0", token="wrong")[0] == 403
+        assert ask(watch, "/", token="é")[0] == 403
+        assert ask(watch, "/", token="")[0] == 403
+        assert ask(watch, "/data", host="evil.example")[0] == 403
+        assert ask(watch, "/do", token="", body=b"pause")[0] == 403
+        assert not watch._paused
+        assert ask(watch, "/do", body=b"rm")[0] == 400
+        assert ask(watch, "/data?after=x")[0] == 400
+        assert ask(watch, "/etc/passwd")[0] == 404
+
+
+def test_a_taken_port_and_no_model_are_one_line():
+    model = nn.Linear(2, 1)
+    with rg.watch(model, quiet=True) as watch:
+        from retrograd.see.watching import Watch
+
+        with pytest.raises(OSError, match=r"^cannot open port \d+ on 127.0.0.1: it is taken"):  # fmt: skip
+            Watch(model, watch.server.port, None, "second")
+    with pytest.raises(TypeError, match="takes a model"):
+        rg.watch(3)
+
+
+def test_event_files(tmp_path):
+    pytest.importorskip("tensorboardX", reason="needs retrograd[tensorboard]")
+    training = Training()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="^cannot write .*file"):
+        rg.watch(training.model, tensorboard=tmp_path / "file", quiet=True)
+    with rg.watch(training.model, tensorboard=tmp_path / "runs", quiet=True) as watch:
+        while not watch._rows:
+            watch._next = 0.0
+            training.step()
+    files = list((tmp_path / "runs").iterdir())
+    assert len(files) == 1 and b"gradient" in files[0].read_bytes()
+
+
+SCRIPT = """
+import sys
+import retrograd as rg
+from retrograd import nn
+assert __name__ == "__main__" and sys.argv[1:] == ["--steps", "3"]
+model = nn.Linear(4, 2)
+opt = rg.optim.SGD(model.parameters(), lr=0.01)
+for _ in range(3):
+    opt.zero_grad()
+    model(rg.randn(8, 4)).square().sum().backward()
+    opt.step()
+print("trained")
+"""
+
+
+def test_the_command_runs_a_program(tmp_path):
+    (tmp_path / "train.py").write_text(SCRIPT)
+
+    source = str(Path(rg.__file__).parents[1])
+
+    def call(*args):
+        return subprocess.run(
+            [sys.executable, "-m", "retrograd", "watch", *args],
+            capture_output=True, text=True, timeout=60, cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": source},
+        )  # fmt: skip
+
+    done = call("train.py", "--steps", "3")
+    assert done.returncode == 0 and done.stdout == "trained\n"
+    assert "http://127.0.0.1:" in done.stderr
+    gone = call("gone.py")
+    assert gone.returncode == 2
+    assert gone.stderr == "retrograd: gone.py: there is no such file\n"
+
+
+def until(page, what, seconds=20):
+    """Waits for an expression; the page's policy lets nothing be evaluated inside."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(what):
+        assert time.monotonic() < end, what
+        page.wait_for_timeout(100)
+
+
+def test_the_page_pauses_steps_and_resumes(tmp_path):
+    import threading
+
+    training = Training()
+    with chromium() as browser, rg.watch(training.model, quiet=True) as watch:
+        stop = threading.Event()
+
+        def train():
+            while not stop.is_set():
+                training.step()
+                time.sleep(0.01)
+
+        thread = threading.Thread(target=train)
+        thread.start()
+        try:
+            with opened(browser, watch.url) as page:
+                until(page, "rows.length > 3")
+                page.keyboard.press("p")
+                until(page, "paused")
+                time.sleep(0.5)
+                at = watch.step
+                time.sleep(0.3)
+                assert watch.step == at
+                page.click("#step")
+                until(page, f"latest.step === {at + 1}")
+                page.click("#compute")
+                until(page, "surface && surface.loss")
+                page.click("#pause")
+                until(page, f"latest.step > {at + 4}")
+                assert "0.weight" in page.inner_text("#layers")
+                assert "ReLU" in page.inner_text("#activations")
+                with page.context.expect_page() as other:
+                    page.click("#graph")
+                graph = other.value
+                graph.wait_for_selector("#now", timeout=30000)
+                assert (
+                    "self.y" in graph.title()
+                    and graph.locator("#levels button").count() == 3
+                )
+                page.set_viewport_size({"width": 390, "height": 844})
+                assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        finally:
+            stop.set()
+            watch.do("resume")
+            thread.join(30)
