@@ -107,7 +107,7 @@ TABLE = (
         "one process trains; the workers of a DataLoader share memory by themselves",
         """*istributed* DataParallel SyncBatchNorm batch_norm_*_stats*
         batch_norm_*elemt batch_norm_stats batch_norm_backward_* batch_norm_gather*
-        is_shared share_memory_ prepare_multiprocessing_environment AVG SUM""",
+        is_shared prepare_multiprocessing_environment AVG SUM""",
     ),
     Reason(
         "scripts, exported graphs and symbolic shapes",
@@ -133,7 +133,7 @@ TABLE = (
     Reason(
         "hooks into PyTorch's own machinery",
         "there is nothing here that they would act on",
-        """*Storage *Storage* storage storage_type untyped_storage is_storage
+        """*Storage *Storage* storage_type untyped_storage is_storage
         PyTorchFileReader PyTorchFileWriter SerializationStorageContext
         DeserializationStorageContext compiled_with_cxx11_abi get_file_path USE_*
         PRIVATE_OPS Profiler* NestedIOFunction SavedTensor handle_torch_function
@@ -148,14 +148,9 @@ TABLE = (
     Reason(
         "undocumented names below documented ones",
         "use the documented function, mostly of nn.functional",
-        """native_* affine_grid_generator torch.grid_sampler* conv_tbc convolution
-        embedding_renorm_ norm_except_dim torch.feature_dropout* constant_pad_nd
-        torch.binary_cross_entropy_with_logits torch.cosine_embedding_loss torch.ctc_loss
-        torch.embedding_bag torch.hinge_embedding_loss torch.kl_div
-        torch.margin_ranking_loss torch.poisson_nll_loss torch.triplet_margin_loss
-        torch.rnn_relu torch.rnn_tanh torch.gru torch.lstm torch.rnn_relu_cell
-        torch.rnn_tanh_cell torch.gru_cell torch.lstm_cell
-        nn.functional.*_with_indices torch.max_pool1d_with_indices""",
+        """native_batch_norm native_dropout native_group_norm native_layer_norm native_norm
+        embedding_renorm_ torch.embedding_bag
+        nn.functional.*_with_indices""",
     ),
     Reason(
         "deprecated in PyTorch",
