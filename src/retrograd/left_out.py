@@ -148,14 +148,9 @@ TABLE = (
     Reason(
         "undocumented names below documented ones",
         "use the documented function, mostly of nn.functional",
-        """native_* torch.grid_sampler*
-        embedding_renorm_ torch.feature_dropout*
-        torch.binary_cross_entropy_with_logits torch.cosine_embedding_loss torch.ctc_loss
-        torch.embedding_bag torch.hinge_embedding_loss torch.kl_div
-        torch.margin_ranking_loss torch.poisson_nll_loss torch.triplet_margin_loss
-        torch.rnn_relu torch.rnn_tanh torch.gru torch.lstm torch.rnn_relu_cell
-        torch.rnn_tanh_cell torch.gru_cell torch.lstm_cell
-        nn.functional.*_with_indices torch.max_pool1d_with_indices""",
+        """native_batch_norm native_dropout native_group_norm native_layer_norm native_norm
+        embedding_renorm_ torch.embedding_bag
+        nn.functional.*_with_indices""",
     ),
     Reason(
         "deprecated in PyTorch",

@@ -10,7 +10,6 @@ from .convolution import *  # noqa: F403
 from .ctc import *  # noqa: F403
 from .embedding import *  # noqa: F403
 from .grids import *  # noqa: F403
-from .left_out import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .margins import *  # noqa: F403

@@ -96,10 +96,6 @@ from .lazy import (
     LazyInstanceNorm3d,
     LazyLinear,
 )
-from .left_out import (
-    DataParallel,
-    LinearCrossEntropyOptions,
-)
 from .linear import (
     Bilinear,
     Identity,
@@ -136,7 +132,6 @@ from .norm import (
     BatchNorm1d,
     BatchNorm2d,
     BatchNorm3d,
-    CrossMapLRN2d,
     GroupNorm,
     InstanceNorm1d,
     InstanceNorm2d,
@@ -144,7 +139,6 @@ from .norm import (
     LayerNorm,
     LocalResponseNorm,
     RMSNorm,
-    SyncBatchNorm,
 )
 from .padding import (
     CircularPad1d,
@@ -305,8 +299,6 @@ __all__ = [
     "GroupNorm",
     "RMSNorm",
     "LocalResponseNorm",
-    "CrossMapLRN2d",
-    "SyncBatchNorm",
     # dropout
     "Dropout",
     "Dropout1d",
@@ -386,9 +378,6 @@ __all__ = [
     "LazyInstanceNorm1d",
     "LazyInstanceNorm2d",
     "LazyInstanceNorm3d",
-    # left out
-    "DataParallel",
-    "LinearCrossEntropyOptions",
     # attention
     "MultiheadAttention",
     # transformer

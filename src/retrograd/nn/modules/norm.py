@@ -369,30 +369,3 @@ class LocalResponseNorm(Module):
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
-
-
-class CrossMapLRN2d(Module):
-    """Not there: PyTorch's adds the first channel to all later sums. LocalResponseNorm
-    takes its place."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError(
-            "CrossMapLRN2d is an older one: use LocalResponseNorm"
-        )
-
-
-class SyncBatchNorm(Module):
-    """Not there: there is one process. BatchNorm1d, 2d and 3d take its place."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError(
-            "SyncBatchNorm is for several processes: use BatchNorm1d, BatchNorm2d or "
-            "BatchNorm3d"
-        )
-
-    @classmethod
-    def convert_sync_batchnorm(
-        cls, module: Module, process_group: Any = None
-    ) -> Module:
-        """The module as it is: the layers of one process see the whole batch."""
-        return module
