@@ -99,16 +99,21 @@ _LAZY_NAMES |= {"svd_lowrank": "functions.lowrank",
                 "pca_lowrank": "functions.lowrank", "can_cast": "dtypes",
                 "get_device": "attributes", "is_inference": "attributes",
                 "to_dlpack": "exchange"}  # fmt: skip
-#: functions of layers under the names without ``nn.functional``
-_LOW_LEVEL = frozenset(
+#: functions of layers, from nn.toplevel
+_LAYERS = frozenset(
     """
-    adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout alpha_dropout_ avg_pool1d
-    batch_norm bilinear celu celu_ channel_shuffle conv1d conv2d conv3d conv_transpose1d
-    conv_transpose2d conv_transpose3d cosine_similarity dropout dropout_ embedding
-    feature_alpha_dropout feature_alpha_dropout_ group_norm hardshrink instance_norm
-    layer_norm max_pool1d max_pool2d max_pool3d pairwise_distance pdist pixel_shuffle
-    pixel_unshuffle prelu rms_norm rrelu rrelu_ selu selu_ threshold threshold_
-    """.split()
+adaptive_avg_pool1d adaptive_max_pool1d affine_grid_generator alpha_dropout
+alpha_dropout_ avg_pool1d batch_norm bilinear binary_cross_entropy_with_logits celu
+celu_ channel_shuffle constant_pad_nd conv1d conv2d conv3d conv_tbc conv_transpose1d
+conv_transpose2d conv_transpose3d convolution cosine_embedding_loss cosine_similarity
+ctc_loss dropout dropout_ embedding feature_alpha_dropout feature_alpha_dropout_
+feature_dropout feature_dropout_ grid_sampler grid_sampler_2d grid_sampler_3d
+group_norm hardshrink hinge_embedding_loss instance_norm kl_div layer_norm
+margin_ranking_loss max_pool1d max_pool1d_with_indices max_pool2d max_pool3d
+native_channel_shuffle pairwise_distance pdist pixel_shuffle pixel_unshuffle
+poisson_nll_loss prelu relu_ rms_norm rrelu rrelu_ selu selu_ threshold threshold_
+triplet_margin_loss
+""".split()
 )
 
 
@@ -118,8 +123,8 @@ def __getattr__(name: str) -> _Any:
     if name in _LAZY_NAMES:
         module = _importlib.import_module(f"retrograd.{_LAZY_NAMES[name]}")
         return getattr(module, name)
-    if name in _LOW_LEVEL:
-        return getattr(_importlib.import_module("retrograd.nn.lowlevel"), name)
+    if name in _LAYERS:
+        return getattr(_importlib.import_module("retrograd.nn.toplevel"), name)
     if name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
         return getattr(Tensor, name)  # x.exp_() as rg.exp_(x)
     if name.endswith("_copy"):

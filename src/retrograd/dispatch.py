@@ -46,6 +46,8 @@ _tensor_type: type[Handle] = Handle
 _module_type: type[Any] | None = None
 #: set by execute.interpreter: runs what is pending in a recorder
 _run: Callable[[Recorder], None] = None  # type: ignore[assignment]
+#: set by strides: whether a tensor as it lies has another shape, too
+_can_view: Callable[..., bool] = None  # type: ignore[assignment]
 #: set by mutate: gives a view the history of the whole that was changed since
 _refresh: Callable[..., Any] = None  # type: ignore[assignment]
 
@@ -110,7 +112,11 @@ class Recorder:
                 if fresh is not None:
                     return fresh
             grad = 2 if meta.history is not None else int(meta.requires_grad)
-            if meta.exposed and _held_elsewhere(tensor._array):
+            base = meta.base
+            shown = meta.exposed or (
+                base is not None and base._meta is not None and base._meta.exposed
+            )
+            if shown and _held_elsewhere(tensor._array):
                 # NumPy code may write to it before the work is run.
                 self.snapshots[len(self.args)] = tensor._array.copy()
         array = tensor._array
@@ -418,8 +424,33 @@ def _held_elsewhere(array: Array) -> bool:
     return sys.getrefcount(owner) > (4 if owner is array else 3)
 
 
+def _copies(key: State, source: Handle) -> bool:
+    """Whether a reshape has to copy, because of how its operand lies."""
+    root: Any = source._key
+    while type(root) is State and root.view:
+        root = root.inputs[0]
+    if root is source._key and type(root) is State:
+        return False
+    if type(root) is State or type(root) is Const:
+        lies_well = True
+    else:
+        leaf: Any = root.ref() if type(root) is Bound else None
+        leaf = root.recorder.args[root.index] if leaf is None else leaf
+        lies_well = leaf._array.flags.c_contiguous
+        if lies_well and root is source._key:
+            return False
+    if not lies_well:
+        return not _can_view(source, key.spec.shape)
+    if key.copies is None:
+        key.copies = not _can_view(source, key.spec.shape)
+    return key.copies
+
+
 def alias(out: Handle, source: Handle) -> None:
     """Note that *out* is a view of *source*: writing to one writes the other."""
+    key: Any = out._key
+    if key.op.name == "reshape" and _copies(key, source):
+        return
     meta = meta_of(out)
     origin = source._meta
     if origin is not None and origin.base is not None:

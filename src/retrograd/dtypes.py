@@ -128,7 +128,7 @@ def as_dtype(d: Any) -> dtype:
     if isinstance(d, str) and d in _NAMES:
         return _NAMES[d]
     if d is float:
-        return _default
+        return float64
     return from_numpy_dtype(np.dtype(d))
 
 

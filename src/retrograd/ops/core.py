@@ -70,21 +70,21 @@ class Detach(Op):
 
 
 class Overwrite(Op):
-    """out = b where a was: a change of numbers alone, through which the gradient goes as
-    if nothing had changed (so that the rule is not the derivative, on purpose)."""
+    """out = a where *before* was: a change of numbers alone, through which the gradient
+    goes to what was before (so that the rule is not the derivative, on purpose)."""
 
-    name, formula, adjoint = "_overwrite", "b", ("ḡ", "0")
+    name, formula, adjoint, view = "_overwrite", "a", ("0", "ḡ"), True
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:
         return specs[0]
 
     @staticmethod
-    def forward(a: Array, b: Array) -> Array:
-        return np.array(b, order="C")
+    def forward(a: Array, before: Array | None = None) -> Array:
+        return a
 
     @staticmethod
-    def vjp_a(g: Any) -> Any:
+    def vjp_before(g: Any) -> Any:
         return g
 
 
