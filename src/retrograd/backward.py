@@ -107,11 +107,10 @@ class _Reverse:
         self.freed: set[State] = set()  # by an earlier backward of this trace
         self.freeing: list[tuple[Segment | None, State]] = []
         self.captured: dict[Any, Any] = {}  # wanted non-leaves → gradient
+        self.only: set[Any] | None = None  # what leads to the inputs asked for
         self.simple = True  # nothing but this trace and its leaves
         self.replay = Replay()
         self.gradient: Any = None  # of the operation whose rules are applied
-        #: if only some gradients are wanted: the nodes and leaves on the way to them
-        self.useful: set[Any] | None = None
         self.overwritten: dict[Any, tuple[int, str]] = {}
         for s in rec.state.path():
             if s.kind == "backward":
@@ -123,64 +122,64 @@ class _Reverse:
 
     def add(self, segment: Segment | None, key: Any, g: Any) -> None:
         """The gradients of a value that feeds several add up."""
-        if type(key) is State:
-            self._wait(segment, key, g)
+        if not key.grad:
             return
+        node, tensor = self._origin(segment, key)
+        if not self._asked(node, tensor):
+            return
+        if node is not None:
+            self._wait(node[0], node[1], g)
+            return
+        self.leaves.setdefault(id(tensor), (key, tensor))
+        old = self.waiting.get(id(tensor))
+        self.waiting[id(tensor)] = both(old, g, key.spec)
+
+    def _origin(self, segment: Segment | None, key: Any) -> tuple[Any, Any]:
+        """Where a gradient for *key* goes: to a node, or to a leaf."""
+        if type(key) is State:
+            return (segment, key), None
         tensor = self._leaf(segment, key)
         if tensor is None:
-            return  # a parameter that died since: nobody can see its gradient
+            return None, None  # it died since: nobody can see its gradient
         if segment is not None:
             history = segment.histories.get(key)
         else:
             history = None if tensor._meta is None else tensor._meta.history
         if history is not None:
             self.simple = False
-            self._wait(history[0], history[1], g)
-            return
-        self.leaves.setdefault(id(tensor), (key, tensor))
-        old = self.waiting.get(id(tensor))
-        self.waiting[id(tensor)] = both(old, g, key.spec)
+        return history, tensor
 
-    def _source(self, segment: Segment | None, key: Any) -> Any:
-        """Where the gradient of an operand goes: (segment, state), or the id of a leaf."""
-        if type(key) is State:
-            return (segment, key)
-        tensor = self._leaf(segment, key)
-        if segment is not None:
-            history = segment.histories.get(key)
-        else:
-            meta = None if tensor is None else tensor._meta
-            history = None if meta is None else meta.history
-        return id(tensor) if history is None else history
+    def _asked(self, node: Any, tensor: Any) -> bool:
+        """Whether a gradient that goes there is asked for."""
+        if node is None and tensor is None:
+            return False
+        if self.only is None:
+            return True
+        return (id(tensor) if node is None else node) in self.only
 
-    def restrict(self, roots: Sequence[Any], targets: set[Any], floor: int) -> None:
-        """Follow only what leads from *roots* to *targets*. No target lies before the
-        depth *floor* of the running trace."""
-        useful = set(targets)
-        seen: set[Any] = set()
-        stack: list[tuple[Any, Any]] = [(node, None) for node in roots]
+    def restrict(self, roots: list[Any], wanted: set[Any]) -> None:
+        """Go only where it leads to *wanted*: nodes, and leaves by identity."""
+        users: dict[Any, list[Any]] = {}  # what a node or leaf feeds
+        stack = [r for r in roots if r is not None]
+        seen = set(stack)
         while stack:
-            node, sources = stack.pop()
-            if sources is not None:  # all that it leads to is known
-                if any(s in useful for s in sources):
-                    useful.add(node)
-                continue
-            if node in seen or type(node) is int:
-                continue
-            seen.add(node)
-            segment, state = node
-            if state.op is None or (segment is None and state.depth < floor):
-                continue  # a placeholder of vmap, or older than all targets
-            op: Any = state.op
-            last = len(op.inputs) - 1
-            sources = [
-                self._source(segment, key)
-                for i, key in enumerate(state.inputs)
-                if key.grad and op.inputs[min(i, last)] in op.rules
-            ]
-            stack.append((node, sources))
-            stack += [(s, None) for s in sources]
-        self.useful = useful
+            node = stack.pop()
+            segment, state = node  # a placeholder of vmap has no inputs
+            for key in state.inputs:
+                if not key.grad:
+                    continue
+                source, tensor = self._origin(segment, key)
+                users.setdefault(source or id(tensor), []).append(node)
+                if source is not None and source not in seen:
+                    seen.add(source)
+                    stack.append(source)
+        self.only = set()
+        stack = list(wanted)
+        while stack:
+            node = stack.pop()
+            if node not in self.only:
+                self.only.add(node)
+                stack.extend(users.get(node, ()))
 
     def _leaf(self, segment: Segment | None, key: Any) -> Handle | None:
         if segment is not None:
@@ -222,7 +221,7 @@ class _Reverse:
                 self.captured[node] = g
             outer, rec.of = rec.of, state
             try:
-                part = self._part(segment, state, g)
+                part = self._part(state, g)
                 if part is not None:
                     self.add(segment, state.inputs[0], part)
                     continue
@@ -233,15 +232,10 @@ class _Reverse:
         for _, leaf in self.leaves.values():
             self.waiting[id(leaf)] = whole(self.waiting[id(leaf)])
 
-    def _part(self, segment: Segment | None, state: State, g: Any) -> Part | None:
+    def _part(self, state: State, g: Any) -> Part | None:
         if not self.join or state.op is not REGISTRY["slice"]:
             return None
-        key = state.inputs[0]
-        return part_of(state, g) if key.grad and self._leads(segment, key) else None
-
-    def _leads(self, segment: Segment | None, key: Any) -> bool:
-        """Whether the gradient of an operand is on the way to one that is wanted."""
-        return self.useful is None or self._source(segment, key) in self.useful
+        return part_of(state, g) if state.inputs[0].grad else None
 
     def pullback(
         self, segment: Segment | None, state: State, g: Any
@@ -256,7 +250,7 @@ class _Reverse:
             rule = op.rules.get(name)
             if not key.grad or rule is None:
                 continue
-            if not self._leads(segment, key):
+            if self.only is not None and not self._asked(*self._origin(segment, key)):
                 continue
             kept = [j for j in rule.keeps if type(state.inputs[j]) is not Const]
             keeps = rule.keeps_out or kept
@@ -387,10 +381,7 @@ def reverse(
     create_graph: bool,
     wanted: Sequence[Any] = (),
 ) -> _Reverse:
-    """Reverse the graph that leads to *tensors*; the gradients are recorded.
-
-    If some are *wanted*, only what leads to them is followed.
-    """
+    """Reverse the graph that leads to *tensors*; the gradients are recorded."""
     rec = dispatch.recorder()
     if rec.hooks and rec.tracing is None:
         rec.flush()  # hooks may read values: let them find everything computed
@@ -416,13 +407,13 @@ def reverse(
     try:
         run = _Reverse(rec, retain_graph, join=True)
         rec.hold = True
-        targets: set[Any] = set()
+        targets = set()
         for w in wanted:
-            targets.add(node_of(rec, w) or id(w))
-        if targets:
-            here = [t[1].depth for t in targets if type(t) is tuple and t[0] is None]
-            floor = min(here) if len(here) == len(targets) else 0
-            run.restrict([r for r in roots if r is not None], targets, floor)
+            node = node_of(rec, w)
+            targets.add(node)
+        if wanted:
+            leaves = {id(w) for w in wanted if node_of(rec, w) is None}
+            run.restrict(roots, (targets - {None}) | leaves)
         for t, g, node in zip(tensors, seeds, roots, strict=True):
             g = _seed(t, g, "the output")
             if node is None:
@@ -434,12 +425,12 @@ def reverse(
                 run.simple = run.simple and node[0] is None
                 run._wait(node[0], node[1], g)
         run.run(targets)
-        freed = frozenset(s for segment, s in run.freeing if segment is None)
+        here = frozenset(s for segment, s in run.freeing if segment is None)
         for segment, state in run.freeing:
             if segment is not None:
                 segment.free(state)
-        if freed:
-            rec.mark("backward", freed, {"freed": freed})
+        if here:
+            rec.mark("backward", here, {"freed": here})
     finally:
         rec.hold = False
         dispatch.set_mode(before)

@@ -336,8 +336,6 @@ def _leads_outside(run: Any, tensor: Any, nowhere: set[Any]) -> bool:
     seen: set[Any] = set()
     while stack:
         node = stack.pop()
-        if type(node) is int:
-            return True
         if node in seen or node in nowhere:
             continue
         seen.add(node)
@@ -348,7 +346,11 @@ def _leads_outside(run: Any, tensor: Any, nowhere: set[Any]) -> bool:
         last = len(op.inputs) - 1
         for i, key in enumerate(state.inputs):
             if key.grad and op.inputs[min(i, last)] in op.rules:
-                stack.append(run._source(segment, key))
+                source, leaf = run._origin(segment, key)
+                if source is None and leaf is not None:
+                    return True
+                if source is not None:
+                    stack.append(source)
     nowhere |= seen
     return False
 
