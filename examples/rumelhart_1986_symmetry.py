@@ -56,9 +56,9 @@ def structure(model):
 
 
 def run(report, seed, quick):
-    sweeps = 4000 if quick else 5000
+    sweeps = 3000 if quick else 5000
     runs = []
-    for _ in report.seeds(seed, 5 if quick else 20):
+    for _ in report.seeds(seed, 3 if quick else 20):
         model, errors, solved = learn(sweeps)
         runs.append((solved, errors, *structure(model), model))
     solved = [r for r in runs if r[0] is not None]
