@@ -13,8 +13,8 @@ model = nn.Sequential(
     nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 10)
 )
 optimizer = rg.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
-schedule = rg.optim.lr_scheduler.CosineAnnealingLR(optimizer, 60)
-for epoch in range(60):
+schedule = rg.optim.lr_scheduler.CosineAnnealingLR(optimizer, 200)
+for epoch in range(200):
     order = rg.randperm(len(labels))
     for i in range(0, len(labels), 64):
         rows = order[i : i + 64]

@@ -87,9 +87,9 @@ def main() -> None:
             assert found is not None
             page = browser.new_page(viewport={"width": 1280, "height": 1000})
             page.goto(found.group())
-            page.wait_for_timeout(25_000)
+            page.wait_for_timeout(13_000)
             page.click("#compute")
-            page.wait_for_timeout(6_000)
+            page.wait_for_timeout(3_000)
             page.screenshot(path=HERE / "digits.png")
             smaller(HERE / "digits.png")
         finally:
