@@ -1,7 +1,7 @@
 # Everything runs in .venv, which is made on first use. `make` alone lists the commands.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench messages gallery clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,6 +27,8 @@ help:
 	@echo "make lint    check style and types"
 	@echo "make format  bring the code to the project's style"
 	@echo "make bench   measure against PyTorch; writes docs/benchmarks.md"
+	@echo "make messages  compile the translations, src/retrograd/see/locale/*.po"
+	@echo "make gallery  run the examples; writes docs/gallery/ and the README's table"
 	@echo "make clean   remove what these commands made"
 
 demo: $(VENV)/.installed
@@ -45,7 +47,15 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.installed-torch
-	$(BIN)/python benchmarks/steps.py --write docs/benchmarks.md $(ARGS)
+	$(BIN)/python benchmarks/bench.py --write docs $(ARGS)
+
+messages: $(VENV)/.installed-dev
+	for l in es ko; do $(BIN)/pybabel compile -l $$l \
+	  -i src/retrograd/see/locale/$$l.po \
+	  -o src/retrograd/see/locale/$$l/LC_MESSAGES/retrograd.mo; done
+
+gallery: $(VENV)/.installed-dev
+	$(BIN)/python docs/gallery/build.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

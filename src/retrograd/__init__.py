@@ -24,6 +24,7 @@ _dispatch.EAGER = _os.environ.get("RETROGRAD_EAGER", "0") not in ("", "0")
 _dispatch.recorder().eager = _dispatch.EAGER
 _dispatch.recorder().reset()
 
+from . import attributes as _attributes  # noqa: E402, F401
 from . import autograd as autograd  # noqa: E402
 from . import methods as _methods  # noqa: E402, F401
 from .autograd import (  # noqa: E402
@@ -68,19 +69,53 @@ inf, nan, pi, e = (
     __import__("math").pi,
     __import__("math").e,
 )
+newaxis = None
 __version__ = "0.1.0"
 
 #: parts that are imported when they are first used, so that importing costs little
 _LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg",
-         "special", "see"}  # fmt: skip
+         "special", "see", "calculus"}  # fmt: skip
 _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "compile": "compiler.step", "get_num_threads": "threads",
                "set_num_threads": "threads", "plans": "compiler.explain",
                "explain": "see.story", "draw": "see.draw",
                "find_nonfinite": "see.nonfinite",
+               "norm_except_dim": "nn.utils.norms", "vmap": "func",
                "page": "see.page", "watch": "see.watching"}  # fmt: skip
 _LAZY_NAMES |= {f"{name}{cell}": "nn.functional.recurrent" for cell in ("", "_cell")
                 for name in ("rnn_tanh", "rnn_relu", "gru", "lstm")}  # fmt: skip
+_LAZY_NAMES |= dict.fromkeys(
+    """
+    are_deterministic_algorithms_enabled get_default_device get_deterministic_debug_mode
+    get_float32_matmul_precision get_num_interop_threads is_complex
+    is_deterministic_algorithms_warn_only_enabled is_warn_always_enabled
+    set_default_device set_deterministic_debug_mode set_float32_matmul_precision
+    set_flush_denormal set_num_interop_threads set_printoptions set_warn_always typename
+    use_deterministic_algorithms set_anomaly_enabled is_anomaly_enabled
+    is_anomaly_check_nan_enabled
+    """.split(),
+    "settings",
+)
+_LAZY_NAMES |= {"svd_lowrank": "functions.lowrank",
+                "pca_lowrank": "functions.lowrank", "can_cast": "dtypes",
+                "get_device": "attributes", "is_inference": "attributes",
+                "to_dlpack": "exchange"}  # fmt: skip
+#: functions of layers, from nn.toplevel
+_LAYERS = frozenset(
+    """
+adaptive_avg_pool1d adaptive_max_pool1d affine_grid_generator alpha_dropout
+alpha_dropout_ avg_pool1d batch_norm bilinear binary_cross_entropy_with_logits celu
+celu_ channel_shuffle constant_pad_nd conv1d conv2d conv3d conv_tbc conv_transpose1d
+conv_transpose2d conv_transpose3d convolution cosine_embedding_loss cosine_similarity
+ctc_loss dropout dropout_ embedding feature_alpha_dropout feature_alpha_dropout_
+feature_dropout feature_dropout_ grid_sampler grid_sampler_2d grid_sampler_3d
+group_norm hardshrink hinge_embedding_loss instance_norm kl_div layer_norm
+margin_ranking_loss max_pool1d max_pool1d_with_indices max_pool2d max_pool3d
+native_channel_shuffle pairwise_distance pdist pixel_shuffle pixel_unshuffle
+poisson_nll_loss prelu relu_ rms_norm rrelu rrelu_ selu selu_ threshold threshold_
+triplet_margin_loss
+""".split()
+)
 
 
 def __getattr__(name: str) -> _Any:
@@ -89,7 +124,17 @@ def __getattr__(name: str) -> _Any:
     if name in _LAZY_NAMES:
         module = _importlib.import_module(f"retrograd.{_LAZY_NAMES[name]}")
         return getattr(module, name)
-    raise AttributeError(f"module 'retrograd' has no attribute {name!r}")
+    if name in _LAYERS:
+        return getattr(_importlib.import_module("retrograd.nn.toplevel"), name)
+    if name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
+        return getattr(Tensor, name)  # x.exp_() as rg.exp_(x)
+    if name.endswith("_copy"):
+        copies = _importlib.import_module("retrograd.functions.copies")
+        if name.removesuffix("_copy") in copies.NAMES:
+            return copies.copying(name)
+    from .left_out import error
+
+    raise error("torch", name)
 
 
 def is_tensor(obj: _Any) -> _Any:

@@ -27,9 +27,9 @@ from .trace import (
     Handle,
     Segment,
     State,
-    memory_of,
     meta_of,
     spec_of,
+    version_of,
 )
 
 _FREED = (
@@ -60,7 +60,8 @@ class LeafPath:
                 t: Any = key.ref() if type(key) is Bound else None
                 if t is None or gradient_of(t) is not None:
                     return False
-                if t._meta.hooks or t._meta.post_hooks:
+                meta = t._meta
+                if meta.hooks or meta.post_hooks or not meta.requires_grad:
                     return False
                 tensors.append(t)
             common = self.gradients = shared(tensors) or Gradients(tensors)
@@ -109,6 +110,8 @@ class _Reverse:
         self.simple = True  # nothing but this trace and its leaves
         self.replay = Replay()
         self.gradient: Any = None  # of the operation whose rules are applied
+        #: if only some gradients are wanted: the nodes and leaves on the way to them
+        self.useful: set[Any] | None = None
         self.overwritten: dict[Any, tuple[int, str]] = {}
         for s in rec.state.path():
             if s.kind == "backward":
@@ -120,8 +123,6 @@ class _Reverse:
 
     def add(self, segment: Segment | None, key: Any, g: Any) -> None:
         """The gradients of a value that feeds several add up."""
-        if not key.grad:
-            return
         if type(key) is State:
             self._wait(segment, key, g)
             return
@@ -139,6 +140,47 @@ class _Reverse:
         self.leaves.setdefault(id(tensor), (key, tensor))
         old = self.waiting.get(id(tensor))
         self.waiting[id(tensor)] = both(old, g, key.spec)
+
+    def _source(self, segment: Segment | None, key: Any) -> Any:
+        """Where the gradient of an operand goes: (segment, state), or the id of a leaf."""
+        if type(key) is State:
+            return (segment, key)
+        tensor = self._leaf(segment, key)
+        if segment is not None:
+            history = segment.histories.get(key)
+        else:
+            meta = None if tensor is None else tensor._meta
+            history = None if meta is None else meta.history
+        return id(tensor) if history is None else history
+
+    def restrict(self, roots: Sequence[Any], targets: set[Any], floor: int) -> None:
+        """Follow only what leads from *roots* to *targets*. No target lies before the
+        depth *floor* of the running trace."""
+        useful = set(targets)
+        seen: set[Any] = set()
+        stack: list[tuple[Any, Any]] = [(node, None) for node in roots]
+        while stack:
+            node, sources = stack.pop()
+            if sources is not None:  # all that it leads to is known
+                if any(s in useful for s in sources):
+                    useful.add(node)
+                continue
+            if node in seen or type(node) is int:
+                continue
+            seen.add(node)
+            segment, state = node
+            if state.op is None or (segment is None and state.depth < floor):
+                continue  # a placeholder of vmap, or older than all targets
+            op: Any = state.op
+            last = len(op.inputs) - 1
+            sources = [
+                self._source(segment, key)
+                for i, key in enumerate(state.inputs)
+                if key.grad and op.inputs[min(i, last)] in op.rules
+            ]
+            stack.append((node, sources))
+            stack += [(s, None) for s in sources]
+        self.useful = useful
 
     def _leaf(self, segment: Segment | None, key: Any) -> Handle | None:
         if segment is not None:
@@ -180,7 +222,7 @@ class _Reverse:
                 self.captured[node] = g
             outer, rec.of = rec.of, state
             try:
-                part = self._part(state, g)
+                part = self._part(segment, state, g)
                 if part is not None:
                     self.add(segment, state.inputs[0], part)
                     continue
@@ -191,10 +233,15 @@ class _Reverse:
         for _, leaf in self.leaves.values():
             self.waiting[id(leaf)] = whole(self.waiting[id(leaf)])
 
-    def _part(self, state: State, g: Any) -> Part | None:
+    def _part(self, segment: Segment | None, state: State, g: Any) -> Part | None:
         if not self.join or state.op is not REGISTRY["slice"]:
             return None
-        return part_of(state, g) if state.inputs[0].grad else None
+        key = state.inputs[0]
+        return part_of(state, g) if key.grad and self._leads(segment, key) else None
+
+    def _leads(self, segment: Segment | None, key: Any) -> bool:
+        """Whether the gradient of an operand is on the way to one that is wanted."""
+        return self.useful is None or self._source(segment, key) in self.useful
 
     def pullback(
         self, segment: Segment | None, state: State, g: Any
@@ -209,7 +256,10 @@ class _Reverse:
             rule = op.rules.get(name)
             if not key.grad or rule is None:
                 continue
-            keeps = rule.keeps_out or rule.keeps
+            if not self._leads(segment, key):
+                continue
+            kept = [j for j in rule.keeps if type(state.inputs[j]) is not Const]
+            keeps = rule.keeps_out or kept
             if keeps and state in (self.freed if segment is None else segment.freed):
                 raise RuntimeError(f"{_FREED}\n  at {errors.user_line()}")
             values: dict[str, Any] = {}
@@ -265,7 +315,7 @@ class _Reverse:
         elif key in segment.overwritten:
             line = segment.overwritten[key]
         elif type(key) is not State:
-            if memory_of(segment.saved[key])[0] != segment.versions[key]:
+            if version_of(segment.saved[key]) != segment.versions[key]:
                 line = "a later line"
         if line is not None:
             assert user.op is not None
@@ -337,9 +387,12 @@ def reverse(
     create_graph: bool,
     wanted: Sequence[Any] = (),
 ) -> _Reverse:
-    """Reverse the graph that leads to *tensors*; the gradients are recorded."""
+    """Reverse the graph that leads to *tensors*; the gradients are recorded.
+
+    If some are *wanted*, only what leads to them is followed.
+    """
     rec = dispatch.recorder()
-    if rec.hooks:
+    if rec.hooks and rec.tracing is None:
         rec.flush()  # hooks may read values: let them find everything computed
     roots = []
     for t in tensors:
@@ -363,10 +416,13 @@ def reverse(
     try:
         run = _Reverse(rec, retain_graph, join=True)
         rec.hold = True
-        targets = set()
+        targets: set[Any] = set()
         for w in wanted:
-            node = node_of(rec, w)
-            targets.add(node)
+            targets.add(node_of(rec, w) or id(w))
+        if targets:
+            here = [t[1].depth for t in targets if type(t) is tuple and t[0] is None]
+            floor = min(here) if len(here) == len(targets) else 0
+            run.restrict([r for r in roots if r is not None], targets, floor)
         for t, g, node in zip(tensors, seeds, roots, strict=True):
             g = _seed(t, g, "the output")
             if node is None:
@@ -378,12 +434,12 @@ def reverse(
                 run.simple = run.simple and node[0] is None
                 run._wait(node[0], node[1], g)
         run.run(targets)
-        here = frozenset(s for segment, s in run.freeing if segment is None)
+        freed = frozenset(s for segment, s in run.freeing if segment is None)
         for segment, state in run.freeing:
             if segment is not None:
                 segment.free(state)
-        if here:
-            rec.mark("backward", here, {"freed": here})
+        if freed:
+            rec.mark("backward", freed, {"freed": freed})
     finally:
         rec.hold = False
         dispatch.set_mode(before)
@@ -395,6 +451,11 @@ def backward(
 ) -> None:
     """Add dtensor/dleaf to ``leaf.grad`` for every leaf that requires it."""
     rec = dispatch.recorder()
+    if rec.tracing is not None and rec.tracing.closed:
+        raise RuntimeError(
+            "backward() called inside of a function that is transformed by vmap or jvp: "
+            f"use rg.func.grad or rg.func.vjp there\n  at {errors.user_line()}"
+        )
     retain = create_graph if retain_graph is None else retain_graph
     key = ("backward", tensor._key, retain, create_graph)
     plain = gradient is None and type(tensor._key) is State and not rec.hooks
@@ -440,6 +501,8 @@ def backward(
 
 
 def _accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) -> None:
+    if not leaf.requires_grad:
+        return  # the flag was taken away after the leaf was used
     meta = leaf._meta
     if meta is not None and meta.hooks:
         for hook in list(meta.hooks.values()):

@@ -69,7 +69,7 @@ def _widths(
 @click.option("--header/--no-header", default=None,
          help="Whether the first line has names.  [default: told from it]")  # fmt: skip
 @click.option("--image-size", type=click.IntRange(4, 512), metavar="PIXELS",
-         help="Side that images are brought to.  [default: theirs, or 32]")  # fmt: skip
+         help="Side that images are brought to; bands of songs.  [default: theirs, or 32; 64]")  # fmt: skip
 @click.option("--layers", callback=_widths, metavar="128,64",
          help="Widths of the hidden layers, or none.  [default: for the data]")  # fmt: skip
 @click.option(
@@ -105,9 +105,10 @@ def _widths(
 def train(data: str | None, out: str, name: str | None, **options: Any) -> None:
     """Train a network by backpropagation.
 
-    DATA is a table (.csv or .tsv, also with .gz, or .npz) or a folder of images in one
-    sub-folder per class. Without DATA, the network learns the handwritten digits that
-    ship with retrograd.
+    DATA is a table (.csv or .tsv, also with .gz, or .npz) or a folder of images or of
+    songs (.wav, .flac, .mp3, .ogg) in one sub-folder per class. Songs are cut to windows,
+    which vote. Without DATA, the network learns the handwritten digits that ship with
+    retrograd.
 
     It leaves a folder with the model (model.safetensors), metrics.jsonl and report.html.
     Ctrl-C stops the training and keeps the best model so far.
@@ -163,7 +164,7 @@ def predict(run: str, data: str, out: str | None) -> None:
     """Predict with a trained network, as CSV.
 
     RUN is a folder that `retrograd train` left, DATA a table with the same columns (the
-    target may be absent), an .npz file, or a folder of images. For classes, the
+    target may be absent), an .npz file, or a folder of images or songs. For classes, the
     probability of each follows the class.
     """
     import io

@@ -46,6 +46,8 @@ _tensor_type: type[Handle] = Handle
 _module_type: type[Any] | None = None
 #: set by execute.interpreter: runs what is pending in a recorder
 _run: Callable[[Recorder], None] = None  # type: ignore[assignment]
+#: set by strides: whether a tensor as it lies has another shape, too
+_can_view: Callable[..., bool] = None  # type: ignore[assignment]
 #: set by mutate: gives a view the history of the whole that was changed since
 _refresh: Callable[..., Any] = None  # type: ignore[assignment]
 
@@ -56,7 +58,8 @@ class Recorder:
     __slots__ = ("state", "pending", "args", "snapshots", "writes", "hooks", "roots",
                  "args_known", "group", "of", "epoch", "count", "eager", "grad_mode",
                  "inference", "running", "unsettled", "bases",
-                 "hold", "targets", "orphans", "capture", "region")  # fmt: skip
+                 "hold", "targets", "orphans", "capture", "region",
+                 "tracing", "instead", "variables")  # fmt: skip
 
     def __init__(self) -> None:
         self.roots: dict[tuple[bool, bool, bool], State] = {}
@@ -69,6 +72,9 @@ class Recorder:
         self.grad_mode, self.inference = True, False
         self.running = False  # a run is under way
         self.hold = False  # do not run for reasons of space
+        self.tracing: Any = None  # the innermost function that is being transformed
+        self.instead: State | None = None  # what is recorded takes the place of this
+        self.variables: set[State] = set()  # of the func.grad and func.vjp under way
         self.capture: Any = None  # notes the runs of a function that is compiled
         self.reset()
 
@@ -106,7 +112,11 @@ class Recorder:
                 if fresh is not None:
                     return fresh
             grad = 2 if meta.history is not None else int(meta.requires_grad)
-            if meta.exposed and _held_elsewhere(tensor._array):
+            base = meta.base
+            shown = meta.exposed or (
+                base is not None and base._meta is not None and base._meta.exposed
+            )
+            if shown and _held_elsewhere(tensor._array):
                 # NumPy code may write to it before the work is run.
                 self.snapshots[len(self.args)] = tensor._array.copy()
         array = tensor._array
@@ -142,7 +152,9 @@ class Recorder:
         mode = self.grad_mode
         state = State(self.state, kind, self, mode, op, inputs, attrs, spec, grad)
         frame = errors.user_frame()
-        if frame is not None:
+        if self.instead is not None:
+            state.line, state.module = self.instead.line, self.instead.module
+        elif frame is not None:
             state.line = errors.line_of(frame)
             state.module = errors.module_path(sys._getframe(1), _module_type)
         state.group, state.of, state.region = self.group, self.of, self.region
@@ -189,6 +201,8 @@ class Recorder:
                 if key.grad and name in op.rules:
                     grad = 1
                     self._check_kept(op, op.rules[name].keeps, operands)
+            if attrs.get("tracked"):
+                grad = 1
         state = self.event("op", op, tuple(operands), attrs, spec, grad)
         state.view = op.view
         if op.view:
@@ -280,6 +294,8 @@ class Recorder:
     def full(self) -> bool:
         """Whether pending work should be run before more is recorded."""
         state = self.state
+        if self.tracing is not None:
+            return False
         if self.hold or (state.depth < SOFT_LIMIT and state.bytes < BYTES_LIMIT):
             return False
         if state.depth >= HARD_LIMIT or state.bytes >= BYTES_LIMIT:
@@ -349,7 +365,7 @@ class Recorder:
         out = self.handle(edge)
         if edge.view:
             alias(out, inputs[0])
-        if self.eager and not self.running:
+        if self.eager and not self.running and self.tracing is None:
             self.flush()
         return out
 
@@ -357,6 +373,12 @@ class Recorder:
 
     def flush(self) -> None:
         """Run everything pending that somebody still holds, as one graph."""
+        if self.tracing is not None:
+            raise RuntimeError(
+                "pending work cannot be run inside of a function that is transformed by "
+                "jvp or vmap, or within a dual_level: for instance to write to memory "
+                f"that NumPy arrays or views share\n  at {errors.user_line()}"
+            )
         _run(self)
 
 
@@ -402,8 +424,33 @@ def _held_elsewhere(array: Array) -> bool:
     return sys.getrefcount(owner) > (4 if owner is array else 3)
 
 
+def _copies(key: State, source: Handle) -> bool:
+    """Whether a reshape has to copy, because of how its operand lies."""
+    root: Any = source._key
+    while type(root) is State and root.view:
+        root = root.inputs[0]
+    if root is source._key and type(root) is State:
+        return False
+    if type(root) is State or type(root) is Const:
+        lies_well = True
+    else:
+        leaf: Any = root.ref() if type(root) is Bound else None
+        leaf = root.recorder.args[root.index] if leaf is None else leaf
+        lies_well = leaf._array.flags.c_contiguous
+        if lies_well and root is source._key:
+            return False
+    if not lies_well:
+        return not _can_view(source, key.spec.shape)
+    if key.copies is None:
+        key.copies = not _can_view(source, key.spec.shape)
+    return key.copies
+
+
 def alias(out: Handle, source: Handle) -> None:
     """Note that *out* is a view of *source*: writing to one writes the other."""
+    key: Any = out._key
+    if key.op.name == "reshape" and _copies(key, source):
+        return
     meta = meta_of(out)
     origin = source._meta
     if origin is not None and origin.base is not None:
@@ -735,7 +782,9 @@ def settle() -> None:
 def set_eager(eager: bool) -> None:
     """Run every operation as it is recorded (for debugging), or stop doing so."""
     rec = _local.rec
-    if rec.eager != eager:
+    if rec.tracing is not None:
+        rec.eager = eager  # from when the function is transformed
+    elif rec.eager != eager:
         rec.flush()
         rec.eager = eager
         rec.reset()

@@ -115,6 +115,12 @@ def from_numpy_dtype(d: np.dtype[Any]) -> dtype:
     return found
 
 
+def can_cast(from_: dtype, to: dtype) -> bool:
+    """Whether a result of one type may be written to a tensor of another: not of
+    floating numbers to integers, nor of any but truth values to truth values."""
+    return to.category >= from_.category
+
+
 def as_dtype(d: Any) -> dtype:
     """Accept a dtype, a NumPy dtype, a Python type or a name."""
     if isinstance(d, dtype):
@@ -122,7 +128,7 @@ def as_dtype(d: Any) -> dtype:
     if isinstance(d, str) and d in _NAMES:
         return _NAMES[d]
     if d is float:
-        return _default
+        return float64
     return from_numpy_dtype(np.dtype(d))
 
 

@@ -8,14 +8,9 @@ from .errors import LinAlgError
 from .functions.decompositions import cholesky as _cholesky
 from .functions.decompositions import (
     cholesky_ex,
-    eig,
     eigh,
-    eigvals,
     eigvalsh,
     householder_product,
-    ldl_factor,
-    ldl_factor_ex,
-    ldl_solve,
     lu_factor,
     lu_factor_ex,
     svdvals,
@@ -29,6 +24,8 @@ from .functions.norms import linalg_cross as cross
 from .functions.norms import linalg_norm as norm
 from .functions.norms import linalg_vander as vander
 from .functions.norms import matrix_norm, vecdot
+from .functions.out import LINALG as _LINALG
+from .functions.out import give_out as _give_out
 from .functions.sums import vector_norm
 from .functions.systems import (
     cond,
@@ -60,12 +57,21 @@ def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     return A.diagonal(offset, dim1, dim2)
 
 
+_give_out(globals(), _LINALG)
+
+
 __all__ = [
-    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig",
-    "eigh", "eigvals", "eigvalsh", "householder_product", "inv", "inv_ex", "ldl_factor",
-    "ldl_factor_ex", "ldl_solve", "lstsq", "lu", "lu_factor", "lu_factor_ex",
+    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal",
+    "eigh", "eigvalsh", "householder_product", "inv", "inv_ex",
+    "lstsq", "lu", "lu_factor", "lu_factor_ex",
     "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank",
     "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_ex",
     "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander",
     "vecdot", "vector_norm",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    from .left_out import error
+
+    raise error("linalg", name)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from . import dispatch, dtypes
+from . import dispatch, dtypes, mutate, storage
 from .dispatch import constant
 from .functions import (
     create,
@@ -65,7 +65,7 @@ _IN_PLACE = (
     "bitwise_and bitwise_not bitwise_or bitwise_xor ceil clamp clamp_max clamp_min "
     "clip copysign cos cosh cumprod cumsum deg2rad digamma div divide eq erf erfc "
     "erfinv exp exp2 expm1 floor floor_divide fmod frac ge gt heaviside hypot index_add "
-    "index_copy index_fill index_put index_reduce fill_diagonal le lerp log log10 log1p log2 logical_and "
+    "index_copy addbmm addmv addr renorm index_fill index_put index_reduce fill_diagonal le lerp log log10 log1p log2 logical_and "
     "logical_not logical_or logical_xor logit lt masked_fill masked_scatter mul "
     "multiply nan_to_num ne neg negative pow put rad2deg reciprocal relu remainder "
     "round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc sinh "
@@ -76,7 +76,15 @@ _IN_PLACE = (
     "less_equal lgamma mvlgamma nextafter not_equal polygamma"
 ).split()
 #: functions whose in-place twin changes the shape (views made in place)
-_IN_PLACE_VIEWS = ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims")
+_IN_PLACE_VIEWS = (
+    "squeeze",
+    "unsqueeze",
+    "transpose",
+    "t",
+    "swapaxes",
+    "swapdims",
+    "as_strided",
+)
 
 
 def _public(module: ModuleType) -> dict[str, Callable[..., Any]]:
@@ -121,12 +129,16 @@ def _in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 def _in_place_view(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        new = function(self.detach() if self.is_leaf else self, *args, **kwargs)
-        dispatch.realize(new, self)
-        self._array = new._array
-        if new._meta is not None and new._meta.history is not None:
-            self._meta.history = new._meta.history
-        return self
+        mutate.refuse_leaf(dispatch.recorder(), self)
+        if self._base is not None:
+            mutate.refuse_leaf(dispatch.recorder(), self._base)
+        before = dispatch.recorder().grad_mode
+        dispatch.set_mode(not self.is_leaf)  # a change of shape is part of the history
+        try:
+            new = function(self.detach() if self.is_leaf else self, *args, **kwargs)
+        finally:
+            dispatch.set_mode(before)
+        return mutate.become(self, new)
 
     method.__name__ = name
     return method
@@ -262,6 +274,10 @@ def set_item(self: Any, key: Any, value: Any) -> None:
     if not isinstance(value, Handle):
         value = create.tensor(value, dtype=self.dtype)
     value = _cast_like(value, self)
+    given = tuple(value.shape)
+    lead = len(given) - part.ndim
+    if advanced is None and lead > 0 and all(n == 1 for n in given[:lead]):
+        value = value.reshape(given[lead:])
     if advanced is not None:
         value = indexing.put(part, advanced, value)
     if part is self and advanced is None:
@@ -272,3 +288,4 @@ def set_item(self: Any, key: Any, value: Any) -> None:
 
 _bind()
 _bind_operators()
+storage.bind()

@@ -14,24 +14,39 @@ from typing import Any
 import numpy as np
 
 from . import dispatch, dtypes, errors
-from .dispatch import Recorder, apply, apply1
-from .execute.interpreter import view_path
+from .dispatch import Recorder, apply, apply1, stand_in
+from .execute.interpreter import view_path, whole_path
 from .ops.core import Clone
 from .ops.op import REGISTRY, Spec
 from .strides import follow_model, model
 from .trace import Arg, Failed, Handle, Meta, State, memory_of, meta_of, spec_of
 
 
-def _check(rec: Recorder, x: Any, root: Any) -> None:
-    if not rec.grad_mode:
-        return
-    for tensor, what in ((x, "a leaf Variable"), (root, "a view of a leaf Variable")):
-        if tensor.is_leaf and tensor.requires_grad:
-            raise RuntimeError(
-                f"{what} that requires grad is being used in an in-place operation. "
-                "Do it under rg.no_grad(), or on tensor.data, or use the out-of-place "
-                f"form\n  at {errors.user_line()}"
-            )
+def refuse_leaf(rec: Recorder, x: Any, what: str = "a leaf Variable") -> None:
+    """RuntimeError for a change of a leaf whose gradient is recorded."""
+    if rec.grad_mode and x.is_leaf and x.requires_grad:
+        raise RuntimeError(
+            f"{what} that requires grad is being used in an in-place operation. "
+            "Do it under rg.no_grad(), or on tensor.data, or use the out-of-place "
+            f"form\n  at {errors.user_line()}"
+        )
+
+
+def become(x: Any, view: Any) -> Any:
+    """*x* becomes a view of itself, such as its transpose; returns *x*."""
+    dispatch.realize(view, x)
+    if dispatch.recorder().args or dispatch.recorder().pending:
+        dispatch.recorder().flush()  # what is recorded knows the old shape
+    meta, new = meta_of(x), meta_of(view)
+    if meta.base is not None:
+        meta.path = new.path
+    x._array = view._array
+    meta.turned += 1
+    if new.history is not None:
+        meta.history = new.history
+    if meta.home is not None:
+        rebind(x)
+    return x
 
 
 def _fitting(x: Any, new: Any) -> Any:
@@ -45,10 +60,7 @@ def _fitting(x: Any, new: Any) -> Any:
     if given.dtype is not spec.dtype:
         new = apply(REGISTRY["cast"], new, dtype=spec.dtype)
     if given.shape != spec.shape:
-        lead = len(given.shape) - len(spec.shape)
-        if lead > 0 and all(n == 1 for n in given.shape[:lead]):
-            new = apply(REGISTRY["reshape"], new, shape=given.shape[lead:])
-        elif lead > 0:
+        if len(given.shape) > len(spec.shape):
             raise RuntimeError(
                 f"output with shape {list(spec.shape)} doesn't match the broadcast "
                 f"shape {list(given.shape)}\n  at {errors.user_line()}"
@@ -101,7 +113,7 @@ def assign(x: Any, new: Any) -> Any:
         shared = _assign(rec, x, new)
     finally:
         rec.eager = eager
-    if (eager or shared) and not rec.running:
+    if (eager or shared) and not rec.running and rec.tracing is None:
         rec.flush()
     return x
 
@@ -128,7 +140,11 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
             "Inplace update to inference tensor outside InferenceMode is not allowed. "
             f"Make a clone of it first\n  at {errors.user_line()}"
         )
-    _check(rec, x, x if detached else root)
+    refuse_leaf(rec, x)
+    if not detached and root is not x:
+        refuse_leaf(rec, root, "a view of a leaf Variable")
+    if rec.tracing is not None:
+        rec.tracing.check_write(root, new)
     tracked = rec.grad_mode and (new.requires_grad or x.requires_grad)
     if tracked and not new.requires_grad and spec_of(new).dtype.is_floating_point:
         # what is replaced gets a gradient of zeros
@@ -138,6 +154,9 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
         return False
     if root is x:
         _replace(rec, x, new)
+    elif detached and tracked:
+        _behind(rec, x, root, new)
+        return True
     else:
         _through_view(rec, x, root, new)
     array = root._array
@@ -164,9 +183,13 @@ def _write(rec: Recorder, x: Any, root: Any, new: Any) -> None:
     array = x._array
     # the slot, this name and the argument of getrefcount
     alone = array.base is None and sys.getrefcount(array) <= 3
+    if rec.tracing is not None and root is x and alone and not x.requires_grad:
+        _replace(rec, x, new)  # nothing is run now
+        return
     if root is x and alone and not _aliases(rec, x):
         key = new._key or rec.leaf(new)
-        if type(key) is not State:
+        if type(key) is not State or key.view or key.grad:
+            # memory of its own, not a view's, and (here) no history
             key = apply1(Clone, new)._key
         _later(rec, x, key)
         return
@@ -194,16 +217,17 @@ def _later(rec: Recorder, x: Any, key: State) -> None:
 
 def _replace(rec: Recorder, x: Any, new: Any) -> None:
     """A pending (or tracked) value is replaced, and its views with it."""
-    views = [(t, view_path(t._key, x._key)) for t in _aliases(rec, x)]
-    if type(new._key) is not State or new._key.recorder is not rec or new._key.view:
+    views = [(t, whole_path(t._key, meta_of(t))) for t in _aliases(rec, x)]
+    key = new._key
+    if (
+        type(key) is not State
+        or key.recorder is not rec
+        or key.view
+        or (key.grad and not rec.grad_mode)
+    ):
         new = apply1(Clone, new)
     old = x._key
-    if type(old) is State and old.grad and not rec.grad_mode:
-        # without gradients only the numbers change: the history stays what it was
-        dispatch.set_mode(True)
-        new = apply(REGISTRY["_overwrite"], x, new)
-        dispatch.set_mode(False)
-    key = new._key
+    key = _with_history(rec, new._key, old)
     if x._meta is not None and x._meta.history is not None:
         segment, state = x._meta.history
         segment.overwritten[state] = errors.user_line()
@@ -213,18 +237,49 @@ def _replace(rec: Recorder, x: Any, new: Any) -> None:
         rec.mark("inplace", (old, key), {"inputs": (old, key)})
         x._key = key
     for view, path in views:
+        before = view._key
         _rederive(view, x, path)
+        view._key = _with_history(rec, view._key, before)
+
+
+def _with_history(rec: Recorder, new: Any, old: Any) -> Any:
+    """The key of a changed value. Without gradients only its numbers change: the history
+    stays what it was."""
+    if rec.grad_mode or type(old) is not State or not old.grad:
+        return new
+    dispatch.set_mode(True)
+    key = apply(REGISTRY["_overwrite"], stand_in(new), stand_in(old))._key
+    dispatch.set_mode(False)
+    return key
 
 
 def _through_view(rec: Recorder, x: Any, root: Any, new: Any) -> None:
     """Write through a view: the whole is rebuilt around the part."""
-    path = x._meta.path + view_path(x._key, root._key)
+    path = whole_path(x._key, x._meta)
     whole = apply(REGISTRY["view_write"], root, new, path=path)
     pending = type(x._key) is State
     _replace(rec, root, whole)
     if not pending:
         _rederive(x, root, path)
-        rec.writes.append(x)
+        _settled(rec, x)
+
+
+def _behind(rec: Recorder, x: Any, root: Any, new: Any) -> None:
+    """Write to memory behind the back of its owner: only the detached alias *x* takes
+    the history of the new value."""
+    dispatch.set_mode(False)
+    try:
+        _through_view(rec, x, root, new)
+    finally:
+        dispatch.set_mode(True)
+    x._key = apply(REGISTRY["_overwrite"], stand_in(x._key), new)._key
+    _settled(rec, x)
+
+
+def _settled(rec: Recorder, view: Any) -> None:
+    """A view of memory that is written has its history from the run that writes."""
+    rec.writes.append(view)
+    rec.mark("settle", view._key, {"inputs": (view._key,)})
 
 
 def _rederive(view: Any, root: Any, path: tuple[Any, ...]) -> None:
@@ -254,7 +309,7 @@ def refresh(rec: Recorder, view: Any, meta: Meta) -> Any:
     finally:
         dispatch.set_mode(before)
         rec.eager = eager
-    rec.writes.append(view)
+    _settled(rec, view)
     return view._key
 
 

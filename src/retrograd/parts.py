@@ -7,6 +7,7 @@ n parts would move n times the whole; put one after another they move it once.
 
 from __future__ import annotations
 
+import heapq
 from typing import Any, NamedTuple
 
 from . import dispatch
@@ -75,13 +76,17 @@ class Parts:
     def total(self) -> Any:
         """The sum of everything, as one tensor."""
         rows: list[list[Part]] = []  # parts of one dimension, none over another
-        for _, part in sorted(self.parts.items()):
-            for row in rows:
-                if row[0].dim == part.dim and row[-1].stop <= part.start:
-                    row.append(part)
-                    break
+        free: dict[int, list[tuple[int, int]]] = {}  # dimension → (end, row), a heap
+        for (dim, start, stop), part in sorted(self.parts.items()):
+            ends = free.setdefault(dim, [])
+            if ends and ends[0][0] <= start:
+                k = ends[0][1]
+                heapq.heapreplace(ends, (stop, k))
             else:
-                rows.append([part])
+                k = len(rows)
+                rows.append([])
+                heapq.heappush(ends, (stop, k))
+            rows[k].append(part)
         rec = dispatch.recorder()
         outer = rec.of
         total = self.rest

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .functions.arithmetic import round
+from .functions.out import WITH_OUT as _WITH_OUT
+from .functions.out import give_out as _give_out
 from .functions.polynomials import (
     chebyshev_polynomial_t,
     chebyshev_polynomial_u,
@@ -76,3 +78,11 @@ __all__ = [
     "shifted_chebyshev_polynomial_w", "hermite_polynomial_h", "hermite_polynomial_he",
     "laguerre_polynomial_l", "legendre_polynomial_p",
 ]  # fmt: skip
+
+_give_out(globals(), _WITH_OUT & set(__all__))
+
+
+def __getattr__(name: str) -> object:
+    from .left_out import error
+
+    raise error("special", name)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from . import dispatch
 from .execute.interpreter import view_path
 from .ops.op import REGISTRY, Array, Shape
-from .trace import Handle, State
+from .trace import Const, Handle, State
 
 _BYTE = np.zeros(1, np.int8)
 
@@ -51,13 +52,13 @@ def follow_model(whole: Array, path: tuple[Any, ...]) -> Array | None:
 def lies(tensor: Handle) -> tuple[Array, int]:
     """A model of the tensor, and its first element's place in the memory it is in."""
     key = tensor._key
-    if type(key) is not State:
+    if type(key) is not State and tensor._array is not None:
         return _lies(tensor._array)
     path = view_path(key, None)
     for _ in path:
         key = key.inputs[0]
     offset = 0
-    if type(key) is State or (key.recorder is None and key.ref is None):
+    if type(key) is State or type(key) is Const:
         whole = model(key.spec.shape)
     else:
         leaf = key.ref() if key.recorder is None else key.recorder.args[key.index]
@@ -94,4 +95,5 @@ def can_view(tensor: Handle, shape: Shape) -> bool:
     )
 
 
+dispatch._can_view = can_view
 __all__ = ["can_view", "follow_model", "lies", "model", "row_major"]

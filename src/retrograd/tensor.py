@@ -18,7 +18,7 @@ from .dispatch import apply1, constant, realize
 from .gradients import gradient_of, release, set_gradient
 from .hooks import RemovableHandle
 from .ops.core import Clone
-from .ops.op import Array, Spec
+from .ops.op import Array, Spec, normalize_dim
 from .strides import lies, row_major
 from .trace import Arg, Failed, Handle, State, memory_of, meta_of, spec_of
 
@@ -131,10 +131,6 @@ class Tensor(Handle):
         key = self._key
         return Size(self._array.shape if key is None else key.spec.shape)
 
-    def size(self, dim: int | None = None) -> Any:
-        """The shape, or the length of one dimension."""
-        return self.shape if dim is None else self.shape[dim]
-
     @property
     def dtype(self) -> dtypes.dtype:
         return spec_of(self).dtype
@@ -201,7 +197,7 @@ class Tensor(Handle):
         array = lies(self)[0]
         # in row-major order a dimension of length 1 or 0 has no step of its own
         steps = row_major(array.shape) if array.flags.c_contiguous else array.strides
-        return steps if dim is None else steps[dim]
+        return steps if dim is None else steps[normalize_dim(dim, len(steps))]
 
     def storage_offset(self) -> int:
         """Where the first element lies in the memory that is shared, in elements."""
@@ -216,6 +212,10 @@ class Tensor(Handle):
         """The array of this tensor, computed if it is not there yet."""
         key = self._key
         if type(key) is State or type(key) is Failed or self._array is None:
+            tracing = dispatch.recorder().tracing
+            if tracing is not None and type(key) is State:
+                peeked: Array = tracing.read(key)
+                return peeked
             realize(self)
         array: Array = self._array
         return array
@@ -223,9 +223,9 @@ class Tensor(Handle):
     def item(self) -> Any:
         """The number in a tensor of one element."""
         key = self._key
-        if type(key) is State or type(key) is Failed:
-            realize(self)
         array = self._array
+        if type(key) is State or type(key) is Failed:
+            array = self._value()
         if array.size != 1:
             raise RuntimeError(
                 f"a Tensor with {array.size} elements cannot be converted to Scalar"
@@ -244,20 +244,46 @@ class Tensor(Handle):
                 "tensor.detach().numpy() instead."
             )
         array = self._value()
-        meta_of(self).exposed = True
+        meta = meta_of(self)
+        meta.exposed = True
+        if meta.base is not None:
+            meta_of(meta.base).exposed = True
         return array
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"{array.dtype} as {dtype} needs a copy")
             return array.astype(dtype)
         return array.copy() if copy else array
 
+    def __buffer__(self, flags: int, /) -> memoryview:
+        return memoryview(self.numpy())  # type: ignore[arg-type]
+
     def __dlpack__(self, **kwargs: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError(
+                "Can't export tensors that require gradient, use tensor.detach()"
+            )
+        kwargs.pop("stream", None)  # there is none on a CPU
         return self.numpy().__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The functions of the array API standard for tensors."""
+        from . import array_api
+
+        known = ("2021.12", "2022.12", "2023.12", array_api.__array_api_version__)
+        if api_version is not None and api_version not in known:
+            raise ValueError(f"version {api_version!r} is not known; there are {known}")
+        return array_api
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        """The tensor itself: there is one device."""
+        return self.to(device=device)
 
     def __bool__(self) -> bool:
         n = self.numel()
@@ -268,14 +294,24 @@ class Tensor(Handle):
             )
         return bool(self.item())
 
+    def _only(self) -> Any:
+        if self.numel() != 1:
+            raise ValueError(
+                "only one element tensors can be converted to Python scalars"
+            )
+        return self.item()
+
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._only())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._only())
 
     def __index__(self) -> int:
-        if self.dtype.category == dtypes.FLOATING:
+        if self.dtype.category == dtypes.FLOATING or self.numel() != 1:
             raise TypeError(
                 "only integer tensors of a single element can be converted to an index"
             )
@@ -287,7 +323,13 @@ class Tensor(Handle):
         return object.__format__(self, spec)
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self == value).any())
+        if not isinstance(value, (Tensor, int, float, np.generic)):
+            raise RuntimeError(
+                "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+                f"{type(value)}."
+            )
+        found: Any = self == value
+        return bool(found.any())
 
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
@@ -297,6 +339,10 @@ class Tensor(Handle):
     def __repr__(self, **_: Any) -> str:
         from .printing import text
 
+        tracing = dispatch.recorder().tracing
+        if tracing is not None and type(self._key) is State:
+            if tracing.unknown(self._key):
+                return f"tensor(<one example of a vmap>, {self._key.spec!r})"
         return text(self)
 
     def _repr_html_(self) -> str:
@@ -305,17 +351,24 @@ class Tensor(Handle):
         return tensor(self)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if not self.is_leaf:
-            raise RuntimeError(
-                "Only Tensors created explicitly by the user support pickling and "
-                "deepcopy; use detach() first"
-            )
         kind = Tensor if type(self) is Held else type(self)
         return _rebuild, (kind, self._value().copy(), self.requires_grad)
+
+    def __copy__(self) -> Any:
+        out = self.detach()
+        if self.requires_grad:
+            out.requires_grad_()
+        out.__class__ = Tensor if type(self) is Held else type(self)
+        return out
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) in memo:
             return memo[id(self)]
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the "
+                "deepcopy protocol: use detach() first"
+            )
         build, args = self.__reduce_ex__(4)
         out = memo[id(self)] = build(*args)
         if self.grad is not None:
@@ -340,6 +393,13 @@ class Tensor(Handle):
         def __pow__(self, other: Any) -> Any: ...
         def __matmul__(self, other: Any) -> Any: ...
         def __getitem__(self, key: Any) -> Any: ...
+
+    else:
+
+        def __getattr__(self, name: str) -> Any:
+            from .left_out import error
+
+            raise error("Tensor", name)
 
     def _fresh(self) -> Any:
         """A new key, if this is a view of something that was changed in place."""
@@ -377,6 +437,12 @@ class Tensor(Handle):
                 "you can only change requires_grad flags of leaf variables. Use "
                 "detach() to get a tensor without history"
             )
+        if type(self._key) is State and dispatch.recorder().tracing is not None:
+            raise RuntimeError(
+                "You are attempting to call Tensor.requires_grad_() inside of a function "
+                "that is transformed by vmap or jvp: use rg.func.grad or rg.func.vjp "
+                f"there\n  at {errors.user_line()}"
+            )
         if requires_grad and not dispatch.recorder().inference and self.is_inference():
             raise RuntimeError(
                 "Setting requires_grad=True on inference tensor outside InferenceMode is "
@@ -384,6 +450,8 @@ class Tensor(Handle):
             )
         self._value()
         meta = meta_of(self)
+        if meta.requires_grad != requires_grad:
+            release(self)  # a leaf without the flag has no part in common gradients
         meta.requires_grad = requires_grad
         if meta.home is not None:
             mutate.rebind(self)
@@ -525,7 +593,16 @@ class Tensor(Handle):
         """Forget how this tensor was computed."""
         self._value()
         meta = meta_of(self)
-        meta.history, meta.requires_grad = None, False
+        if meta.base is not None and not (meta.path and meta.path[-1][0] == "detach"):
+            raise RuntimeError(
+                "Can't detach views in-place. Use detach() instead\n"
+                f"  at {errors.user_line()}"
+            )
+        meta.history = None
+        if meta.requires_grad:
+            self.requires_grad_(False)
+        elif type(self._key) is Arg:
+            self._key = None  # joins the trace anew, without a history
         return self
 
     @property
@@ -560,30 +637,49 @@ class Tensor(Handle):
     # -- types and places ------------------------------------------------------------
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
-        """The tensor in another number type (or like another tensor)."""
-        target, forced = kwargs.get("dtype"), bool(kwargs.get("copy", False))
-        for a in args:
-            if isinstance(a, dtypes.dtype):
-                target = a
-            elif isinstance(a, Tensor):
-                target = a.dtype
-            elif isinstance(a, (str, device)):
-                device(a)
-        if kwargs.get("device") is not None:
-            device(kwargs["device"])
+        """In another number type, or that of another tensor: ``to(dtype)``,
+        ``to(device, dtype)``, ``to(other)``; *copy* makes a copy in any case."""
+        names = ("non_blocking", "copy")
+        target = None
+        rest = list(args)
+        if rest and isinstance(rest[0], Tensor):
+            target = rest.pop(0).dtype
+        elif rest and _is_type(rest[0]):
+            target = dtypes.as_dtype(rest.pop(0))
+        elif rest:
+            device(rest.pop(0) or "cpu")
+            if rest and (_is_type(rest[0]) or rest[0] is None):
+                target = (
+                    dtypes.as_dtype(rest.pop(0)) if rest[0] is not None else rest.pop(0)
+                )
+        given = dict(zip(names, rest, strict=False))
+        for name, value in kwargs.items():
+            if name == "dtype":
+                target = None if value is None else dtypes.as_dtype(value)
+            elif name == "device":
+                device(value or "cpu")
+            elif name in names:
+                given[name] = value
+            elif name != "memory_format":
+                raise TypeError(f"to() got an unexpected keyword argument {name!r}")
         if target is not None and target is not self.dtype:
             return self.type(target)
-        return self.clone() if forced else self
+        return self.clone() if given.get("copy") else self
 
-    def cpu(self) -> Any:
+    def cpu(self, memory_format: Any = None) -> Any:
         return self
 
-    def type(self, dtype: Any = None) -> Any:
+    def type(self, dtype: Any = None, non_blocking: bool = False, **_: Any) -> Any:
         """The name of the type, or the tensor cast to *dtype*."""
+        from .storage import NAMES, TYPES
+
         if dtype is None:
-            names = {"float32": "Float", "float64": "Double", "int64": "Long"}
-            name = self.dtype.name
-            return f"retrograd.{names.get(name, name.capitalize())}Tensor"
+            return f"retrograd.{NAMES[self.dtype.name]}Tensor"
+        if isinstance(dtype, str):
+            name = dtype.rpartition(".")[2]
+            if name not in TYPES:
+                raise ValueError(f"invalid type: {dtype!r}")
+            dtype = TYPES[name]
         dtype = dtypes.as_dtype(dtype)
         if dtype is self.dtype:
             return self
@@ -598,6 +694,11 @@ class Tensor(Handle):
         from .methods import set_item
 
         set_item(self, key, value)
+
+
+def _is_type(x: Any) -> bool:
+    """Whether an argument of ``to`` is a number type."""
+    return isinstance(x, dtypes.dtype) or x in (float, int, bool)
 
 
 def _rebuild(cls: type[Any], array: Array, requires_grad: bool) -> Any:

@@ -56,6 +56,7 @@ class Meta:
     retains_grad = False
     home: Bound | None = None
     inference = False
+    turned = 0  # how often it became a view of itself
     seen = 0  # of a view: the writes to its memory when it got its history
 
 
@@ -130,7 +131,7 @@ class State:
     __slots__ = ("next", "parent", "depth", "kind", "op", "inputs", "attrs", "spec",
                  "grad", "grad_mode", "recorder", "line", "module", "group", "of",
                  "view", "plans", "bytes", "lines", "many", "region",
-                 "inference")  # fmt: skip
+                 "inference", "copies")  # fmt: skip
     weak = False
 
     def __init__(
@@ -157,6 +158,7 @@ class State:
         self.of: State | None = None
         self.region: State | None = None
         self.view = False
+        self.copies: bool | None = None  # of a reshape: whether it has to
         self.inference: bool = recorder is not None and recorder.inference
         self.plans: dict[Any, Any] | None = None
         self.lines: dict[Any, State] | None = None
@@ -291,6 +293,13 @@ def memory_of(tensor: Handle) -> list[int]:
     if meta.memory is None:
         meta.memory = [0]
     return meta.memory
+
+
+def version_of(tensor: Handle) -> int:
+    """Counts the changes of a tensor: writes to its memory, and changes of its shape."""
+    meta = tensor._meta
+    turned = 0 if meta is None else meta.turned
+    return memory_of(tensor)[0] + (turned << 40)
 
 
 def meta_of(tensor: Handle) -> Meta:

@@ -240,3 +240,17 @@ def test_tiny_numbers_of_float64_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     x = rg.tensor([5e-324, -4e-310, 1.0], dtype=rg.float64)
     assert (x * 3).tolist() == [5e-324 * 3, -4e-310 * 3, 3.0]
     assert (x > 0).tolist() == [True, False, True]
+
+
+def test_extremes_of_truth_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """True is above False: their machine numbers, with a sign, are not."""
+
+    def program() -> list[Any]:
+        a = rg.tensor([False, True, False, True])
+        b = rg.tensor([True, True, False, False])
+        found = []
+        for _ in range(4):
+            found += [rg.maximum(a, b).int().numpy(), rg.minimum(a, b).int().numpy()]
+        return found
+
+    same_in_both(program, monkeypatch)

@@ -250,3 +250,75 @@ def test_it_explains_what_it_runs() -> None:
     text = str(info)
     assert "product" in text and "written in place" in text
     assert rg.plans()[0].explain(measure=False).flops == info.flops
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_over_data_the_losses_and_weights_are_those_of_the_loop(
+    kind: str, dropout: float
+) -> None:
+    data = np.random.default_rng(0)
+    x = rg.tensor(data.normal(size=(47, 4)).astype(np.float32))
+    y = rg.tensor(data.integers(0, 3, 47))
+
+    def made() -> tuple[Any, Any, Any]:
+        rg.manual_seed(0)
+        parts = [nn.Linear(4, 8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 3)]
+        model = nn.Sequential(*parts)
+        optimizer = getattr(rg.optim, kind)(model.parameters(), lr=0.05)
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return model, optimizer, step
+
+    loop, first, step = made()
+    rg.manual_seed(5)
+    wanted = []
+    for _ in range(4):
+        order = rg.randperm(47).numpy()
+        for i in range(0, 47, 5):
+            rows = order[i : i + 5]
+            wanted.append(step(x[rows], y[rows]).item())
+    model, second, step = made()
+    rg.manual_seed(5)
+    run = rg.compile(step)
+    found: list[float] = []
+    for _ in range(4):
+        found += run.over(x, y, batch_size=5, shuffle=True).tolist()
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    for p, q in zip(loop.parameters(), model.parameters(), strict=True):
+        assert rg.allclose(p, q, rtol=1e-5, atol=1e-7)
+        assert rg.allclose(p.grad, q.grad, rtol=1e-4, atol=1e-6)
+    counts = [
+        str(o.state_dict()["state"].get(0, {}).get("step")) for o in (first, second)
+    ]
+    assert counts[0] == counts[1]
+    assert len(run.over(x, y, batch_size=5, drop_last=True)) == 9
+
+
+def test_over_data_a_label_out_of_range_is_an_error_where_it_is() -> None:
+    _, _, step = training(rg.optim.Adam)
+    run = rg.compile(step)
+    x, y = rg.randn(60, 4), rg.arange(60) % 3
+    run.over(x, y, batch_size=4)
+    y[41] = 7
+    with pytest.raises((IndexError, RuntimeError), match="7"):
+        run.over(x, y, batch_size=4)
+    y[41] = 0
+    assert len(run.over(x, y, batch_size=4)) == 15
+
+
+def test_over_what_is_no_data() -> None:
+    _, _, step = training()
+    run = rg.compile(step)
+    with pytest.raises(TypeError, match="takes tensors of data"):
+        run.over([1, 2])
+    with pytest.raises(ValueError, match="same length"):
+        run.over(rg.ones(3, 4), rg.zeros(2))
+    with pytest.raises(ValueError, match="batch_size"):
+        run.over(rg.ones(3, 4), rg.zeros(3), batch_size=0)

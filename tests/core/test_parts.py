@@ -95,6 +95,14 @@ def test_many_parts_are_joined_once() -> None:
     assert not found["view_write"] and not found["zeros"]
 
 
+def test_windows_share_rows() -> None:
+    """Windows of three over ten places: three rows of some that do not touch."""
+    x = rg.tensor(np.ones(10), requires_grad=True)
+    found = recorded(sum(x[i : i + 3].sin().sum() for i in range(8)))
+    assert found["cat"] == 3
+    assert not found["view_write"]
+
+
 def test_one_part_is_padded() -> None:
     x = rg.tensor(np.ones((50, 3)), requires_grad=True)
     found = recorded(x[4:7].sum())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from peers.cases import number
+from peers.cases import compare, number
 from peers.twins import follow, raises_alike, twins
 
 torch: Any = pytest.importorskip(
@@ -214,6 +214,12 @@ def test_vectors_and_clipping() -> None:
         np.testing.assert_allclose(a, b, rtol=1e-10)
 
 
+@pytest.mark.parametrize("dim", [0, 1, 2, -1])
+def test_norms_of_the_other_dimensions(dim: int) -> None:
+    for p in (1, 2):
+        compare(torch, lambda lib, v: lib.norm_except_dim(v, p, dim), number(2, 3, 4))
+
+
 def test_every_name_is_there() -> None:
     for name in torch.nn.utils.__all__:
         assert hasattr(rg.nn.utils, name), name
@@ -234,6 +240,24 @@ def test_every_name_is_there() -> None:
         assert names
         for name in names:
             assert hasattr(ours, name), f"{part}.{name}"
+
+
+def test_the_deprecated_functional_call() -> None:
+    """It is ``func.functional_call``, or says what to do where that is not there."""
+    m = rg.nn.Linear(2, 2, bias=False)
+    call = importlib.import_module("retrograd.nn.utils.stateless").functional_call
+    try:
+        importlib.import_module("retrograd.func")
+    except ImportError:
+        with (
+            pytest.warns(FutureWarning),
+            pytest.raises(NotImplementedError, match="load_state_dict"),
+        ):
+            call(m, {"weight": rg.eye(2)}, rg.ones(1, 2))
+        return
+    with pytest.warns(FutureWarning, match="func.functional_call"):
+        out = call(m, {"weight": 2 * rg.eye(2)}, rg.ones(1, 2))
+    assert out.tolist() == [[2.0, 2.0]]
 
 
 def test_what_is_left_out_says_what_to_do() -> None:

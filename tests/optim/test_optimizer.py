@@ -22,6 +22,8 @@ from retrograd.optim import (
     AdamW,
     NAdam,
     Optimizer,
+    PreconditionedSGD,
+    ProximalSGD,
     RAdam,
     RMSprop,
     Rprop,
@@ -41,6 +43,8 @@ ALL: list[tuple[Any, dict[str, Any]]] = [
     (Adadelta, {"lr": 20.0}),
     (Rprop, {"lr": 0.1}),
     (ASGD, {"lr": 0.1}),
+    (ProximalSGD, {"lr": 0.1, "momentum": 0.5, "l1": 0.01}),
+    (PreconditionedSGD, {"lr": 0.1, "preconditioner": np.diag([2.0, 0.5])}),
 ]
 
 

@@ -274,3 +274,47 @@ def test_weights_are_named_as_pytorchs() -> None:
         for p in ours.parameters():
             assert p.abs().max().item() <= bound
         ours.flatten_parameters()
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_a_state_carried_from_piece_to_piece(kind: str) -> None:
+    """Truncated backpropagation: the state goes on, its history does not."""
+
+    def build(lib: Any) -> Any:
+        return lib.nn.ModuleList(
+            [
+                getattr(lib.nn, kind)(4, 3, batch_first=True, num_layers=2),
+                lib.nn.Linear(3, 4),
+            ]
+        )
+
+    pair = twins(torch, build)
+    found = []
+    for lib, (net, head) in zip((rg, torch), pair, strict=True):
+        optimizer = lib.optim.RMSprop([*net.parameters(), *head.parameters()], lr=0.01)
+        x = lib.tensor(number(2, 24, 4))
+        state: Any = None
+        losses = []
+        for t in range(0, 20, 4):
+            if state is not None:
+                pairs = isinstance(state, tuple)
+                state = tuple(s.detach() for s in state) if pairs else state.detach()
+            out, state = net(x[:, t : t + 4], state)
+            loss = (head(out) - x[:, t + 1 : t + 5]).pow(2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        found.append(losses)
+    np.testing.assert_allclose(*found, rtol=1e-10)
+
+
+def test_weights_drawn_anew_are_the_ones_used() -> None:
+    pair = twins(torch, make("GRU"))
+    for lib, module in zip((rg, torch), pair, strict=True):
+        for name, p in module.named_parameters():
+            with lib.no_grad():
+                p.fill_(0.1) if "bias" in name else lib.nn.init.eye_(p)
+        module.weight_hh_l0.data.mul_(0.5)
+        module.bias_ih_l0 = lib.nn.Parameter(lib.zeros(9, dtype=lib.float64))
+    follow(torch, pair, number(5, 2, 4))

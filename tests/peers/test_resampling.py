@@ -31,6 +31,7 @@ def test_interpolate_to_a_size(shape: Any, size: Any) -> None:
         for align in (None, False, True)
         for smooth in (False, True)
     ]
+    ways.append({"mode": "lanczos", "antialias": True})
     ways += [{"mode": mode} for mode in ("nearest", "nearest-exact", "area")]
     for how in ways:
         compare(torch, lambda lib, x, how=how: lib.nn.functional.interpolate(
@@ -60,10 +61,6 @@ def test_interpolate_whole_numbers() -> None:
     compare(torch, lambda lib, x: lib.nn.functional.interpolate(x, (2, 3)), x)
     with pytest.raises(NotImplementedError, match=r"x\.float\(\)"):
         rg.nn.functional.interpolate(rg.tensor(x), (2, 3), mode="bilinear")
-    with pytest.raises(NotImplementedError, match="bicubic"):
-        rg.nn.functional.interpolate(
-            rg.tensor(x).float(), (2, 3), mode="lanczos", antialias=True
-        )
 
 
 @pytest.mark.parametrize("how", [
@@ -71,7 +68,8 @@ def test_interpolate_whole_numbers() -> None:
     {"size": 3, "mode": "linear"}, {"size": 3, "mode": "trilinear"},
     {"size": 3, "mode": "unknown"}, {"size": 0}, {"size": (2.5, 3)},
     {"size": 3, "align_corners": True}, {"size": 3, "mode": "area", "antialias": True},
-    {"size": 3, "recompute_scale_factor": True},
+    {"size": 3, "recompute_scale_factor": True}, {"size": 3, "mode": "lanczos"},
+    {"size": 3, "mode": "lanczos", "antialias": True, "align_corners": True},
 ])  # fmt: skip
 def test_interpolate_refuses(how: Any) -> None:
     refused(torch, lambda lib, x: lib.nn.functional.interpolate(x, **how),

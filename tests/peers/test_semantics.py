@@ -497,6 +497,104 @@ def test_indices_from_the_end(case: int, place: int) -> None:
         assert [call(rg) for _ in range(3)] == [theirs] * 3
 
 
+def history_of_a_detached_alias(lib: Any) -> Any:
+    p, w = lib.ones(3, requires_grad=True), lib.ones(3, requires_grad=True)
+    d = p.detach()
+    d.mul_(w * 2)
+    flags = [(x.requires_grad, x.is_leaf) for x in (p, d)]
+    (d * p).sum().backward()
+    return flags, p.tolist(), p.grad.tolist(), w.grad.tolist()
+
+
+def flag_taken_away_before_backward(lib: Any) -> Any:
+    p, w = lib.ones(3, requires_grad=True), lib.ones(3, requires_grad=True)
+    y = (p * w).sum()
+    p.requires_grad_(False)
+    y.backward()
+    return p.grad, w.grad.tolist()
+
+
+def grad_goes_only_where_it_is_asked(lib: Any) -> Any:
+    p, w = lib.ones(3, requires_grad=True), lib.ones(3, requires_grad=True)
+    seen: list[Any] = []
+    a, b = p * 2, w * 3
+    a.register_hook(lambda g: seen.append(g.tolist()))
+    b.register_hook(lambda g: seen.append(g.tolist()))
+    c = b.sigmoid()
+    out = (a + c).sum()
+    with lib.no_grad():
+        c.zero_()
+    (g,) = lib.autograd.grad(out, p)
+    return g.tolist(), seen
+
+
+def views_of_views_after_changes(lib: Any) -> Any:
+    p = lib.ones(2, 3, requires_grad=True)
+    y = p * 2
+    v = y[..., ::2]
+    y.tolist()
+    w = v.t()
+    y.mul_(3)
+    u = v.detach()
+    w.sum().backward()
+    return v.tolist(), w.tolist(), u.tolist(), p.grad.tolist()
+
+
+def copies_have_memory_of_their_own(lib: Any) -> Any:
+    x = lib.ones(1, 2)
+    a, b = x.repeat(2, 1), x.t().reshape(2)
+    a[0] = 5.0
+    b[0] = 7.0
+    a.fill_(2.0)
+    x.add_(1)
+    return x.tolist(), a.tolist(), b.tolist()
+
+
+def a_number_needs_nothing_kept(lib: Any) -> Any:
+    x = lib.ones(3, requires_grad=True)
+    y = x.mean() - 3
+    y.backward()
+    y.backward()
+    return x.grad.tolist()
+
+
+def output_of_a_division_changed(lib: Any) -> Any:
+    x, w = lib.ones(3, requires_grad=True), lib.full((3,), 2.0, requires_grad=True)
+    y = x / w
+    y.mul_(3)
+    y.sum().backward()
+    return x.grad.tolist(), w.grad.tolist()
+
+
+def arrays_see_and_are_seen(lib: Any) -> Any:
+    x = lib.ones(3)
+    array = x.detach().numpy()
+    y = x * 2
+    array *= 3.0
+    return y.tolist(), (x * 1).tolist(), array.tolist()
+
+
+def values_with_a_history_copied_under_no_grad(lib: Any) -> Any:
+    p, w = lib.ones(3, requires_grad=True), lib.ones(3, requires_grad=True)
+    buffer, part = lib.zeros(3), lib.zeros(3)
+    y = w * 2
+    with lib.no_grad():
+        buffer.copy_(y)
+        part[:2] = y[:2]
+        p[...] = y
+    flags = [(x.requires_grad, x.is_leaf) for x in (buffer, part, p)]
+    (p * p + buffer * w).sum().backward()
+    return flags, p.grad.tolist(), w.grad.tolist(), part.tolist()
+
+
+def rolled_by_nothing_is_a_copy(lib: Any) -> Any:
+    x = lib.ones(1, 3)
+    y, z = x.roll(1, 0), x.roll(3, 1)
+    y.mul_(2)
+    z.mul_(3)
+    return x.tolist(), y.tolist(), z.tolist()
+
+
 PROGRAMS: list[Callable[[Any], Any]] = [
     f
     for name, f in list(globals().items())

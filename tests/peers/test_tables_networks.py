@@ -17,7 +17,7 @@ torch: Any = pytest.importorskip(
 
 NAMES = """
 conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d unfold linear
-bilinear max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d
+bilinear max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d pad
 adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d
 adaptive_max_pool2d adaptive_max_pool3d fractional_max_pool2d fractional_max_pool3d
 max_unpool1d max_unpool2d max_unpool3d interpolate upsample_nearest upsample_bilinear

@@ -37,8 +37,8 @@ def test_circles_blocks_and_squares():
     for m in marks(drawing).values():
         found.setdefault(m.kind, set()).add(label(m))
     assert found["variable"] >= {"h", "f", "ℓ"} and len(found["variable"]) == 7
-    assert found["function"] == {"w₂ + w₁ · c₁", "ReLU"}
-    assert found["scalar"] == {"Σ (h − c₂)²"}
+    assert found["function"] == {"b + w · x", "ReLU"}
+    assert found["scalar"] == {"Σ (h − y)²"}
     roles = {label(m): m.role for m in marks(drawing).values()}
     assert roles["ℓ"] == "loss" and roles["h"] == "value"
     assert sorted(roles.values()).count("input") == 2

@@ -211,16 +211,16 @@ def test_unknown_choices_are_named():
 
 
 def test_a_long_graph_is_cut_and_does_not_hang():
-    w = rg.tensor([1.0, 0.5], requires_grad=True)
-    x = w
-    for _ in range(1500):
+    w = rg.tensor([1.0, 0.5], dtype=rg.float64, requires_grad=True)
+    x, value, slope = w, np.array([1.0, 0.5]), np.ones(2)
+    for _ in range(500):
         x = rg.sin(x)
-        x = x * 0.999
-    loss = x.sum()
-    story = rg.explain(loss, limit=40)
+        x = x * 1.001
+        slope = slope * np.cos(value) * 1.001
+        value = np.sin(value) * 1.001
+    story = rg.explain(x.sum(), limit=40)
     d = story.description
-    assert len(d.nodes) < 60 and d.omitted["nodes"] > 2900
+    assert len(d.nodes) < 60 and d.omitted["nodes"] > 900
     assert "lines are left out" in str(story)
     assert len(story.draw(derivative=True).scenes[0][1].marks) < 120
-    expected = rg.autograd.grad(loss, [w])[0]
-    np.testing.assert_allclose(story.gradient("w"), expected.numpy(), rtol=1e-4)
+    np.testing.assert_allclose(story.gradient("w"), slope, rtol=1e-10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,8 +50,14 @@ def grad(
     >>> rg.autograd.grad(g, x)[0].item()
     18.0
     """
+    if allow_unused is False and materialize_grads:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, "
+            "but got: allow_unused=False."
+        )
     if is_grads_batched:
-        raise NotImplementedError("is_grads_batched: call grad once for each row")
+        return _for_each_row(outputs, inputs, grad_outputs, retain_graph, create_graph,
+                             allow_unused, materialize_grads)  # fmt: skip
     ys, xs = _listed(outputs), _listed(inputs)
     seeds = [None] * len(ys) if grad_outputs is None else _listed(grad_outputs)
     for x in xs:
@@ -77,6 +84,38 @@ def grad(
             g = constant(np.zeros(spec.shape, spec.dtype.np))
         results.append(g if g is None else _reverse.deliver(rec, g))
     return tuple(results)
+
+
+def _for_each_row(
+    outputs: Any, inputs: Any, grad_outputs: Any, *options: Any
+) -> tuple[Any, ...]:
+    """``grad`` for each row of *grad_outputs*, all at once."""
+    from ..func import vmap
+
+    if grad_outputs is None:
+        raise RuntimeError(
+            "is_grads_batched: grad_outputs must be given, one row for each gradient"
+        )
+    retain, create, unused, materialize = options
+    used: list[bool] = []
+
+    def one(*seeds: Any) -> tuple[Any, ...]:
+        found = grad(outputs, inputs, seeds, retain, create, unused,
+                     materialize_grads=materialize)  # fmt: skip
+        used[:] = [g is not None for g in found]
+        return tuple(g for g in found if g is not None)
+
+    rows = iter(vmap(one)(*_listed(grad_outputs)))
+    return tuple(next(rows) if u else None for u in used)
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("functional", "forward_ad"):
+        # made of transformations: loaded when they are used
+        return importlib.import_module(f"{__name__}.{name}")
+    from ..left_out import error
+
+    raise error("autograd", name)
 
 
 def backward(

@@ -297,7 +297,9 @@ class Function:
         )
 
     def maximum(self, a: Value, b: Value) -> Value:
-        """NaN where an operand is NaN."""
+        """NaN where an operand is NaN; of truth values, whether one is true."""
+        if a.element == "i1":
+            return self.logic("or", a, b)
         keep = "ogt" if a.element in FLOATS else "sgt"
         word = "fcmp" if a.element in FLOATS else "icmp"
         test = self.op(f"{word} {keep} {a.type} {a.name}, {b.name}")
@@ -305,7 +307,9 @@ class Function:
         return self._not_a_number(a, big)
 
     def minimum(self, a: Value, b: Value) -> Value:
-        """NaN where an operand is NaN."""
+        """NaN where an operand is NaN; of truth values, whether both are true."""
+        if a.element == "i1":
+            return self.logic("and", a, b)
         keep = "olt" if a.element in FLOATS else "slt"
         word = "fcmp" if a.element in FLOATS else "icmp"
         test = self.op(f"{word} {keep} {a.type} {a.name}, {b.name}")

@@ -133,6 +133,8 @@ LOWER: dict[str, Lowering] = {
     "bitwise_not": _not,
     "where": lambda f, c, a, b: f.select(c, a, b),
     "clone": lambda f, a: a,
+    "variable": lambda f, a: a,
+    "release": lambda f, a: a,
 }
 
 #: those whose kernels are float arithmetic alone

@@ -71,6 +71,7 @@ class Segment:
         self.inputs: list[Any] = []  # buffers that come from outside
         self.outputs: list[Any] = []  # … and that others want
         self.function: Any = None
+        self.address = 0  # of its code
         self.stages: list[tuple[int, Stage]] = []  # kernel and stage, as they run
         self.arena: Any = None
         self.size = 0  # of what lies in the arena
@@ -253,7 +254,8 @@ class Native:
         for step in self.steps:
             if type(step) is Segment:
                 library = jit.library(self.text(step))
-                step.function, keep = jit.python_function(library.address("step"))
+                step.address = library.address("step")
+                step.function, keep = jit.python_function(step.address)
                 step.keep = (library, keep)
                 step.arena = _aligned(step.size + HEADER)
                 step.arena[8:16].view(np.int64)[0] = pool

@@ -186,6 +186,8 @@ def laws(program: Program) -> Program:
 
     def rule(node: Node, old: Node, add: Any) -> Any:
         name = node.op.name
+        if name in ("variable", "release") and type(node.inputs[0]) is Node:
+            return node.inputs[0]
         if name in ("mul", "div") and len(node.inputs) == 2:
             for i in (0, 1) if name == "mul" else (1,):
                 one, other = node.inputs[i], node.inputs[1 - i]

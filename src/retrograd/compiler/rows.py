@@ -42,11 +42,13 @@ class RowsCode:
             self._put()
 
     def _row(self, f: Function, index: Value, i: Value, error: Value) -> Value:
-        """Index number *i*, counted from the end if negative; 0 if it lies outside."""
+        """Index number *i*, counted from the end if negative (unless that is refused); 0
+        if it lies outside."""
         number = f.convert(f.load(f.at(index, i, self.index), self.index), "i64")
-        behind = f.value(f"add i64 {number.name}, {self.high}", "i64")
-        negative = f.compare("lt", number, Value("0", "i64"))
-        number = f.select(negative, behind, number)
+        if self.node.attrs.get("wraps", True):
+            behind = f.value(f"add i64 {number.name}, {self.high}", "i64")
+            negative = f.compare("lt", number, Value("0", "i64"))
+            number = f.select(negative, behind, number)
         bad = Value(f.op(f"icmp uge i64 {number.name}, {self.high}"), "i1")
         flag = f.convert(bad, "i32")
         f.op(f"atomicrmw or ptr {error.name}, i32 {flag.name} monotonic")

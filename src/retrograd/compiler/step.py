@@ -19,6 +19,7 @@ from ..dispatch import constant
 from ..execute import cache
 from ..gradients import Bundle
 from ..trace import Handle, Meta, Segment, State, changes, settings, spec_of
+from .repeat import Copies, repeat
 
 #: calls without success before giving up, and saying so
 PATIENCE = 12
@@ -225,15 +226,79 @@ class Variant:
             np.copyto(ref()._array, outs[n])
         for counter in self.native.counters:
             counter[0] += 1
+        self._promise(outs)
+        if counts:
+            swift.count(self.optimizer, counts)
+        call[self.outputs] = [None] * len(outs)
+        return (_filled(self.result, made),)
+
+    def repeat(self, data: list[Any], order: Any, batch: int, kept: Any) -> int:
+        """So many steps as *kept* has rows, in one native loop: on the rows of *data*
+        in the given order. How many were made; their results are in *kept*."""
+        call, swift, steps = self.call, self.swift, len(kept)
+        copies = Copies()
+        index = np.ascontiguousarray(order, np.int64)
+        for n, shape, dtype, places in self.tensors:
+            room = np.empty(shape, dtype)
+            copies.before(room, data[n], index)
+            for place in places:
+                call[place] = room
+        counts: Any = ()
+        if swift is not None:
+            counts = swift.prepare(self.optimizer)
+            if counts is None:
+                return 0
+            tables = swift.ahead(self.optimizer, counts, steps)
+            for n, i, j in self.numbers:
+                room = call[n] = swift.numbers[i][j]._array.copy()
+                copies.before(room, np.array([v[j] for v in tables[i]], room.dtype))
+            swift.forget()
+        before = [(g, g._counter) for _, g, _ in self.draws]
+        states: list[list[Any]] = [[] for _ in self.draws]
+        counters: list[tuple[int, ...]] = []
+        for _ in range(steps if self.draws else 0):
+            for own, (_, generator, words) in zip(states, self.draws, strict=True):
+                own.append(generator._take(words)._array)
+            counters.append(tuple(g._counter for _, g, _ in self.draws))
+        for draw, own in zip(self.draws, states, strict=True):
+            room = np.empty(2, np.int64)
+            copies.before(room, np.stack(own))
+            for n in draw[0]:
+                call[n] = room
+        for t, n in self.parameters:
+            call[n] = t._array
+        if self.cleared and self.common is not None:
+            self.common.value = None
+        outs = call[self.outputs] = self.step.results()
+        copies.after(kept, outs[self.shown[0][0]])
+        done = repeat(self.step.address, call, copies, steps)
+        if done < steps and self.draws:
+            ends = counters[done - 1] if done else tuple([c for _, c in before])
+            for (_, generator, _), counter in zip(self.draws, ends, strict=True):
+                generator._counter = counter
+        if done:
+            for counter in self.native.counters:
+                counter[0] += done
+            self._promise(outs)
+            if swift is not None:
+                swift.count(self.optimizer, [c + done - 1 for c in counts])
+        call[self.outputs] = [None] * len(outs)
+        self.settings = -1
+        return done
+
+    def repeats(self) -> bool:
+        """Whether calls can follow each other without Python in between."""
+        copied = self.native.copied or self.native.left
+        alone = type(self.result) is _Place and not self.others
+        return alone and not copied and (self.cleared or self.common is None)
+
+    def _promise(self, outs: list[Any]) -> None:
+        """The gradients of the call, as those of the parameters."""
         if self.common is not None:
             promise = Bundle.__new__(Bundle)
             promise._key, promise._grad, promise._meta = None, None, None
             promise._array = [outs[n] for n in self.gradients]
             self.common.value = promise
-        if counts:
-            swift.count(self.optimizer, counts)
-        call[self.outputs] = [None] * len(outs)
-        return (_filled(self.result, made),)
 
     def _segment(self, outs: list[Any]) -> Segment:
         """What remains for a later backward; one for all calls if nothing does."""
@@ -331,6 +396,68 @@ class Compiled:
             return self.function(*args)
         return self._record(rec, key, args)
 
+    def over(
+        self,
+        *data: Any,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        generator: Any = None,
+        drop_last: bool = False,
+    ) -> Any:
+        """Call the function on batches of *data*, once through; the results, one a row.
+
+        The tensors of *data* have the same length; a batch is *batch_size* rows of
+        each, in order or shuffled. Once the function is compiled, whole batches run in
+        one native loop, without Python between them. The results have no history.
+
+        >>> import retrograd as rg
+        >>> _ = rg.manual_seed(0)
+        >>> layer = rg.nn.Linear(3, 1)
+        >>> optimizer = rg.optim.SGD(layer.parameters(), lr=0.1)
+        >>> @rg.compile
+        ... def step(x, y):
+        ...     optimizer.zero_grad()
+        ...     loss = (layer(x) - y).square().mean()
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     return loss
+        >>> x, y = rg.randn(200, 3), rg.ones(200, 1)
+        >>> losses = step.over(x, y, batch_size=10, shuffle=True)
+        >>> losses.shape
+        torch.Size([20])
+        """
+        from ..functions.random import randperm
+
+        n = _length(data)
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"batch_size is a positive integer, not {batch_size!r}")
+        order = np.arange(n)
+        if shuffle:
+            order = randperm(n, generator=generator).numpy()
+        arrays = [np.ascontiguousarray(t.detach().numpy()) for t in data]
+        rec = dispatch.recorder()
+        found: list[Any] = []
+        at, whole = 0, n - n % batch_size
+        while at < n and not (drop_last and at >= whole):
+            rows = order[at : at + batch_size]
+            result = self(*(constant(a[rows]) for a in arrays))
+            if not isinstance(result, Handle):
+                raise TypeError("over() is for functions that give one tensor")
+            value: Any = result
+            found.append(value.detach().numpy()[None])
+            at += len(rows)
+            steps = (whole - at) // batch_size
+            variant = self.last
+            if variant is None or not variant.repeats() or steps < 1:
+                continue
+            some = tuple(constant(a[order[at : at + batch_size]]) for a in arrays)
+            if variant.fits(some) and not variant.stale(rec):
+                kept = np.empty((steps, *found[-1].shape[1:]), found[-1].dtype)
+                done = variant.repeat(arrays, order[at:whole], batch_size, kept)
+                found.append(kept[:done])
+                at += done * batch_size
+        return constant(np.concatenate(found))
+
     def explain(self, measure: bool = True) -> Any:
         """The kernels of the newest native call, with their times; see
         :func:`retrograd.plans`."""
@@ -376,6 +503,20 @@ def _key(a: Any) -> Any:
             meta.requires_grad or meta.history is not None
         )
     return type(a), a
+
+
+def _length(data: tuple[Any, ...]) -> int:
+    """The common length of tensors."""
+    if not data or not all(isinstance(t, Handle) for t in data):
+        kinds = ", ".join(type(t).__name__ for t in data) or "nothing"
+        raise TypeError(f"over() takes tensors of data, not {kinds}")
+    shapes = [spec_of(t).shape for t in data]
+    if not all(s and s[0] == shapes[0][0] for s in shapes) or not shapes[0][0]:
+        raise ValueError(
+            "over() takes tensors of the same length, at least 1; their shapes are "
+            + ", ".join(str(list(s)) for s in shapes)
+        )
+    return int(shapes[0][0])
 
 
 def compile(function: Callable[..., Any] | None = None, **_: Any) -> Any:

@@ -30,6 +30,7 @@ from ..trace import (
     kept_by,
     memory_of,
     meta_of,
+    version_of,
 )
 from . import cache
 
@@ -44,9 +45,25 @@ def view_path(key: Any, stop: Any) -> tuple[tuple[str, Any], ...]:
     steps: list[tuple[str, Any]] = []
     while key is not stop and type(key) is State and key.view:
         op: Any = key.op
-        steps.append((op.name, tuple(key.attrs.items())))
+        if (
+            op.name != "_overwrite"
+        ):  # which says where the history is, and moves nothing
+            steps.append((op.name, tuple(key.attrs.items())))
         key = key.inputs[0]
     return tuple(reversed(steps))
+
+
+def whole_path(key: Any, meta: Meta) -> tuple[tuple[str, Any], ...]:
+    """The chain of view operations from the base of an alias to *key*, its key."""
+    path = tuple(meta.path)
+    if type(key) is not State:
+        return path
+    stop = meta.base._key  # type: ignore[union-attr]
+    steps = view_path(key, stop)
+    while key is not stop and type(key) is State and key.view:
+        key = key.inputs[0]
+    # else it began at a view that has a path to the base itself
+    return steps if key is stop else path + steps
 
 
 def follow(array: Array, path: tuple[tuple[str, Any], ...]) -> Array:
@@ -102,6 +119,7 @@ class Plan:
                 self.overwritten[s.inputs[0]] = s.line
         grads = [k for _, k in self.outputs if k.grad]
         grads += [value for _, value in self.writes if getattr(value, "grad", 0)]
+        grads += [s.inputs[0] for s in path if s.kind == "settle" and s.inputs[0].grad]
         self.kept = kept_values([k for k in grads if type(k) is State], self.freed)
         # A long-lived leaf is found again by its key.
         self.saved = [k for k, uses in self.kept.items() if uses or type(k) is Arg]
@@ -319,10 +337,7 @@ class Plan:
             pending[i]._array = arrays
         if not failures:
             self._write(rec, values, writes)
-        paths = [
-            (t, k, view_path(k, t._meta.base._key))  # type: ignore[union-attr]
-            for t, k in aliases
-        ]
+        paths = [(t, k, whole_path(k, meta_of(t))) for t, k in aliases]
         for tensor, key, array in made:
             if array is None:
                 tensor._key = key
@@ -340,7 +355,7 @@ class Plan:
             if type(base._key) is Failed or base._array is None:
                 tensor._key = Failed(key.spec, next(iter(failures.values())))
                 continue
-            meta.path = (*meta.path, *steps)
+            meta.path = steps
             tensor._key, tensor._array = None, follow(base._array, meta.path)
             if type(tensor._array) is not np.ndarray:
                 tensor._array = np.asarray(tensor._array)
@@ -405,7 +420,7 @@ class Plan:
             return
         tensor = rec.args[key.index] if type(key) is Arg else key.ref()
         segment.saved[key] = tensor
-        segment.versions[key] = memory_of(tensor)[0]
+        segment.versions[key] = version_of(tensor)
         meta = tensor._meta
         if meta is not None and meta.history is not None:
             segment.histories[key] = meta.history

@@ -1,5 +1,6 @@
 """Everything that is not a primitive: compositions under PyTorch's names."""
 
+from . import out as _out
 from .create import *  # noqa: F403
 from .decompositions import *  # noqa: F403
 from .einsum import *  # noqa: F403
@@ -21,3 +22,5 @@ from .splitting import *  # noqa: F403
 from .systems import *  # noqa: F403
 from .views import *  # noqa: F403
 from .windows import *  # noqa: F403
+
+_out.give_out(globals(), _out.WITH_OUT)

@@ -38,6 +38,7 @@ from ..ops.elementwise import (
 )
 from ..ops.families import Tensor
 from ..trace import spec_of
+from .half import once_rounded
 
 __all__ = [
     "add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide",
@@ -346,6 +347,7 @@ def clamp_max(input: Tensor, max: Operand) -> Tensor:
 
 
 @composite
+@once_rounded
 def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """input + weight · (end − input), from the nearer end so that both are exact."""
     way = end - input
@@ -356,6 +358,7 @@ def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
 
 
 @composite
+@once_rounded
 def addcmul(
     input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 ) -> Tensor:
@@ -367,6 +370,7 @@ def addcmul(
 
 
 @composite
+@once_rounded
 def addcdiv(
     input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 ) -> Tensor:

@@ -17,7 +17,7 @@ from ..ops.lu import Lu, Permutation, lu_parts
 from ..trace import spec_of
 
 __all__ = ["cholesky", "qr", "svd", "lu", "lu_unpack", "geqrf", "orgqr", "ormqr",
-           "eig", "symeig"]  # fmt: skip
+           "symeig"]  # fmt: skip
 
 
 class Triangles(NamedTuple):
@@ -291,17 +291,6 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     return _eigh(A, UPLO).select(-2, 0)
 
 
-def eig(A: Tensor) -> Eigen:
-    """Not implemented: the eigenvalues of general matrices are complex."""
-    raise NotImplementedError(
-        "eigenvalues of general matrices are complex, and there are no complex tensors: "
-        "for symmetric matrices use linalg.eigh; singular values: linalg.svd"
-    )
-
-
-eigvals = eig
-
-
 def symeig(*args: Any, **kwargs: Any) -> Any:
     """Removed from PyTorch: ``linalg.eigh``."""
     raise RuntimeError("symeig was removed: use linalg.eigh, which returns both parts")
@@ -434,14 +423,3 @@ def lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
     if get_infos:
         return both, pivots, constant(_singular(both))
     return both, pivots
-
-
-def ldl_factor(*args: Any, **kwargs: Any) -> Any:
-    """Not implemented: symmetric indefinite factorizations."""
-    raise NotImplementedError(
-        "the factorization l d lᵀ of indefinite matrices is not implemented: use "
-        "linalg.lu_factor, or linalg.cholesky for positive definite ones"
-    )
-
-
-ldl_factor_ex = ldl_solve = ldl_factor

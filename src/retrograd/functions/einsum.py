@@ -366,6 +366,12 @@ def _chained(xs: list[Any]) -> Tensor:
 
 def chain_matmul(*matrices: Any) -> Tensor:
     """The product of several matrices, in the best order: see multi_dot."""
+    for m in matrices:
+        if m.ndim != 2:
+            raise RuntimeError(
+                f"Tensor dimension is {m.ndim}, expected 2 instead: chain_matmul "
+                "multiplies matrices; linalg.multi_dot takes vectors at the ends"
+            )
     if len(matrices) == 1:
         return matrices[0]
     return multi_dot(matrices)

@@ -24,6 +24,7 @@ from ..ops.movement import Cat
 from ..ops.op import normalize_dim
 from ..ops.reduce import Amax, Amin, Any_, Argmax, Argmin, Argsort, Sum
 from ..trace import Handle
+from .out import with_out
 from .sums import Dim, scan
 
 __all__ = [
@@ -60,6 +61,7 @@ def amin(input: Tensor, dim: Dim = (), keepdim: bool = False) -> Tensor:
     return apply(Amin, input, dim=dim, keepdim=keepdim)
 
 
+@with_out
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Bounds:
     """The smallest and the largest element."""
     return Bounds(
@@ -134,6 +136,11 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, other: Any, most: bool) -> 
     if isinstance(dim, Handle):
         dim, other = None, dim
     if other is not None:
+        if not isinstance(input, Handle):
+            raise TypeError(
+                f"{'max' if most else 'min'}(): argument 'input' must be Tensor, not "
+                f"{type(input).__name__}"
+            )
         return apply2(Maximum if most else Minimum, input, other)
     if dim is None:
         return apply(Amax if most else Amin, input, dim=None, keepdim=keepdim)

@@ -70,6 +70,9 @@ class Generator:
 
     def _take(self, words: int) -> Any:
         """The state for a draw of so many 32-bit words; the counter moves on."""
+        tracing = recorder().tracing
+        if tracing is not None:
+            words = tracing.words(words)
         with self._lock:
             state = np.array([_signed(self._seed), _signed(self._counter)], np.int64)
             self._counter += -(-words // 4)

@@ -8,10 +8,10 @@ from typing import Any, cast
 import numpy as np
 
 from .. import dtypes
-from ..dispatch import apply, constant
+from ..dispatch import apply, constant, recorder
 from ..ops.index import Index, IndexPut
 from ..ops.movement import Slice
-from ..trace import Handle, spec_of
+from ..trace import Handle, State, spec_of
 
 __all__ = ["getitem"]
 
@@ -40,6 +40,8 @@ def _basic(part: Any) -> Any:
     if isinstance(part, Handle):
         spec, number = spec_of(part), cast(Any, part)
         if not spec.shape and spec.dtype.category == dtypes.INTEGRAL:
+            if recorder().tracing is not None and type(part._key) is State:
+                return None  # it may be another one for each example of a vmap
             return ("i", number.item())
     return None
 

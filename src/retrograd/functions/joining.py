@@ -171,7 +171,10 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     wide = tuple([n for r, k in zip(times, shape, strict=True) for n in (r, k)])
     out = apply(Expand, apply(Reshape, input, shape=mixed), shape=wide)
     full = tuple([r * k for r, k in zip(times, shape, strict=True)])
-    return apply(Reshape, out, shape=full)
+    out = apply(Reshape, out, shape=full)
+    # where nothing had to be copied, the result still has memory of its own
+    alone = any(r > 1 and k > 1 for r, k in zip(times, shape, strict=True))
+    return out if alone else out.clone()
 
 
 def tile(input: Tensor, *dims: Any) -> Tensor:

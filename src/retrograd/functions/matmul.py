@@ -10,6 +10,7 @@ from ..ops.op import broadcast_shapes
 from ..trace import spec_of
 from .arithmetic import result_type
 from .einsum import tensordot
+from .half import once_rounded
 
 __all__ = ["matmul", "mm", "bmm", "mv", "dot", "vdot", "inner", "outer", "ger", "addmm",
            "addmv", "addr", "baddbmm", "addbmm", "trace"]  # fmt: skip
@@ -133,6 +134,7 @@ def _added(input: Any, product: Any, beta: Any, alpha: Any) -> Any:
     return (input if beta == 1 else input * beta) + product
 
 
+@once_rounded
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """β c + α a b."""
     product = mm(mat1, mat2)
@@ -140,11 +142,13 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) ->
     return _added(input, product, beta, alpha)
 
 
+@once_rounded
 def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """β c + α A x."""
     return _added(input, mv(mat, vec), beta, alpha)
 
 
+@once_rounded
 def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """β c + α x yᵀ."""
     product = outer(vec1, vec2)
@@ -153,6 +157,7 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> 
     return _added(input.to(kind), product.to(kind), beta, alpha).to(kind)
 
 
+@once_rounded
 def baddbmm(
     input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1
 ) -> Any:
@@ -160,6 +165,7 @@ def baddbmm(
     return _added(input, bmm(batch1, batch2), beta, alpha)
 
 
+@once_rounded
 def addbmm(
     input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1
 ) -> Any:

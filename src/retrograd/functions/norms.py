@@ -238,8 +238,13 @@ def linalg_vander(x: Tensor, *, N: int | None = None) -> Tensor:
         raise RuntimeError("linalg.vander: of a number, N has to be given")
     x = x.reshape(1) if not x.ndim else x
     n = x.shape[-1] if N is None else N
-    if N is not None and N < 1:
+    if N is not None and N < 2:
         raise RuntimeError(f"N must be greater than 1, not {N}")
+    return _powers(x, n)
+
+
+def _powers(x: Tensor, n: int) -> Tensor:
+    """The powers 0, 1, …, n − 1 as a last dimension."""
     base = x.unsqueeze(-1)
     if not base.dtype.is_floating_point:
         base = base.long()
@@ -260,8 +265,6 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
         raise RuntimeError("N must be non-negative.")
     kind = x.dtype if x.dtype.is_floating_point else dtypes.int64
     powers = (
-        linalg_vander(x.to(kind), N=n)
-        if n
-        else constant(np.zeros((x.shape[0], 0), kind.np))
+        _powers(x.to(kind), n) if n else constant(np.zeros((x.shape[0], 0), kind.np))
     )
     return powers if increasing else powers.flip(-1)

@@ -3,11 +3,57 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import errors
 from ..trace import Handle
+
+#: Functions of the package and of ``special`` with ``out=``, beside those that take it
+#: by themselves. They get it where they are exported: inside the library nobody uses
+#: it, and tensors' methods have none.
+WITH_OUT = frozenset(
+    """
+    abs absolute acos arccos acosh arccosh add addbmm addcdiv addcmul addmm addmv addr
+    all any amax amin angle argmax argmin argsort asin arcsin asinh arcsinh atan arctan
+    atan2 arctan2 atanh arctanh baddbmm bernoulli bitwise_and bitwise_left_shift
+    bitwise_not bitwise_or bitwise_right_shift bitwise_xor bmm ceil chain_matmul
+    cholesky cholesky_inverse cholesky_solve clamp clamp_max clamp_min clip
+    conj_physical copysign cos cosh cross cummax cummin cumprod cumsum deg2rad diag diff
+    digamma div divide dot eq erf erfc erfinv exp exp2 expm1 fix float_power floor
+    floor_divide fmax fmin fmod frac frexp gcd ge geqrf ger greater greater_equal gt
+    heaviside histc histogram hypot i0 igamma igammac inner inverse isneginf isposinf
+    kron kthvalue lcm ldexp le lerp less less_equal lgamma log log10 log1p log2
+    log_softmax logaddexp logaddexp2 logcumsumexp logical_and logical_not logical_or
+    logical_xor logit logsumexp lt lu lu_solve lu_unpack matmul matrix_power max maximum
+    mean median min minimum mm mode msort mul multinomial multiply mv mvlgamma
+    nan_to_num nanmean nanmedian nanquantile nansum ne neg negative nextafter norm
+    not_equal orgqr ormqr outer polygamma pow prod qr quantile rad2deg reciprocal
+    remainder renorm round rsqrt sgn sigmoid sign signbit sin sinc sinh slice_scatter
+    softmax sort sqrt square std sub subtract sum svd tan tanh tensordot topk
+    triangular_solve tril triu true_divide trunc var vdot where xlogy
+
+    bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_t
+    chebyshev_polynomial_u chebyshev_polynomial_v chebyshev_polynomial_w entr erfcx
+    expit gammainc gammaincc gammaln hermite_polynomial_h hermite_polynomial_he i0e i1
+    i1e laguerre_polynomial_l legendre_polynomial_p log_ndtr modified_bessel_i0
+    modified_bessel_i1 modified_bessel_k0 modified_bessel_k1 multigammaln ndtr ndtri psi
+    scaled_modified_bessel_k0 scaled_modified_bessel_k1 shifted_chebyshev_polynomial_t
+    shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v
+    shifted_chebyshev_polynomial_w spherical_bessel_j0 xlog1py zeta
+    """.split()
+)
+#: those of ``linalg``
+LINALG = frozenset(
+    """
+    cholesky cholesky_ex cond cross det eigh eigvalsh householder_product
+    inv inv_ex lstsq lu lu_factor lu_factor_ex
+    lu_solve matmul matrix_norm matrix_power matrix_rank multi_dot norm pinv qr slogdet
+    solve solve_ex solve_triangular svd svdvals tensorinv tensorsolve vecdot vector_norm
+    """.split()
+)
+#: functions that cast no result: *out* has its very type
+_EXACT = frozenset("aminmax amax amin kthvalue max min median mode".split())
 
 
 def write(out: Any, value: Any, name: str) -> Any:
@@ -18,6 +64,11 @@ def write(out: Any, value: Any, name: str) -> Any:
             f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}"
         )
     target: Any = out
+    if name in _EXACT and value.dtype is not target.dtype:
+        raise RuntimeError(
+            f"{name}(): Expected out tensor to have dtype {value.dtype.name}, but got "
+            f"{target.dtype.name} instead\n  at {errors.user_line()}"
+        )
     if target.requires_grad or value.requires_grad:
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic "
@@ -69,4 +120,12 @@ def maker(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-__all__ = ["maker", "with_out", "write"]
+def give_out(namespace: dict[str, Any], names: Iterable[str]) -> None:
+    """Replace the functions of these names by ones with ``out=``."""
+    for name in names:
+        function = namespace.get(name)
+        if function is not None and "out" not in (function.__kwdefaults__ or ()):
+            namespace[name] = with_out(function)
+
+
+__all__ = ["LINALG", "WITH_OUT", "give_out", "maker", "with_out", "write"]

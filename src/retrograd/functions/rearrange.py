@@ -18,9 +18,9 @@ __all__ = ["flip", "fliplr", "flipud", "roll", "rot90", "tril", "triu", "diag",
            "fill_diagonal"]  # fmt: skip
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *axes: Any, dims: Any = None) -> Tensor:
     """The order along the dimensions reversed."""
-    wanted = ints(dims)
+    wanted = ints(axes) if dims is None else ints((dims,))
     known = [normalize_dim(d, input.ndim) for d in wanted]
     if len(set(known)) != len(known):
         raise RuntimeError(f"dim appears multiple times in the list of dims {wanted}")
@@ -58,6 +58,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
         raise RuntimeError(
             f"shifts and dimensions must align. shifts: {len(by)}, dims:{len(over)}"
         )
+    source = input
     for k, dim in zip(by, over, strict=True):
         d = normalize_dim(dim, input.ndim)
         n = input.shape[d] if input.ndim else 0
@@ -66,7 +67,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
             input = apply(
                 Cat, span(input, d, n - k, n), span(input, d, 0, n - k), dim=d
             )
-    return input
+    return input.clone() if input is source else input
 
 
 def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:

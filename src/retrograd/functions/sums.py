@@ -347,6 +347,12 @@ def diff(
     """out[i] = input[i + 1] − input[i] along *dim*, *n* times over."""
     from ..ops.movement import Cat
 
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
+    if not input.ndim:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    if not n:
+        return input.clone()
     parts = [x for x in (prepend, input, append) if x is not None]
     x = apply(Cat, *parts, dim=dim) if len(parts) > 1 else input
     for _ in range(n):

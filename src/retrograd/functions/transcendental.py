@@ -40,6 +40,7 @@ from ..ops.elementwise import (
     Where,
 )
 from ..ops.families import Tensor
+from .half import once_rounded
 
 __all__ = [
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "logaddexp", "logaddexp2",
@@ -86,6 +87,7 @@ def log1p(input: Tensor) -> Tensor:
 
 
 @composite
+@once_rounded
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """log(exp(input) + exp(other)), without overflow.
 
@@ -101,6 +103,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     return high + apply1(Log1p, apply1(Exp, low - apply(Where, infinite, 0.0, high)))
 
 
+@once_rounded
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """log₂(2^input + 2^other)."""
     two = math.log(2)
@@ -130,6 +133,7 @@ def times_logarithm(input: Tensor, number: float) -> Tensor:
 
 
 @composite
+@once_rounded
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(input / (1 − input)), the inverse of sigmoid; *eps* keeps off 0 and 1."""
     if eps is not None:
@@ -216,6 +220,7 @@ def _real(input: Tensor) -> Tensor:
 
 
 @composite
+@once_rounded
 def sinc(input: Tensor) -> Tensor:
     """sin(π·input) / (π·input), and 1 at 0."""
     x = input * math.pi

@@ -16,7 +16,7 @@ from .atomic import write_atomically
 
 #: Formats that are often mistaken for it, by their first bytes.
 _OTHERS = {
-    b"PK\x03\x04": "a zip archive, perhaps PyTorch's: save it there with safetensors",
+    b"PK\x03\x04": "a zip archive: rg.load reads those of torch.save",
     b"\x80\x02": "a pickle, which could run any program: it is not opened",
     b"\x80\x04": "a pickle, which could run any program: it is not opened",
     b"\x80\x05": "a pickle, which could run any program: it is not opened",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 from typing import Any
@@ -40,17 +42,20 @@ def save(obj: Any, f: Any, **_: Any) -> None:
 
 
 def load(f: str | os.PathLike[str] | Any, map_location: Any = None, **_: Any) -> Any:
-    """What :func:`save` wrote; of any other .safetensors file, the dict of its tensors.
+    """What :func:`save` wrote; of any other .safetensors file, the dict of its tensors;
+    of a file of ``torch.save``, the state dict or whatever data it holds.
 
     The remaining arguments of PyTorch's ``load`` are accepted and change nothing: there
     is one device, and no file can run code. Raises FileError (a ValueError) for a file
     that is cut short, damaged or something else.
     """
+    name = str(getattr(f, "name", "the file")) if hasattr(f, "read") else str(f)
+    found = _from_torch(f, name)
+    if found is not _NO:
+        return found
     if hasattr(f, "read"):
-        name = str(getattr(f, "name", "the file"))
         tensors, metadata = from_bytes(f.read(), name)
     else:
-        name = str(f)
         tensors, metadata = load_safetensors(f)
     if _KEY not in metadata:
         return tensors
@@ -58,6 +63,39 @@ def load(f: str | os.PathLike[str] | Any, map_location: Any = None, **_: Any) ->
         return _rebuild(json.loads(metadata[_KEY]), tensors)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise FileError(f"{name}: the description of its contents is damaged") from None
+
+
+_NO = object()
+
+
+def _from_torch(f: Any, name: str) -> Any:
+    """What torch.save wrote there, or _NO where the file begins in another way."""
+    from .torch_archive import LEGACY, MAGIC, load_torch
+
+    with contextlib.ExitStack() as stack:
+        file = f
+        if not hasattr(f, "read"):
+            if not os.path.isfile(f):
+                return _NO
+            try:
+                file = stack.enter_context(open(f, "rb"))
+            except OSError:
+                return _NO
+        elif not (hasattr(f, "seekable") and f.seekable()):
+            return _NO
+        at = file.tell()
+        start = file.read(len(LEGACY))
+        file.seek(at)
+        if start == LEGACY:
+            raise FileError(
+                f"{name} was written by torch.save in its format from before 1.6, which "
+                "is a pickle: load and save it once in PyTorch"
+            )
+        if not start.startswith(MAGIC):
+            return _NO
+        if at:  # a zip archive counts its places from the beginning of the file
+            file = io.BytesIO(file.read())
+        return load_torch(file, name)
 
 
 def _describe(obj: Any, place: tuple[str, ...], tensors: dict[str, Any]) -> Any:

@@ -1,6 +1,7 @@
 """Neural networks: modules, their parameters, initial weights and functions."""
 
 from . import functional as functional
+from . import grad as grad
 from . import init as init
 from . import modules as modules
 from . import parameter as parameter
@@ -15,4 +16,10 @@ from .parameter import UninitializedParameter as UninitializedParameter
 
 __all__ = ["Buffer", "Module", "Parameter", "UninitializedBuffer",
            "UninitializedParameter", *_names]  # fmt: skip
-__all__ += ["functional", "init", "modules", "parameter", "utils"]
+__all__ += ["functional", "grad", "init", "modules", "parameter", "utils"]
+
+
+def __getattr__(name: str) -> object:
+    from ..left_out import error
+
+    raise error("nn", name)

@@ -266,3 +266,9 @@ __all__ = [
     "xavier_uniform_",
     "zeros_",
 ]
+
+
+def __getattr__(name: str) -> object:
+    from ..left_out import error
+
+    raise error("nn.init", name)

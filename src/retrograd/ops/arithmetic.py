@@ -68,7 +68,7 @@ class Mul(Binary):
 class Div(Binary):
     """True division: integers become the default floating type first."""
 
-    formula, adjoint = "a / b", ("ḡ / b", "−ḡ · out / b")
+    formula, adjoint = "a / b", ("ḡ / b", "−ḡ · (a / b) / b")
     promotion = "float"
     domain = ((-2.0, 2.0), (0.5, 2.0))
 
@@ -81,8 +81,9 @@ class Div(Binary):
         return g / b
 
     @staticmethod
-    def vjp_b(g: Tensor, b: Tensor, out: Tensor) -> Tensor:
-        return -g * (out / b)
+    def vjp_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        # not by the output, which may be changed in place
+        return -g * ((a / b) / b)
 
 
 class Pow(Binary):

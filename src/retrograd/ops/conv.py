@@ -171,10 +171,11 @@ class Conv(_Convolution):
         groups, n = attrs["groups"], len(attrs["stride"])
         dimensions(x, w, n, "conv")
         _same_type(x, w)
-        if w.shape[0] % groups:
+        if w.shape[0] % groups or not w.shape[0]:
             raise RuntimeError(
-                f"Given groups={groups}, expected weight to be divisible by {groups} at "
-                f"dimension 0, but got weight of size {list(w.shape)} instead"
+                f"Given groups={groups}, expected weight to be at least {groups} at "
+                f"dimension 0, and divisible by it, but got weight of size "
+                f"{list(w.shape)} instead"
             )
         if x.shape[1] != w.shape[1] * groups:
             raise RuntimeError(

@@ -70,19 +70,57 @@ class Detach(Op):
 
 
 class Overwrite(Op):
-    """out = b where a was: a change of numbers alone, through which the gradient goes as
-    if nothing had changed (so that the rule is not the derivative, on purpose)."""
+    """out = a where *before* was: a change of numbers alone, through which the gradient
+    goes to what was before (so that the rule is not the derivative, on purpose)."""
 
-    name, formula, adjoint = "_overwrite", "b", ("ḡ", "0")
+    name, formula, adjoint, view = "_overwrite", "a", ("0", "ḡ"), True
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:
         return specs[0]
 
     @staticmethod
-    def forward(a: Array, b: Array) -> Array:
-        return np.array(b, order="C")
+    def forward(a: Array, before: Array | None = None) -> Array:
+        return a
+
+    @staticmethod
+    def vjp_before(g: Any) -> Any:
+        return g
+
+
+class Variable(Op):
+    """out = a, as a value of its own that derivatives are taken with respect to. If it
+    is *tracked*, its gradient is wanted whether or not that of a is."""
+
+    formula, adjoint = "a", ("ḡ",)
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        return specs[0]
+
+    @staticmethod
+    def forward(a: Array, *, tracked: bool) -> Array:
+        return a
 
     @staticmethod
     def vjp_a(g: Any) -> Any:
         return g
+
+    @staticmethod
+    def samples() -> list[Sample]:
+        return [Sample(probe(3, 2), tracked=False)]
+
+
+class Release(Op):
+    """out = a, whose gradient leads nowhere any more, so that none is wanted. It has a
+    derivative in forward mode: that of a."""
+
+    formula = "a"
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        return specs[0]
+
+    @staticmethod
+    def forward(a: Array) -> Array:
+        return a

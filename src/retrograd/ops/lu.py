@@ -118,6 +118,7 @@ class Permutation(Op):
     """The rows in the order that the exchanges lead to: out[i] is where row i came
     from."""
 
+    name = "rows_after_exchanges"  # "permutation" is a random one
     formula = "the rows after the exchanges"
 
     @staticmethod

@@ -4,6 +4,7 @@ import importlib as _importlib
 from typing import Any as _Any
 
 from . import lr_scheduler as lr_scheduler
+from . import zeroth as zeroth
 from .adadelta import Adadelta as Adadelta
 from .adafactor import Adafactor as Adafactor
 from .adagrad import Adagrad as Adagrad
@@ -15,6 +16,8 @@ from .lbfgs import LBFGS as LBFGS
 from .muon import Muon as Muon
 from .nadam import NAdam as NAdam
 from .optimizer import Optimizer as Optimizer
+from .preconditioned import PreconditionedSGD as PreconditionedSGD
+from .proximal import ProximalSGD as ProximalSGD
 from .radam import RAdam as RAdam
 from .rmsprop import RMSprop as RMSprop
 from .rprop import Rprop as Rprop
@@ -24,24 +27,9 @@ from .sgd import SGD as SGD
 def __getattr__(name: str) -> _Any:
     if name == "swa_utils":  # it imports nn, which a program may never need
         return _importlib.import_module("retrograd.optim.swa_utils")
-    raise AttributeError(f"module 'retrograd.optim' has no attribute {name!r}")
+    from ..left_out import error
 
-
-class SparseAdam(Optimizer):
-    """Left out: its gradients are sparse tensors."""
-
-    def __init__(self, *args: _Any, **kwargs: _Any) -> None:
-        raise NotImplementedError(
-            "SparseAdam: there are no sparse tensors here; use optim.Adam"
-        )
-
-
-def swap_in_optimizer_params_and_state(*args: _Any, **kwargs: _Any) -> _Any:
-    """Left out: an optimizer is bound to its parameters."""
-    raise NotImplementedError(
-        "swap_in_optimizer_params_and_state: make a second optimizer on the other "
-        "parameters, and give it the state with load_state_dict"
-    )
+    raise error("optim", name)
 
 
 __all__ = [
@@ -57,11 +45,12 @@ __all__ = [
     "Muon",
     "NAdam",
     "Optimizer",
+    "PreconditionedSGD",
+    "ProximalSGD",
     "RAdam",
     "RMSprop",
     "Rprop",
-    "SparseAdam",
     "lr_scheduler",
-    "swap_in_optimizer_params_and_state",
+    "zeroth",
     "swa_utils",
 ]

@@ -169,6 +169,22 @@ class Swift:
                 self.numbers[i] = [constant(np.array(v, dtype)) for v in values]
         return counts
 
+    def ahead(
+        self, optimizer: Any, counts: list[int], steps: int
+    ) -> list[list[tuple[Any, ...]]]:
+        """The numbers of so many steps from now on, place by place."""
+        more = range(steps)
+        if not optimizer.counts_steps:
+            return [[self.last[i]] * steps for i in range(len(self.places))]
+        return [
+            [optimizer.scalars(group, count + k) for k in more]
+            for count, (group, _, _) in zip(counts, self.places, strict=True)
+        ]
+
+    def forget(self) -> None:
+        """The numbers are no longer those of the next step."""
+        self.last = [None] * len(self.places)
+
     def count(self, optimizer: Any, counts: list[int]) -> None:
         """Note that the step was made."""
         if optimizer.counts_steps:
@@ -241,8 +257,11 @@ class StepEdges:
             dispatch.set_mode(False)
             try:
                 work = self._step(rec, optimizer)
+                made = rec.state
             finally:
                 dispatch.set_mode(before)
+            if made in self.constants:  # the mode is an event of its own
+                self.constants[rec.state] = self.constants[made]
             if type(promise) is Bundle and rec.epoch == epoch and not rec.eager:
                 self._learn(optimizer, share.gradients, promise, work, start, rec.state)
         rec.flush()

@@ -65,7 +65,7 @@ class SGD(Optimizer):
     def scalars(self, group: Group, step: int) -> tuple[float, ...]:
         return number(group, "lr"), number(group, "momentum")
 
-    def update(
+    def direction(
         self,
         param: Tensor,
         grad: Tensor,
@@ -73,10 +73,11 @@ class SGD(Optimizer):
         scalars: Sequence[Any],
         group: Group,
     ) -> tuple[Tensor, State]:
-        lr, momentum = scalars
+        """b, against which the step goes, and the new state."""
+        momentum = scalars[1]
         grad = regularized(param, grad, group, decoupled=False)
         if group["momentum"] == 0:
-            return param - lr * grad, {}
+            return grad, {}
         if "momentum_buffer" in state:
             buffer = state["momentum_buffer"] * momentum
             buffer = buffer + (1 - group["dampening"]) * grad
@@ -86,4 +87,15 @@ class SGD(Optimizer):
             grad = grad + momentum * buffer
         else:
             grad = buffer
-        return param - lr * grad, {"momentum_buffer": buffer}
+        return grad, {"momentum_buffer": buffer}
+
+    def update(
+        self,
+        param: Tensor,
+        grad: Tensor,
+        state: State,
+        scalars: Sequence[Any],
+        group: Group,
+    ) -> tuple[Tensor, State]:
+        direction, changed = self.direction(param, grad, state, scalars, group)
+        return param - scalars[0] * direction, changed

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import backward, dispatch, dtypes, errors
 from ..ops.op import Array, Spec
-from ..trace import Arg, Bound, Const, Failed, Segment, State, memory_of, spec_of
+from ..trace import Arg, Bound, Const, Failed, Segment, State, spec_of, version_of
 
 #: Values beyond this many bytes in all are kept as summaries only.
 BYTES = 1 << 31
@@ -150,9 +150,7 @@ class Capture:
                 array = tensor._array
                 if type(key) is Arg:
                     array = owner.snapshots.get(key.index, array)
-            elif memory_of(tensor)[0] == segment.versions.get(
-                key, memory_of(tensor)[0]
-            ):
+            elif version_of(tensor) == segment.versions.get(key, version_of(tensor)):
                 array = tensor._array
             else:
                 why = "changed in place since"

@@ -8,24 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from ..trace import Arg, Const, State
+from ..trace import Arg, State
 from . import notation as n
 from .capture import Capture
 from .chain import Chain, Gradient, Term
 from .description import (
     Description,
-    Edge,
     Formula,
     Jacobian,
-    Module,
     Node,
-    Operation,
     Product,
     Source,
     Value,
 )
 from .description import Gradient as GradientEntry
 from .formulas import RANDOM
+from .inventory import Inventory
 from .jacobian import ENTRIES, Structure, shapes, structure
 from .lines import Line, Lines
 from .messages import Say, kinds, labels, translator
@@ -35,8 +33,6 @@ from .values import summary
 
 #: numbers in a value up to which it is put into formulas
 INSIDE = 9
-#: operations that are listed
-OPERATIONS = 20_000
 #: products of the chain rule that are described of one gradient
 WAYS = 64
 #: values of which a histogram and a heat map are made
@@ -88,7 +84,6 @@ class Describer:
         self.operation_id: dict[State, str] = {
             s: f"o{i}" for i, s in enumerate([*capture.nodes, *capture.back])
         }
-        self.home: dict[State, str] = {}
         self._structures: dict[Any, Structure] = {}
         self._in_module = Counter(id(x.key.module) for x in lines.forward)
 
@@ -118,10 +113,7 @@ class Describer:
             "gradients": len(self.gradients) - len(gradients),
             "operations": 0,
         }  # fmt: skip
-        self._homes()
-        self._edges(out)
-        self._operations(out)
-        self._modules(out)
+        Inventory(self).fill(out)
         out.steps = [x.id for x in out.nodes if x.formula is not None]
         out.steps += [g.id for g in out.gradients]
         out.nonfinite = self._nonfinite()
@@ -129,7 +121,15 @@ class Describer:
         if self.level == "kernels":
             from .kernels import kernels_of
 
-            out.kernels = kernels_of(capture, self.operation_id, self.say)
+            try:
+                out.kernels = kernels_of(capture, self.operation_id, self.say)
+            except NotImplementedError:
+                out.notes.append(
+                    self.say(
+                        "The compiler has no kernels for this graph: NumPy computes it, "
+                        "one operation after the other."
+                    )
+                )
             where = {o: k.id for k in out.kernels for o in k.operations}
             for operation in out.operations:
                 operation.kernel = where.get(operation.id)
@@ -441,98 +441,6 @@ class Describer:
             matrix=None if matrix is None else Formula(matrix, self.precision),
             built=shape[0] * shape[1] <= ENTRIES or found.kind in ("row", "number"),
         )
-
-    # -- the graph ------------------------------------------------------------------
-
-    def _homes(self) -> None:
-        for line in (*self.lines.drawn, *self.lines.forward):
-            for state in line.states:
-                self.home.setdefault(state, self.id[line])
-        named = {g.key: self.id[g] for g in reversed(self.gradients)}
-        waiting: list[State] = []
-        for state in self.capture.back:  # up to the next named gradient
-            waiting.append(state)
-            if state in named:
-                self.home.update(dict.fromkeys(waiting, named[state]))
-                waiting = []
-
-    def _edges(self, out: Description) -> None:
-        known = {x.id for x in out.nodes}
-        for line in (*self.lines.elements, *self.lines.forward):
-            target = self.id[line]
-            if target not in known:
-                continue
-            for source in line.inputs:
-                if self.id.get(source) not in known:
-                    continue
-                sizes = [line.spec.size, source.spec.size]
-                edge = Edge(self.id[source], target, list(source.spec.shape))
-                if source in self.gradient_of and line.key.grad:
-                    edge.jacobian = sizes if self.layout == "numerator" else sizes[::-1]
-                out.edges.append(edge)
-
-    def _operations(self, out: Description) -> None:
-        capture = self.capture
-        states = [*capture.nodes, *capture.back]
-        if self.limit is not None:
-            out.omitted["operations"] = max(0, len(states) - OPERATIONS)
-            states = states[:OPERATIONS]
-        forward = set(capture.nodes)
-        source: dict[Any, Source | None] = {}
-        module: dict[int, str] = {}
-        for state in states:
-            op: Any = state.op
-            if state.line not in source:
-                source[state.line] = self.source(state.line)
-            if id(state.module) not in module:
-                module[id(state.module)] = self.lines.names.of_module(state.module)[0]
-            of = state.of
-            out.operations.append(
-                Operation(
-                    id=self.operation_id[state],
-                    phase="forward" if state in forward else "backward",
-                    op=op.name,
-                    formula=op.formula,
-                    inputs=[self._operand(k) for k in state.inputs],
-                    shape=list(state.spec.shape),
-                    dtype=str(state.spec.dtype).rpartition(".")[2],
-                    home=self.home.get(state),
-                    of=None if of is None else self.operation_id.get(of),
-                    module=module[id(state.module)],
-                    group=[str(g).lstrip("_") for g in state.group],
-                    source=source[state.line],
-                )
-            )
-
-    def _operand(self, key: Any) -> Any:
-        if type(key) is Const:
-            value = key.value.item() if hasattr(key.value, "item") else key.value
-            return value
-        if type(key) is State:
-            return self.operation_id[key]
-        line = self.lines.of.get(key)
-        return "seed" if line is None else self.id[line]
-
-    def _modules(self, out: Description) -> None:
-        found: dict[str, Module] = {}
-        names = self.lines.names
-        kinds_of = {path: "" for path in (x.module for x in out.nodes) if path}
-        for state in self.capture.nodes:
-            path, kind = names.of_module(state.module)
-            if path in kinds_of:
-                kinds_of[path] = kind
-        for path in kinds_of:
-            parts = path.split(".")
-            for i in range(1, len(parts) + 1):
-                here = ".".join(parts[:i])
-                if here not in found:
-                    kind = kinds_of.get(here) or names.kind_of(here)
-                    above = ".".join(parts[: i - 1]) or None
-                    found[here] = Module(here, kind, above)
-        for node in out.nodes:
-            if node.module in found:
-                found[node.module].nodes.append(node.id)
-        out.modules = list(found.values())
 
 
 def _block(line: Line, capture: Capture) -> str:

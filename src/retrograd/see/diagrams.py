@@ -22,7 +22,8 @@ def mermaid(scenes: list[tuple[str, Scene]], direction: str) -> str:
     lines = [f"flowchart {'LR' if direction == 'right' else 'BT'}"]
     for k, (title, scene) in enumerate(scenes):
         name = _names(scene, k)
-        lines.append(f'  subgraph s{k}["{_entities(title)}"]')
+        if title:
+            lines.append(f'  subgraph s{k}["{_entities(title)}"]')
         for m in scene.marks:
             text = f'"{_entities(_text(m))}"'
             shape = {
@@ -34,7 +35,8 @@ def mermaid(scenes: list[tuple[str, Scene]], direction: str) -> str:
         for link in scene.links:
             label = f'|"{_entities(link.label)}"|' if link.label else ""
             lines.append(f"    {name[link.source]} -->{label} {name[link.target]}")
-        lines.append("  end")
+        if title:
+            lines.append("  end")
     lines.append("  classDef observed fill:#d8dee6,stroke:#1d2733")
     return "\n".join(lines) + "\n"
 
@@ -47,7 +49,8 @@ def dot(scenes: list[tuple[str, Scene]], direction: str) -> str:
     ]
     for k, (title, scene) in enumerate(scenes):
         name = _names(scene, k)
-        lines += [f"  subgraph cluster_{k} {{", f"    label={_quoted(title)}"]
+        lines.append(f"  subgraph cluster_{k} {{")
+        lines.append(f"    label={_quoted(title)}")
         for m in scene.marks:
             style = _DOT[m.kind]
             if m.role == "input" and m.kind == "variable":

@@ -14,7 +14,7 @@ from typing import Any
 from ..ops.formula import to_python
 from ..trace import State
 from . import notation as n
-from .notation import Expr
+from .notation import Expr, Symbol
 
 Build = Callable[[State, Sequence[Expr]], Expr]
 
@@ -41,7 +41,9 @@ def expression(state: State, operands: Sequence[Expr]) -> Expr:
     else:
         out = _from_formula(op, operands)
     if not out.shape and state.spec.shape and out.head != "number":
-        out.shape = state.spec.shape
+        out = Expr(
+            out.head, *out.parts, shape=state.spec.shape
+        )  # never change operands
     return out
 
 
@@ -117,11 +119,53 @@ def _transparent(state: State, x: Sequence[Expr]) -> Expr:
 
 
 def _reshape(state: State, x: Sequence[Expr]) -> Expr:
-    before = [d for d in state.inputs[0].spec.shape if d != 1]
-    after = [d for d in state.spec.shape if d != 1]
-    if before == after or x[0].head == "number":
-        return _transparent(state, x)
-    return n.call("reshape", x[0], shape=state.spec.shape)
+    inner, before, after = x[0], state.inputs[0].spec.shape, state.spec.shape
+    if inner.head == "number":
+        return inner
+    if [d for d in before if d != 1] != [d for d in after if d != 1]:
+        return n.call("reshape", inner, shape=after)
+    if _leading(before) == _leading(after) or inner.head == "matmul":
+        return _transparent(state, x)  # as broadcasting has it anyway
+    index = _ones_moved(before, after)
+    if index is None:
+        return n.call("reshape", inner, shape=after)
+    return Expr("index", inner, index, shape=after)
+
+
+def _leading(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape without the ones that it begins with."""
+    while shape and shape[0] == 1:
+        shape = shape[1:]
+    return shape
+
+
+def _ones_moved(before: tuple[int, ...], after: tuple[int, ...]) -> str | None:
+    """Dimensions of length 1 put in or taken out, as an index: ``:, None``."""
+    parts, i = [], 0
+    for d in after:
+        while i < len(before) and before[i] == 1 and d != 1:
+            parts.append("0")
+            i += 1
+        if i < len(before) and before[i] == d:
+            parts.append(":")
+            i += 1
+        elif d == 1:
+            parts.append("None")
+        else:
+            return None
+    parts += ["0"] * (len(before) - i)
+    return ", ".join(parts)
+
+
+def _factor(key: Any, e: Expr) -> Expr:
+    """An operand of a product of matrices: a vector is a column or a row by its place;
+    a number that was spread out is a matrix of ones, times it."""
+    if e.head == "index" and set(e.parts[1].split(", ")) <= {":", "None", "0"}:
+        inner: Expr = e.parts[0]
+        return inner
+    if e.head == "number" and key.spec.size > 1:
+        return n.mul(e, n.name(Symbol("𝟏"), key.spec.shape))
+    return e
 
 
 def _permute(state: State, x: Sequence[Expr]) -> Expr:
@@ -130,12 +174,15 @@ def _permute(state: State, x: Sequence[Expr]) -> Expr:
     if dims == tuple(range(count)) or x[0].head == "number":
         return x[0]
     if dims == (*range(count - 2), count - 1, count - 2):
-        return n.transpose(x[0])
+        return n.transpose(_factor(state.inputs[0], x[0]))
     return n.call("permute", x[0], shape=state.spec.shape)
 
 
 def _matmul(state: State, x: Sequence[Expr]) -> Expr:
-    return n.matmul(x[0], x[1], state.spec.shape)
+    a, b = (_factor(k, e) for k, e in zip(state.inputs, x, strict=True))
+    if a.head == "number" or b.head == "number":  # of one row and one column
+        return n.mul(a, b)
+    return n.matmul(a, b, state.spec.shape)
 
 
 def _sum(state: State, x: Sequence[Expr]) -> Expr:

@@ -16,6 +16,7 @@ STYLE = """
 .rg-story li{margin:.3em 0}
 .rg-story li>div{overflow-x:auto;overflow-y:hidden}
 .rg-story math{font-size:1.08em}
+.rg-story mtd{padding:.1em .35em}
 .rg-story .eq{opacity:.6;padding:0 .35em}
 .rg-story .note{font-size:.9em;opacity:.75;padding-left:1.2em}
 .rg-story .where{float:right;font:11px ui-monospace,monospace;opacity:.6;padding-left:1em}
@@ -78,14 +79,15 @@ def _item(item: Item) -> str:
             f'<span class="where" title="{escape(item.source.text)}">'
             f"{escape(place)}</span>"
         )
-    equals = '<span class="eq">=</span>'.join(map(_piece, item.equals))
+    equals = '<span class="eq">=</span>'.join(_piece(p, True) for p in item.equals)
     notes = "".join(
         f'<div class="note">{"".join(map(_piece, note))}</div>' for note in item.notes
     )
     return f"<li><div>{where}{equals}</div>{notes}</li>"
 
 
-def _piece(piece: Piece) -> str:
+def _piece(piece: Piece, large: bool = False) -> str:
     if isinstance(piece, Formula):
-        return f"<math>{piece.mathml}</math>"
+        style = ' displaystyle="true"' if large else ""
+        return f"<math{style}>{piece.mathml}</math>"
     return escape(piece)

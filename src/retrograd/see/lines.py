@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..trace import Arg, Const, State, spec_of
+from ..trace import Arg, Const, State
 from . import notation as n
 from .capture import Capture
 from .formulas import RANDOM, expression, index_text
 from .names import Names, Source
+from .naming import Naming
 from .notation import Expr, Symbol
 
 #: the size of an expression past which a part gets a name of its own
@@ -22,8 +23,6 @@ LIMIT = 26
 SMALL = 4
 #: compositions that are shown as one function however small they are
 _ALWAYS = ("_max_pool", "_avg_pool", "_normalized")
-#: values of one variable among which parameters are looked for
-_MANY = 64
 _LINEAR = ("Linear", "Conv1d", "Conv2d", "Conv3d", "Embedding", "Bilinear")
 _VIEWS = ("reshape", "permute", "expand", "cast", "clone", "detach", "slice")
 
@@ -84,7 +83,8 @@ class Lines:
         self.elements: list[Line] = []
         self.forward: list[Line] = []
         self.drawn: list[Line] = []  # random numbers
-        self.given = self._given_names()
+        self.naming = Naming(capture, names, self.source, self.users)
+        self.given = self.naming.given
         if level != "operations":
             self._compositions()
         self.visible = self._visible()
@@ -103,72 +103,6 @@ class Lines:
             part.sort(key=lambda x: place.get(x.symbol, len(place)))
 
     # -- what is shown --------------------------------------------------------------
-
-    def _given_names(self) -> dict[State, str]:
-        """What the user's variables call the values, then what their lines did."""
-        given: dict[State, str] = {}
-        runs: dict[str, list[State]] = {}
-        live: dict[State, str] = {}
-        for node, origin in self.capture.origin.items():
-            if origin in self.names.states:
-                live[node] = self.names.states[origin]
-        run: list[State] = []
-        before: Any = None
-        state: State | None
-        for state in [*self.capture.nodes, None]:
-            statement = self.source.statement(state.line) if state else None
-            place = statement.place if statement else None
-            if run and place != before:
-                self._end_run(run, runs)
-                run = []
-            if statement is not None and statement.target and state is not None:
-                run.append(state)
-            before = place
-        for target, outputs in runs.items():
-            if len(outputs) == 1:
-                given[outputs[0]] = target
-            else:
-                start = self._first(outputs)
-                for k, state in enumerate(outputs, start):
-                    given[state] = f"{target}{'_' if target[-1].isdigit() else ''}{k}"
-        for state, word in live.items():
-            if state not in given or given[state].rstrip("0123456789_") != word:
-                given[state] = word
-        return given
-
-    def _first(self, outputs: list[State]) -> int:
-        """The number of the first of several values of one variable: that of the
-        parameters in its line, fₖ = βₖ + Ωₖhₖ, or 1."""
-        found: list[set[str]] = []
-        ends = set(outputs)
-        for state in outputs[:_MANY]:
-            words, stack = set(), [state]
-            while stack:
-                at = stack.pop()
-                for key in at.inputs:
-                    if type(key) is State and key.line == state.line:
-                        if key not in ends:
-                            stack.append(key)
-                    elif type(key) is Arg:
-                        leaf = self.capture.leaves[key]
-                        words.add(Symbol.of(self.names.of_tensor(leaf.tensor)).sub)
-            found.append(words)
-        if all(str(k) in words for k, words in enumerate(found)):
-            return 0
-        return 1
-
-    def _end_run(self, run: list[State], runs: dict[str, list[State]]) -> None:
-        """The last value of an assignment that others need has its name."""
-        statement = self.source.statement(run[-1].line)
-        if statement is None:
-            return
-        for part in _rounds(run, statement):
-            inside = set(part)
-            for state in reversed(part):
-                users = self.users.get(state, [])
-                if state is self.capture.root or any(u not in inside for u in users):
-                    runs.setdefault(statement.target, []).append(state)
-                    break
 
     def _compositions(self) -> None:
         """Compositions that are shown as one function, and what they hide."""
@@ -245,7 +179,7 @@ class Lines:
         for arg, leaf in self.capture.leaves.items():
             if arg is self.capture.seed:
                 continue
-            word = self.names.of_tensor(leaf.tensor) or self._only_word(arg, leaf)
+            word = self.naming.of_leaf(arg, leaf)
             symbol = None
             if leaf.parameter and "." in word:
                 path, last = word.rsplit(".", 1)
@@ -269,34 +203,6 @@ class Lines:
             line.label = word
             self.of[arg] = line
             self.leaves.append(line)
-
-    def _only_word(self, arg: Arg, leaf: Any) -> str:
-        """The name of a leaf that the run let go: the one tensor in its line that it can
-        have been."""
-        users = self.users.get(arg, [])
-        statement = self.source.statement(users[0].line) if users else None
-        if statement is None:
-            return ""
-        if statement.target in statement.words and not leaf.parameter:
-            rounds = [w for w in self.given.values() if w == f"{statement.target}1"]
-            if rounds and f"{statement.target}0" not in self.taken:
-                return (
-                    f"{statement.target}0"  # h = f(h): what the first round starts from
-                )
-        if leaf.tensor is not None:
-            return ""
-        taken = {id(x.tensor) for x in self.capture.leaves.values()}
-        found = [
-            w
-            for w in statement.words
-            if (t := self.names.words.get(w)) is not None
-            and spec_of(t) is arg.spec
-            and id(t) not in taken
-            and t.requires_grad == leaf.wants_grad
-            and (None, t._key) not in self.names.states
-            and (t._meta is None or t._meta.history is None)
-        ]
-        return found[0] if len(found) == 1 else ""
 
     def _name(self, state: State) -> Symbol:
         word = self.given.get(state)
@@ -459,23 +365,3 @@ def _same(known: Any, value: Any) -> bool:
         return bool(type(value)(known) == value)
     except (OverflowError, TypeError, ValueError):
         return False
-
-
-def _rounds(run: list[State], statement: Any) -> list[list[State]]:
-    """A loop whose body is one statement, h = f(h), as its rounds."""
-    if statement.target not in statement.words:
-        return [run]
-    if any(s.module is not run[-1].module for s in run):
-        return [run]
-    names = [s.op.name if s.op is not None else "" for s in run]
-    for p in range(max(1, statement.calls), len(run) // 2 + 1):
-        if names[-p:] != names[-2 * p : -p]:
-            continue
-        parts, end = [], len(run)
-        while end >= p and names[end - p : end] == names[-p:]:
-            parts.append(run[end - p : end])
-            end -= p
-        if end:
-            parts.append(run[:end])
-        return parts[::-1]
-    return [run]

@@ -15,6 +15,7 @@ from typing import Any
 
 from .. import dispatch, errors
 from ..trace import Handle, State
+from . import reading
 
 _DEPTH = 30  # frames that are searched
 _MANY = 2000  # entries of one container
@@ -184,6 +185,7 @@ class Source:
 
     def __init__(self) -> None:
         self._files: dict[str, dict[int, ast.stmt]] = {}
+        self._imports: dict[str, set[str]] = {}
         self._known: dict[Any, Statement | None] = {}
 
     def text(self, line: Any) -> str:
@@ -197,26 +199,36 @@ class Source:
             self._known[line] = self._find(line)
         return self._known[line]
 
+    def operands(self, line: Any) -> list[str] | None:
+        """The variables that its operations take, in order; None if unclear."""
+        node = self._node(line)
+        if node is None:
+            return None
+        return reading.operands(node, self._imports[line.path])
+
     def _find(self, line: Any) -> Statement | None:
+        node = self._node(line)
+        return None if node is None else Statement((line.path, node.lineno), node)
+
+    def _node(self, line: Any) -> ast.stmt | None:
         path = getattr(line, "path", "")
         if not path:
             return None
         if path not in self._files:
-            self._files[path] = _statements(path)
-        node = self._files[path].get(line.number)
-        return None if node is None else Statement((path, node.lineno), node)
+            self._files[path], self._imports[path] = _statements(path)
+        return self._files[path].get(line.number)
 
 
-def _statements(path: str) -> dict[int, ast.stmt]:
+def _statements(path: str) -> tuple[dict[int, ast.stmt], set[str]]:
     found: dict[int, ast.stmt] = {}
     try:
         tree = ast.parse("".join(linecache.getlines(path)))
     except (SyntaxError, ValueError):
-        return found
+        return found, set()
     for node in ast.walk(tree):  # outer statements first: the innermost wins
         if isinstance(node, ast.stmt):
             body = getattr(node, "body", None)
             last = body[0].lineno - 1 if body else (node.end_lineno or node.lineno)
             for number in range(node.lineno, max(last, node.lineno) + 1):
                 found[number] = node
-    return found
+    return found, reading.imports(tree)

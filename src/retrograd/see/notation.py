@@ -20,7 +20,7 @@ GREEK = {
 }  # fmt: skip
 _INDEXED = re.compile(r"([^\W\d_]+)\[(\d+(?:\]\[\d+)*)\]")
 _LATEX = {g: "\\" + name for name, g in GREEK.items() if name not in ("lam", "ell")}
-_LATEX |= {"ℓ": r"\ell"}
+_LATEX |= {"ℓ": r"\ell", "𝟏": r"\mathbf{1}"}
 _SUB = str.maketrans("0123456789+-,", "₀₁₂₃₄₅₆₇₈₉₊₋‚")
 
 

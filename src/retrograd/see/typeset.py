@@ -158,6 +158,10 @@ class _Text:
         return str(e.parts[0])
 
 
+#: functions whose name is a letter
+_SIGNS = {"σ": r"\sigma", "Π": r"\prod", "Σ": r"\sum", "Γ": r"\Gamma", "ψ": r"\psi"}
+
+
 class _Latex(_Text):
     def group(self, inside: str) -> str:
         return rf"\left({inside}\right)"
@@ -205,6 +209,8 @@ class _Latex(_Text):
             return (
                 rf"\left|{inside}\right|" if function == "|" else rf"\sqrt{{{inside}}}"
             )
+        if function in _SIGNS:
+            return rf"{_SIGNS[function]}\left({inside}\right)"
         named = function.replace("_", r"\_")
         if function in ("sin", "cos", "tan", "exp", "log", "max", "min", "sinh", "cosh",
                         "tanh", "arctan", "arcsin", "arccos"):  # fmt: skip
@@ -237,6 +243,11 @@ class _Latex(_Text):
         return rf"\text{{{e.parts[0]}}}"
 
 
+_SIDES = (
+    "border-left:1px solid;border-right:1px solid;border-radius:.45em;margin:0 .15em"
+)
+
+
 def _mo(sign: str) -> str:
     return f"<mo>{escape(sign)}</mo>"
 
@@ -257,7 +268,17 @@ class _MathML(_Text):
         )
 
     def number(self, e: Expr) -> str:
-        return f"<mn>{escape(array_text(e.parts[0], self.precision))}</mn>"
+        v = e.parts[0]
+        if getattr(v, "ndim", 0) != 2 or not v.size:
+            return f"<mn>{escape(array_text(v, self.precision))}</mn>"
+        rows = "".join(
+            "<mtr>"
+            + "".join(f"<mtd><mn>{digits(x, self.precision)}</mn></mtd>" for x in row)
+            + "</mtr>"
+            for row in v.tolist()
+        )
+        # the sides are drawn: few fonts have brackets that grow
+        return f'<mtable style="{_SIDES}">{rows}</mtable>'
 
     def neg(self, e: Expr) -> str:
         return f"<mrow>{_mo('−')}{self.held(e.parts[0], PROD)}</mrow>"

@@ -1,4 +1,4 @@
-"""``retrograd train``: from a table or a folder of images to a network that was tried."""
+"""``retrograd train``: from a table or a folder of images or songs to a network that was tried."""
 
 from .data import Choices as Choices
 from .data import Examples as Examples

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from . import arrays, images
+from . import arrays, audio, images
 from .errors import DataError, listed, quoted
-from .inputs import Column, ImageInputs, TableInputs, check_finite, numbers
+from .inputs import AudioInputs, Column, ImageInputs, TableInputs, check_finite, numbers
 from .tables import RawTable, is_number, read_table
 
 #: Whole numbers with at most this many values, five rows each, are taken for classes.
@@ -36,6 +36,7 @@ class Examples:
     target: str
     classes: list[str] = field(default_factory=list)
     rows: list[str] = field(default_factory=list)  # what the user calls each row
+    songs: Any = None  # of windows of audio: the number of the song of each
 
     def __len__(self) -> int:
         return len(self.x)
@@ -219,7 +220,22 @@ def _targets_of_array(
     return told_task(y.astype(np.float64), task, [_tidy(str(float(v))) for v in y])
 
 
+def _songs(path: Path, choices: Choices) -> Examples:
+    paths, labels, classes = audio.list_classes(path)
+    mels = choices.image_size or audio.MELS
+    x, songs = audio.load_songs(paths, mels)
+    return Examples(
+        name=_name(path), source=str(path), x=x, y=np.array(labels, np.int64)[songs],
+        inputs=AudioInputs(shape=list(x.shape[1:])), task="classification", target="class",
+        classes=classes, rows=[str(paths[i].relative_to(path)) for i in songs], songs=songs,
+    )  # fmt: skip
+
+
 def _folder(path: Path, choices: Choices) -> Examples:
+    if audio.list_classes(path)[0] and not images.list_images(path):
+        if choices.task == "regression":
+            raise DataError(f"{path}: folders of songs have classes, not values")
+        return _songs(path, choices)
     if choices.task == "regression":
         raise DataError(
             f"{path}: folders of images have classes, not values to regress on"
@@ -241,6 +257,8 @@ def _folder(path: Path, choices: Choices) -> Examples:
 def _check(data: Examples) -> None:
     """Refuse what cannot be learned from."""
     n, k = len(data), len(data.classes)
+    if data.songs is not None:
+        n = len(np.unique(data.songs))
     target = f"the target {quoted(data.target)}"
     if data.task == "classification":
         if k == 1:

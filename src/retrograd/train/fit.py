@@ -20,7 +20,7 @@ import retrograd as rg
 from retrograd import nn
 from retrograd.utils.data import DataLoader, TensorDataset
 
-from . import metrics, model
+from . import audio, metrics, model
 from .data import Examples, stratified
 from .errors import DataError, TrainingError, quoted
 from .saved import save_model
@@ -43,6 +43,14 @@ class Progress(Protocol):
     def epoch(self, row: dict[str, Any]) -> None: ...
 
 
+class Silent:
+    """A progress that tells nobody."""
+
+    def begin(self, epochs: int, steps: int) -> None: ...
+    def step(self) -> None: ...
+    def epoch(self, row: dict[str, Any]) -> None: ...
+
+
 @dataclass
 class Split:
     """Row numbers: to learn from, to decide when to stop, and held out."""
@@ -53,18 +61,26 @@ class Split:
 
 
 def split(data: Examples, holdout: float, seed: int) -> Split:
-    """A random split, of each class alike."""
+    """A random split, of each class alike; the windows of a song stay together."""
+    if data.songs is not None:
+        songs, first = np.unique(data.songs, return_index=True)
+        parts = _split(data.y[first], len(data.classes), holdout, seed)
+        return Split(*(np.flatnonzero(np.isin(data.songs, songs[p])) for p in parts))
+    return Split(*_split(data.y, len(data.classes), holdout, seed))
+
+
+def _split(y: Any, k: int, holdout: float, seed: int) -> tuple[Any, Any, Any]:
+    """Row numbers to learn from, to decide when to stop, and held out."""
     generator = rg.Generator().manual_seed(seed)
-    order = rg.randperm(len(data), generator=generator).numpy()
-    k = len(data.classes)
-    test = stratified(data.y, holdout, order, k)
+    order = rg.randperm(len(y), generator=generator).numpy()
+    test = stratified(y, holdout, order, k)
     rest = order[~test[order]]
     # Again on what is left, in its own numbering.
     left = np.flatnonzero(~test)
-    position = np.full(len(data), -1)
+    position = np.full(len(y), -1)
     position[left] = np.arange(len(left))
-    inner = stratified(data.y[left], 0.1, position[rest], k)
-    return Split(left[~inner], left[inner], np.flatnonzero(test))
+    inner = stratified(y[left], 0.1, position[rest], k)
+    return left[~inner], left[inner], np.flatnonzero(test)
 
 
 @dataclass
@@ -128,9 +144,10 @@ class Run:
             return nn.functional.cross_entropy(out, y, label_smoothing=smoothing)
         return nn.functional.mse_loss(out.squeeze(1), y)
 
-    def train(self, progress: Progress) -> None:
+    def train(self, progress: Progress | None = None) -> None:
         """Learn until the epochs or the patience are used up, or until asked to stop;
         then go back to the best epoch and look at the rows held out."""
+        progress = progress or Silent()
         chosen = self.settings
         x, y = (
             rg.from_numpy(np.ascontiguousarray(a[self.rows.train]))
@@ -230,6 +247,15 @@ class Run:
     def _test(self) -> None:
         self.outputs = self.predict(self.rows.test)
         self.score = self._score(self.outputs, self.rows.test)
+        if (
+            self.data.songs is not None
+        ):  # from here on a row is a song: its windows vote
+            windows = self.score["accuracy"]
+            songs = self.data.songs[self.rows.test]
+            self.outputs, voted = audio.vote(self.outputs, songs)
+            self.rows.test = np.searchsorted(self.data.songs, voted)
+            self.score = self._score(self.outputs, self.rows.test)
+            self.score["window_accuracy"] = windows
 
     def _score(self, out: Any, rows: Any) -> dict[str, float]:
         targets = self._y[rows]

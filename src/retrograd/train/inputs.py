@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import arrays, images
+from . import arrays, audio, images
 from .errors import DataError, listed, quoted
 from .tables import RawTable, is_number, read_table
 
@@ -186,6 +186,35 @@ class ImageInputs(Inputs):
         }
 
 
+@dataclass
+class AudioInputs(ImageInputs):
+    """Windows of songs as spectrograms float32 [N, 1, mels, moments]."""
+
+    #: Of the last ``read``: the song of each window.
+    songs: Any = None
+
+    def read(
+        self, path: Path, target: str, warn: Callable[[str], None]
+    ) -> tuple[Any, list[str]]:
+        """The windows of a folder of songs or of one, and the name of each song."""
+        if path.is_dir():
+            files, base = audio.list_songs(path), path
+        elif path.suffix.lower() in audio.SUFFIXES:
+            files, base = [path], path.parent
+        else:
+            files, base = [], path
+        if not files:
+            raise DataError(
+                f"{path}: the network was trained on audio, so a song "
+                f"({', '.join(audio.SUFFIXES)}) or a folder of songs is expected"
+            )
+        x, self.songs = audio.load_songs(files, self.shape[1])
+        return x, [str(file.relative_to(base)) for file in files]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**super().to_json(), "kind": "audio"}
+
+
 def from_json(data: Any) -> TableInputs | ImageInputs:
     """What ``to_json`` gave. Raises ValueError, TypeError or KeyError for anything else."""
     statistics = {}
@@ -206,7 +235,10 @@ def from_json(data: Any) -> TableInputs | ImageInputs:
         shape = [int(n) for n in data["shape"]]
         if len(shape) != 3 or not all(0 < n < 1 << 14 for n in shape):
             raise ValueError(f"images of shape {shape}")
-        made = ImageInputs(shape=shape, **statistics)
+        kind = AudioInputs if data["kind"] == "audio" else ImageInputs
+        if kind is AudioInputs and (shape[0] != 1 or shape[2] != 2 * shape[1]):
+            raise ValueError(f"windows of audio of shape {shape}")
+        made = kind(shape=shape, **statistics)
         features = shape[0]
     if not len(made.mean) == len(made.scale) == features:
         raise ValueError("the normalisation does not fit the inputs")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import metrics
+from . import audio, metrics
 from .errors import DataError
-from .inputs import ImageInputs
+from .inputs import AudioInputs, ImageInputs
 from .saved import load_model
 
 
@@ -27,6 +27,9 @@ def predict(
     out = model.outputs(x)
     images = isinstance(model.inputs, ImageInputs)
     label = ["image"] if images else []
+    if isinstance(model.inputs, AudioInputs):
+        out, _ = audio.vote(out, model.inputs.songs)
+        label = ["song"]
     if model.task == "regression":
         yield [*label, model.target]
         values = out[:, 0].astype(float) * model.scale + model.offset

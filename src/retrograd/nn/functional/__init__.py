@@ -5,10 +5,12 @@ from ...functions.probabilities import log_softmax as _log_softmax  # noqa: F401
 from .activation import *  # noqa: F403
 from .adaptive import *  # noqa: F403
 from .attention import *  # noqa: F403
+from .classes import *  # noqa: F403
 from .convolution import *  # noqa: F403
 from .ctc import *  # noqa: F403
 from .embedding import *  # noqa: F403
 from .grids import *  # noqa: F403
+from .left_out import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .margins import *  # noqa: F403
@@ -19,3 +21,9 @@ from .pooling import *  # noqa: F403
 from .recurrent import *  # noqa: F403
 from .resampling import *  # noqa: F403
 from .shuffling import *  # noqa: F403
+
+
+def __getattr__(name: str) -> object:
+    from ...left_out import error
+
+    raise error("nn.functional", name)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ... import dtypes
 from ...dispatch import apply, composite
+from ...functions.half import once_rounded
 from ...ops.matmul import Matmul, transposed
 from ...trace import spec_of
 from .common import Tensor
@@ -14,6 +15,7 @@ __all__ = ["linear", "bilinear"]
 
 
 @composite
+@once_rounded
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x Wᵀ + b, for x [*, in], W [out, in] and b [out].
 

@@ -14,8 +14,9 @@ from ...functions.sums import vector_norm
 from ...ops.elementwise import Where
 from ...ops.index import Index
 from .activation import logsigmoid, softplus
+from .classes import _picked
 from .common import Tensor
-from .loss import _picked, _reduced, _way
+from .loss import _reduced, _way
 
 __all__ = ["cosine_similarity", "pairwise_distance", "pdist", "hinge_embedding_loss",
            "margin_ranking_loss", "cosine_embedding_loss", "soft_margin_loss",

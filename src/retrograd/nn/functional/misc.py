@@ -12,6 +12,7 @@ from ...dispatch import apply, composite, constant
 from ...functions import elementwise as E
 from ...functions import random as R
 from ...ops.random import Uniform
+from .common import warn
 
 __all__ = ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout",
            "one_hot"]  # fmt: skip
@@ -47,31 +48,65 @@ def dropout(
     return _dropout(input, p, training, inplace, tuple(input.shape))
 
 
-def _channels(input: Any, p: float, training: bool, inplace: bool, n: int) -> Any:
-    lead = input.ndim - n
-    shape = (*input.shape[:lead], *(1,) * n)
+def _channels(input: Any, p: float, training: bool, inplace: bool) -> Any:
+    """Whole channels [N, C] of what is left at random."""
+    if input.ndim < 2:
+        raise RuntimeError(
+            "Feature dropout requires at least 2 dimensions in the input, but got shape "
+            f"{list(input.shape)}"
+        )
+    shape = (*input.shape[:2], *(1,) * (input.ndim - 2))
     return _dropout(input, p, training, inplace, tuple(shape))
 
 
 def dropout1d(
     input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Any:
-    """Whole channels of [N, C, L] set to zero."""
-    return _channels(input, p, training, inplace, 1)
+    """Whole channels of [N, C, L] or [C, L] set to zero."""
+    _check(p)
+    if input.ndim not in (2, 3):
+        raise RuntimeError(
+            f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input: see "
+            "dropout2d and dropout3d"
+        )
+    if input.ndim == 2:
+        return _dropout(input, p, training, inplace, (input.shape[0], 1))
+    return _channels(input, p, training, inplace)
 
 
 def dropout2d(
     input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Any:
-    """Whole channels of [N, C, H, W] set to zero."""
-    return _channels(input, p, training, inplace, 2)
+    """Whole channels of [N, C, H, W] set to zero. As in PyTorch, an input of three
+    dimensions is [N, C, L], not one sample."""
+    _check(p)
+    if input.ndim not in (3, 4):
+        warn(
+            f"dropout2d: Received a {input.ndim}-D input to dropout2d, which is deprecated: "
+            "use dropout for other dimensions"
+        )
+    if input.ndim == 3:
+        warn(
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D "
+            "dropout behavior is desired: use dropout1d for it"
+        )
+    return _channels(input, p, training, inplace)
 
 
 def dropout3d(
     input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Any:
-    """Whole channels of [N, C, D, H, W] set to zero."""
-    return _channels(input, p, training, inplace, 3)
+    """Whole channels of [N, C, D, H, W] or [C, D, H, W] set to zero."""
+    _check(p)
+    if input.ndim not in (4, 5):
+        warn(
+            f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated: "
+            "use dropout for other dimensions"
+        )
+    if input.ndim == 4:
+        shape = (input.shape[0], 1, 1, 1)
+        return _dropout(input, p, training, inplace, shape)
+    return _channels(input, p, training, inplace)
 
 
 def alpha_dropout(
@@ -98,6 +133,11 @@ def feature_alpha_dropout(
     input: Any, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Any:
     """Alpha dropout of whole channels of [N, C, …]."""
+    if training and input.ndim < 2:
+        raise RuntimeError(
+            "Feature dropout requires at least 2 dimensions in the input, but got shape "
+            f"{list(input.shape)}"
+        )
     shape = (*input.shape[:2], *[1] * (input.ndim - 2))
     return _alpha_dropout(input, p, training, inplace, shape)
 

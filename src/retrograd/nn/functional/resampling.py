@@ -43,8 +43,8 @@ def interpolate(
     The *mode* is "nearest", "nearest-exact", "area" (means), "linear" (1 dimension),
     "bilinear", "bicubic" (2) or "trilinear" (3). Output i lies at (i + ½)·s − ½ of the
     input, s the ratio of the sizes; with *align_corners*, at i·(n − 1)/(m − 1), so that
-    the first and last elements coincide. *antialias* (bilinear, bicubic) widens the
-    kernel where the output is smaller.
+    the first and last elements coincide. *antialias* (bilinear, bicubic; always
+    for "lanczos") widens the kernel where the output is smaller.
 
     >>> import retrograd as rg
     >>> x = rg.tensor([[[1.0, 2.0]]])
@@ -82,10 +82,8 @@ def _interpolate(
             f"for 3D, bilinear and bicubic for 4D, trilinear for 5D), but got {mode} for "
             f"{input.ndim}D"
         )
-    if mode == "lanczos":
-        raise NotImplementedError(
-            "interpolate: mode 'lanczos' is not there; use bicubic"
-        )
+    if mode == "lanczos" and (align or not antialias):
+        raise ValueError("mode 'lanczos' takes antialias=True and no align_corners")
     if mode == "area":
         return _adaptive_avg(input, out, n)
     if min(out) < 1 or 0 in tuple(input.shape)[1:]:
@@ -220,7 +218,7 @@ def _smooth_taps(
     """The kernel stretched over all inputs between neighbouring outputs."""
     step = _ratio(m, o, scale, align, kind)
     wide = max(step, kind(1))
-    radius = (1 if mode == "bilinear" else 2) * wide
+    radius = _RADIUS[mode] * wide
     half = kind(0.5)
     center = step * (np.arange(o, dtype=kind) + half)
     low = np.maximum((center - radius + half).astype(np.int64), 0)
@@ -241,7 +239,14 @@ def _keys(x: Array) -> Any:
     return np.where(x < 1, near, np.where(x < 2, far, 0))
 
 
-_KERNELS: dict[str, Callable[[Array], Any]] = {"bilinear": _triangle, "bicubic": _keys}
+def _lanczos(x: Array) -> Any:
+    return np.where(x < 3, np.sinc(x) * np.sinc(x / 3), 0)
+
+
+_RADIUS = {"bilinear": 1, "bicubic": 2, "lanczos": 3}
+_KERNELS: dict[str, Callable[[Array], Any]] = {
+    "bilinear": _triangle, "bicubic": _keys, "lanczos": _lanczos,
+}  # fmt: skip
 _TAPS: dict[str, Callable[..., Any]] = {
     "nearest": _nearest_taps, "nearest-exact": _nearest_taps, "linear": _linear_taps,
     "bilinear": _linear_taps, "trilinear": _linear_taps, "bicubic": _cubic_taps,

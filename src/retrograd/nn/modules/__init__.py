@@ -36,6 +36,12 @@ from .adaptive import (
 from .attention import (
     MultiheadAttention,
 )
+from .cells import (
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+    RNNCellBase,
+)
 from .container import (
     PURE,
     Container,
@@ -187,11 +193,7 @@ from .recurrent import (
     GRU,
     LSTM,
     RNN,
-    GRUCell,
-    LSTMCell,
     RNNBase,
-    RNNCell,
-    RNNCellBase,
 )
 from .resampling import (
     ChannelShuffle,
@@ -213,7 +215,14 @@ PURE.update((
     CELU, ELU, GELU, SELU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU,
     LogSigmoid, LogSoftmax, Mish, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Softmin,
     Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Linear, Identity, Flatten,
-    Conv1d, Conv2d, MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d, LayerNorm,
+    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d,
+    MaxPool1d, MaxPool2d, MaxPool3d, AvgPool1d, AvgPool2d, AvgPool3d,
+    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, LPPool1d, LPPool2d,
+    LayerNorm, GroupNorm, RMSNorm, LocalResponseNorm, PReLU, GLU, Threshold, Softmax2d,
+    ConstantPad1d, ConstantPad2d, ConstantPad3d, ZeroPad1d, ZeroPad2d, ZeroPad3d,
+    ReflectionPad1d, ReflectionPad2d, ReflectionPad3d, ReplicationPad1d,
+    ReplicationPad2d, ReplicationPad3d, PixelShuffle, PixelUnshuffle, ChannelShuffle,
+    Upsample,
 ))  # fmt: skip
 
 __all__ = [

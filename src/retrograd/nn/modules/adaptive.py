@@ -12,7 +12,7 @@ from ...ops.elementwise import Where
 from ...ops.index import Gather
 from ...tensor import Tensor
 from .. import functional as F
-from ..functional.loss import _picked
+from ..functional.classes import _picked
 from ..module import Module
 from .container import ModuleList, Sequential
 from .linear import Linear

@@ -57,7 +57,9 @@ def __getattr__(name: str) -> _Any:
     if name in _WHERE:
         module = _importlib.import_module(f"{__name__}.{_WHERE[name]}")
         return getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ...left_out import error
+
+    raise error("nn.utils", name)
 
 
 __all__ = [

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...autograd import no_grad
+from ...dispatch import composite
 from ...functions import stack, tensor
 from ...tensor import Tensor
 from ..functional.common import warn
@@ -29,7 +30,7 @@ def get_total_norm(
     if not listed:
         return tensor(0.0)
     with no_grad():
-        total = _norm([_norm_of(t, p) for t in listed], p)
+        total = _total(p, *listed)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise RuntimeError(
             f"The total norm of order {p} for gradients from `parameters` is "
@@ -49,7 +50,9 @@ def _norm_of(t: Any, p: float) -> Any:
     return (t * t).sum().sqrt() if p == 2 else (t.abs() ** p).sum() ** (1 / p)
 
 
-def _norm(norms: list[Any], p: float) -> Any:
+@composite
+def _total(p: float, *tensors: Any) -> Any:
+    norms = [_norm_of(t, p) for t in tensors]
     return _norm_of(norms[0] if len(norms) == 1 else stack(norms), p)
 
 

@@ -25,8 +25,13 @@ def functional_call(
         "which does the same",
         FutureWarning,
     )
-    from ... import func
-
+    try:
+        from ... import func
+    except ImportError:
+        raise NotImplementedError(
+            "stateless.functional_call needs func.functional_call, which is not there: "
+            "give a copy of the module these tensors with load_state_dict, and call it"
+        ) from None
     args = () if args is None else args
     return func.functional_call(
         module, parameters_and_buffers, args, kwargs, tie_weights=tie_weights, strict=strict

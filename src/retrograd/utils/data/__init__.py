@@ -22,3 +22,9 @@ from .sampler import SubsetRandomSampler as SubsetRandomSampler
 from .sampler import WeightedRandomSampler as WeightedRandomSampler
 from .workers import WorkerInfo as WorkerInfo
 from .workers import get_worker_info as get_worker_info
+
+
+def __getattr__(name: str) -> object:
+    from ...left_out import error
+
+    raise error("utils.data", name)

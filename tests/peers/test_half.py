@@ -1,0 +1,58 @@
+"""Numbers of 16 bits: computed in float32 and rounded once, as PyTorch does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import op_tables
+import retrograd as rg
+import retrograd.nn.functional
+
+torch: Any = pytest.importorskip(
+    "torch", reason="comparisons with PyTorch are skipped: it is not installed"
+)
+
+#: rounded once in both libraries: equal to a unit in the last place
+NAMES = """
+abs acos acosh add addcdiv addcmul asin asinh atan atan2 atanh ceil clamp copysign cos
+cosh deg2rad digamma div erf erfc erfinv exp exp2 expm1 floor floor_divide fmax fmin fmod
+frac heaviside hypot ldexp lerp lgamma log log10 log1p log2 logaddexp logaddexp2 maximum
+minimum mul nan_to_num neg pow rad2deg reciprocal remainder round rsqrt rsub sgn sigmoid
+sign sin sinc sinh sqrt square sub tan tanh true_divide trunc where xlogy sum mean prod
+amax amin cumsum logsumexp nansum nanmean norm median std softmax matmul mm bmm mv dot
+addmm addmv baddbmm outer nn.functional.linear nn.functional.relu nn.functional.gelu
+nn.functional.silu nn.functional.elu nn.functional.softplus nn.functional.layer_norm
+nn.functional.mse_loss nn.functional.cross_entropy
+""".split()
+UNITS = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
+
+
+@pytest.mark.parametrize("word", UNITS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_unit_in_the_last_place(name: str, word: str) -> None:
+    dtype = getattr(torch, word)
+    entry = op_tables.table()[name][0]
+    if dtype not in entry.dtypes:
+        pytest.skip("PyTorch has no such function for this type")
+    tiny = float(torch.finfo(dtype).tiny)
+    for sample in op_tables.samples(entry, dtype, most=4, grad=False):
+        given = (sample.input, sample.args, sample.kwargs)
+        want = op_tables.flat(entry.op(given[0], *given[1], **given[2]))
+        x, args, kwargs = op_tables.translated(given)
+        have = op_tables.flat(op_tables.ours(name)(x, *args, **kwargs))
+        for a, b in zip(have, want, strict=True):
+            assert str(a.dtype).split(".")[1] == str(b.dtype).split(".")[1]
+            if b.is_floating_point():
+                a, b = a.detach().double().numpy(), b.detach().double().numpy()
+                np.testing.assert_allclose(a, b, rtol=1.05 * UNITS[word], atol=tiny)
+
+
+def test_training_in_half_precision_stays_in_it() -> None:
+    for kind in (rg.bfloat16, rg.float16):
+        layer = rg.nn.Linear(3, 2).to(kind)
+        out = layer(rg.ones(4, 3, dtype=kind)).relu().sum()
+        out.backward()
+        assert out.dtype is kind and layer.weight.grad.dtype is kind

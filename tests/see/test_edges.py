@@ -1,0 +1,103 @@
+"""Graphs out of the ordinary: second derivatives, writes, hooks, few bits, nothing."""
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+from retrograd import nn
+
+
+def second_derivative():
+    w = rg.tensor([1.0, 2.0], requires_grad=True)
+    (g,) = rg.autograd.grad((w**3).sum(), [w], create_graph=True)
+    return rg.explain(g.sum()), w, [6.0, 12.0]
+
+
+def written_in_place():
+    w = rg.tensor([1.0, 2.0], requires_grad=True)
+    x = w * 2
+    x[0] = x[1] * 3
+    return rg.explain(x.sum()), w, [0.0, 8.0]
+
+
+def half():
+    w = rg.tensor([1.0, 2.0], dtype=rg.float16, requires_grad=True)
+    return rg.explain((w * w).sum()), w, [2.0, 4.0]
+
+
+def brain_float():
+    w = rg.tensor([1.0, 2.0], dtype=rg.bfloat16, requires_grad=True)
+    return rg.explain((w * w).sum()), w, [2.0, 4.0]
+
+
+def empty():
+    w = rg.zeros(0, 3, requires_grad=True)
+    return rg.explain((w * 2).sum()), w, np.zeros((0, 3))
+
+
+def looked_up():
+    w = rg.tensor([[1.0, -1.0], [2.0, 3.0]], requires_grad=True)
+    t = w[rg.tensor([1, 1, 0])]
+    return rg.explain(rg.where(t > 0, t, 0.1 * t).sum()), w, [[1.0, 0.1], [2.0, 2.0]]
+
+
+def given_a_gradient():
+    w = rg.tensor([1.0, 2.0], requires_grad=True)
+    return rg.explain(w * 3, gradient=rg.tensor([1.0, 10.0])), w, [3.0, 30.0]
+
+
+CASES = [second_derivative, written_in_place, half, brain_float, empty, looked_up,
+         given_a_gradient]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.__name__)
+def test_every_form_and_level_and_the_right_gradient(case):
+    story, w, expected = case()
+    found = np.asarray(story.gradient(w), np.float64)
+    np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-6)
+    for form in (story.html, story.latex, story.markdown, story.json):
+        assert form()
+    for level in ("operations", "kernels"):
+        assert "w" in story.level(level).text()
+    names = [x.name.text for x in story.description.nodes]
+    assert len(names) == len(set(names))
+
+
+def test_hooks_are_named_and_not_run():
+    w = rg.tensor([1.0, 2.0], requires_grad=True)
+    h = w * 2
+    calls = []
+    h.register_hook(calls.append)
+    text = str(rg.explain(h.sum()))
+    assert not calls
+    assert "a hook is registered here" in text and "their effect is not shown" in text
+
+
+def test_what_the_compiler_cannot_do_is_said():
+    story = half()[0].level("kernels")
+    d = story.description
+    assert d.kernels or any("no kernels for this graph" in note for note in d.notes)
+
+
+def test_a_composition_that_is_shown_as_one_says_of_how_many_it_is_made():
+    rg.manual_seed(0)
+    x, y = rg.randn(4, 3, requires_grad=True), rg.tensor([0, 1, 2, 0])
+    loss = nn.functional.cross_entropy(x, y)
+    d = rg.explain(loss).description
+    (g,) = (g for g in d.gradients if g.node == rg.explain(loss).find(x).id)
+    assert any("operations" in note for note in g.notes)
+    softmax = np.exp(x.detach().numpy())
+    softmax /= softmax.sum(1, keepdims=True)
+    expected = (softmax - np.eye(3)[y.numpy()]) / 4
+    np.testing.assert_allclose(g.value.data, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_notebooks_show_tensors_modules_and_graphs():
+    t = rg.tensor([[1.0, float("nan")], [-2.0, 3.0]], requires_grad=True)
+    page = t._repr_html_()
+    assert page.count("<td") == 4 and "NaN" in page and "requires_grad" in page
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    assert "<details" in model._repr_html_() and "3×2" in model._repr_html_()
+    assert "mul" in rg.graph(t * 2)._repr_html_()
+    wide = rg.zeros(100, 100)._repr_html_()
+    assert len(wide) < 40_000 and "…" in wide
