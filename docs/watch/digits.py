@@ -14,7 +14,7 @@ model = nn.Sequential(
 )
 optimizer = rg.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
 schedule = rg.optim.lr_scheduler.CosineAnnealingLR(optimizer, 200)
-for epoch in range(200):
+for _ in range(200):
     order = rg.randperm(len(labels))
     for i in range(0, len(labels), 64):
         rows = order[i : i + 64]

@@ -53,7 +53,9 @@ def main() -> None:
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
 
-        def shot(url: str, name: str, kind: str, *actions: str, height: int = 0) -> None:
+        def shot(
+            url: str, name: str, kind: str, *actions: str, height: int = 0
+        ) -> None:
             width, tall = shapes[kind]
             page = browser.new_page(
                 viewport={"width": width, "height": height or tall},
@@ -73,7 +75,9 @@ def main() -> None:
         select = "visit(D.nodes.find(n => n.name.text === 'W₃').id)"
         shot(conv.as_uri(), "convolutional.png", "light", "go(16, true)", select)
         shot(conv.as_uri(), "phone.png", "phone", "go(11, true)", "whole()", select)
-        inner = "visit(D.nodes.find(n => n.module === 'layers.0.norm1' && n.formula).id)"
+        inner = (
+            "visit(D.nodes.find(n => n.module === 'layers.0.norm1' && n.formula).id)"
+        )
         shot(trans.as_uri(), "transformer.png", "dark", inner)
 
         command = [sys.executable, "-m", "retrograd", "watch", "--wait"]
