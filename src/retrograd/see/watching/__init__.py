@@ -49,7 +49,8 @@ class Watch:
         self._before: list[Any] | None = None
         self._outputs: dict[str, tuple[str, Any]] = {}
         self._handles: list[Any] = []
-        self._next, self._last, self._usual = 0.0, 0.0, 0.0
+        self._next, self._last, self._usual, self._asked = 0.0, 0.0, 0.0, 0.0
+        self._costs: list[float] = []
         self._waits, self._ended, self.closed = waits, False, False
         from .surface import Way
 
@@ -131,7 +132,13 @@ class Watch:
 
     def _seen(self, loss: Any) -> None:
         """Before a backward that is looked at."""
+        start = time.perf_counter()
         self._loss = loss
+        self._answer(loss)
+        self._asked += time.perf_counter() - start
+
+    def _answer(self, loss: Any) -> None:
+        """What the page asked to see of this loss."""
         if "graph" in self._wants:
             from ..names import Names
             from ..page import document
@@ -178,7 +185,9 @@ class Watch:
             self._measure(optimizer)
             self._release()
             cost = time.perf_counter() - now + max(0.0, now - self._last - self._usual)
-            wait = max(PAUSE, cost / SHARE)
+            # what the page asked for is no cost of measuring; nor is the first compile
+            self._costs = [*self._costs[-6:], max(0.0, cost - self._asked)]
+            wait = max(PAUSE, sorted(self._costs)[len(self._costs) // 2] / SHARE)
             if len(self._rows) < 6:  # the first compile what they measure
                 wait = min(wait, 1.0)
             self._next = time.perf_counter() + wait
@@ -189,7 +198,7 @@ class Watch:
             self._rest()
         if self._single or time.perf_counter() >= self._next:
             self._arm()
-        self._last = time.perf_counter()
+        self._last, self._asked = time.perf_counter(), 0.0
 
     def _arm(self) -> None:
         """The next step will be measured."""
