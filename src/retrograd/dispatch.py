@@ -436,7 +436,8 @@ def _copies(key: State, source: Handle) -> bool:
     else:
         leaf: Any = root.ref() if type(root) is Bound else None
         leaf = root.recorder.args[root.index] if leaf is None else leaf
-        lies_well = leaf._array.flags.c_contiguous
+        # what has no memory yet (the argument of a recorded function) lies row by row
+        lies_well = leaf._array is None or leaf._array.flags.c_contiguous
         if lies_well and root is source._key:
             return False
     if not lies_well:
