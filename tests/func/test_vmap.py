@@ -300,7 +300,7 @@ def test_refusals(call: Any, kind: type[Exception], text: str) -> None:
 
 
 class _Half(Op):
-    name = "test_half"
+    name = "_test_half"
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:

@@ -424,7 +424,7 @@ class Compiled:
         >>> x, y = rg.randn(200, 3), rg.ones(200, 1)
         >>> losses = step.over(x, y, batch_size=10, shuffle=True)
         >>> losses.shape
-        torch.Size([20])
+        retrograd.Size([20])
         """
         from ..functions.random import randperm
 

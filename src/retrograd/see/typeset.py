@@ -243,7 +243,8 @@ class _Latex(_Text):
         return rf"\text{{{e.parts[0]}}}"
 
 
-_SIDES = (
+#: how a matrix shows its sides; a page with a policy against inline style has a class
+SIDES = (
     "border-left:1px solid;border-right:1px solid;border-radius:.45em;margin:0 .15em"
 )
 
@@ -278,7 +279,7 @@ class _MathML(_Text):
             for row in v.tolist()
         )
         # the sides are drawn: few fonts have brackets that grow
-        return f'<mtable style="{_SIDES}">{rows}</mtable>'
+        return f'<mtable style="{SIDES}">{rows}</mtable>'
 
     def neg(self, e: Expr) -> str:
         return f"<mrow>{_mo('−')}{self.held(e.parts[0], PROD)}</mrow>"

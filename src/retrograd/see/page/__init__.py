@@ -15,6 +15,7 @@ from typing import Any
 from ..description import Description
 from ..notation import escape
 from ..story import Story, explain
+from ..typeset import SIDES
 from . import boxes
 
 #: lines of a graph up to which its operations are a level of their own
@@ -105,7 +106,7 @@ def _lean(x: Any) -> Any:
     """Without what the page does not show: LaTeX, and what is empty."""
     if isinstance(x, dict):
         return {
-            k: {"mathml": v["mathml"]}
+            k: {"mathml": v["mathml"].replace(f'style="{SIDES}"', 'class="matrix"')}
             if k in _FORMULAS and isinstance(v, dict)
             else _lean(v)
             for k, v in x.items()
