@@ -197,10 +197,11 @@ def own_process(threads: int, *arguments: str, bind: bool = False, **env: str) -
     return json.loads(done.stdout)
 
 
-def run_all(quick: bool, compile_too: bool) -> dict[str, Any]:
+def run_all(quick: bool, compile_too: bool, rounds: int) -> dict[str, Any]:
     import tempfile
 
     flags = ["--quick"] * quick + ["--compile"] * compile_too
+    flags += ["--rounds", str(rounds)]
     results: dict[str, Any] = {"threads": {}}
     for n in THREADS:
         rows = own_process(n, "--only", "rows", "--threads", str(n), *flags)
@@ -346,12 +347,13 @@ def main() -> None:
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     for hidden in ("--threads", "--program"):
         parser.add_argument(hidden, type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=15)
     args = parser.parse_args()
     if args.only == "rows":
         import torch
 
         torch.set_num_threads(args.threads)
-        rounds = 2 if args.quick else 15
+        rounds = 2 if args.quick else args.rounds
         print(
             json.dumps(
                 [measured(p, rounds, args.quick, args.compile) for p in PROGRAMS]
@@ -364,7 +366,7 @@ def main() -> None:
     if args.only == "memory":
         print(json.dumps(peaks(PROGRAMS[args.program], args.lib)))
         return
-    results = run_all(args.quick, args.compile)
+    results = run_all(args.quick, args.compile, args.rounds)
     text = report(results)
     print(text)
     if args.write:
