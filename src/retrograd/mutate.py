@@ -91,6 +91,8 @@ def _refuse_overlap(x: Any, root: Any) -> None:
             return
     else:
         array = x._array
+    if not array.size:
+        return
     pairs = zip(array.shape, array.strides, strict=True)
     if any(n > 1 and step == 0 for n, step in pairs):
         raise RuntimeError(

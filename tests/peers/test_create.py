@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -330,7 +331,9 @@ SAME: list[Callable[[Any], Any]] = [
 def shown(lib: Any, function: Callable[[Any], Any]) -> Any:
     """Everything about the result; the class of the error where there is one."""
     try:
-        out = function(lib)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch says once what it replaces
+            out = function(lib)
         if isinstance(out, tuple):
             return out
         made = out.detach()
