@@ -45,6 +45,11 @@ def test_tables(name: str) -> None:
                 want = entry.op(given[0], *given[1], **given[2])
                 x, args, kwargs = op_tables.translated(given)
                 have = call(name)(x, *args, **kwargs)
+                if name == "empty_strided":  # its numbers are anything
+                    assert tuple(have.shape) == tuple(want.shape)
+                    sizes = [n for n in want.shape if n > 1]
+                    assert len(sizes) < 1 or have.stride() == want.stride()
+                    continue
                 if name in SHAPED:
                     have, want = have.detach().zero_(), want.detach().zero_()
                 op_tables.same(have, want, 1e-6, 1e-6, f"{name}{given}")
