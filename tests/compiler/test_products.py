@@ -13,7 +13,8 @@ pytest.importorskip("llvmlite", reason="without llvmlite everything is interpret
 
 SIZES = [(1, 1, 1), (1, 7, 3), (5, 1, 9), (3, 4, 1), (10, 40, 10), (6, 64, 16),
          (7, 65, 17), (13, 70, 33), (32, 128, 64), (50, 129, 31), (64, 64, 64),
-         (33, 300, 70), (100, 260, 530), (70, 515, 600)]  # fmt: skip
+         (33, 300, 70), (100, 260, 530), (70, 515, 600),
+         (64, 70, 400), (53, 70, 1100)]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

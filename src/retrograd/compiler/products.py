@@ -19,19 +19,29 @@ from .lower import element_of
 from .stage import SCRATCH, WORTH, Stage, last_part, stage_function
 from .views import View
 
-#: k is cut into blocks of at most this many, so that a panel of B stays in the cache
-DEPTH = 512
+#: k is cut into blocks of at most this many, so that a panel of B stays in the second
+#: cache; smaller blocks, for the first, read and write C more often than they save
+DEPTH = 1024
+#: bytes of a panel of B that stay in the first cache beside the rest
+NEAR = 24 << 10
+#: bytes of a line of the caches
+LINE = 64
+#: so many blocks of rows are copied at once, where A lies column by column
+GROUP = 8
 #: copies up to so many bytes lie on the stack
 STACK = 256 << 10
 #: operations in a nanosecond, about
 SPEED = 100.0
 
 
-def tile_rows(m: int, vectors: int) -> int:
-    """Rows of a tile: few distinct sizes, and as much as the registers hold."""
+def tile_rows(m: int, vectors: int, near: bool = True) -> int:
+    """Rows of a tile. Where the panel of B is *near*, few distinct sizes; where it comes
+    from afar for each tile, as few tiles as the registers allow."""
     most = {1: 12, 2: 8, 3: 7, 4: 6}[vectors]
     if m <= most:
         return m
+    if not near:
+        return -(-m // -(-m // most))
     whole = [r for r in range(most, most // 2, -1) if m % r == 0]
     return whole[0] if whole else most
 
@@ -102,9 +112,13 @@ class ProductCode:
         self.packed = (not self.across) or wide
         if self.packed:
             self.scratch = -(-n // panel) * panel * k * size
-        self.rows = tile_rows(m, -(-min(n, panel) // w))
+        self.near = k * panel * size <= NEAR
+        self.rows = self._rows(-(-min(n, panel) // w))
         stride = a_row if a_col == 1 else a_col
-        self.tiled = stride * size >= 2048 and n >= 4 * panel and m >= 2 * self.rows
+        far = stride * size >= 2048 and n >= 4 * panel
+        # lines of a column of A that are gone before the next tile wants them
+        far |= a_col != 1 and k * LINE > NEAR and n >= panel
+        self.tiled = far and m >= 2 * self.rows
         self.tiles_at = self.scratch
         if self.tiled:
             self.scratch += m * k * size
@@ -200,10 +214,14 @@ class ProductCode:
 
     # -- one matrix -----------------------------------------------------------------
 
+    def _rows(self, vectors: int) -> int:
+        return tile_rows(self.m, vectors, self.near)
+
     def _tile_rows(self) -> int:
         """Rows of the tiles of a full block of columns."""
-        vectors = 4 if self.tiled else -(-min(self.n, self.panel) // self.lanes)
-        return tile_rows(self.m, vectors)
+        return self._rows(
+            4 if self.tiled else -(-min(self.n, self.panel) // self.lanes)
+        )
 
     def _compute(
         self, pa: Value, pb: Value, pc: Value, columns: Part | None, rows: Part | None
@@ -250,11 +268,7 @@ class ProductCode:
         vectors, tail = -(-size // w), size % w
         a = f.at(pa, p * a_col, e) if p and not self.tiled else pa
         kind = "n" if a_col == 1 or deep == 1 else "t"
-        rows = (
-            self._tile_rows()
-            if part
-            else tile_rows(self.m, 4 if self.tiled else vectors)
-        )
+        rows = self._tile_rows() if part else self._rows(4 if self.tiled else vectors)
         many = self.m - self.m % rows
         accumulate = p > 0
         ld = a_row if kind == "n" else a_col
@@ -297,16 +311,21 @@ class ProductCode:
         rows = self.rows
         many = self.m - self.m % rows
 
-        def block(i: Value, r: int) -> None:
+        def copied(i: Value, r: int, blocks: int) -> None:
+            """Blocks of a matrix that lies column by column: whole lines of the cache
+            are read, as far as several blocks need them."""
+            loop = f.loop(0, k)
+            for n in range(blocks):
+                row = f.value(f"add i64 {i.name}, {n * r}", "i64") if n else i
+                here = f.at(pa, f.times(loop.index, a_col), e)
+                there = f.at(tiles, f.times(row, k), e)
+                there = f.at(there, f.times(loop.index, r), e)
+                f.store(f.load(f.at(here, row, e), e, w, r % w), there, r % w)
+            loop.end()
+
+        def turned(i: Value, r: int) -> None:
             source = f.at(pa, f.times(i, a_row), e)
             target = f.at(tiles, f.times(i, k), e)
-            if a_col != 1:
-                loop = f.loop(0, k)
-                here = f.at(source, f.times(loop.index, a_col), e)
-                there = f.at(target, f.times(loop.index, r), e)
-                f.store(f.load(here, e, w, r % w), there, r % w)
-                loop.end()
-                return
             for start, depth in ((0, k - k % w), (k - k % w, k % w)):
                 if depth:
                     turn = transposer(self.module, e, w, r, min(depth, w))
@@ -316,16 +335,33 @@ class ProductCode:
                            Value(str(a_row), "i64"), Value(str(r), "i64"))  # fmt: skip
                     loop.end()
 
+        def blocks(begin: Value, end: Value, count: int) -> None:
+            loop = f.loop(begin, end, count * rows)
+            if a_col == 1:
+                turned(loop.index, rows)
+            else:
+                copied(loop.index, rows, count)
+            loop.end()
+
         first, last = Value("0", "i64"), Value(str(many), "i64")
         if part:
             first = f.times(part.begin, rows)
             last = f.least(f.times(part.end, rows), many)
-        loop = f.loop(first, last, rows)
-        block(loop.index, rows)
-        loop.end()
+        if a_col != 1:
+            group = GROUP * rows
+            size = f.value(f"sub i64 {last.name}, {first.name}", "i64")
+            rest = f.value(f"urem i64 {size.name}, {group}", "i64")
+            middle = f.value(f"sub i64 {last.name}, {rest.name}", "i64")
+            blocks(first, middle, GROUP)
+            first = middle
+        blocks(first, last, 1)
         if self.m > many:
             with part.final(f) if part else nullcontext():
-                block(Value(str(many), "i64"), self.m - many)
+                end = Value(str(many), "i64")
+                if a_col == 1:
+                    turned(end, self.m - many)
+                else:
+                    copied(end, self.m - many, 1)
 
     def _pack(self, pb: Value, part: Part | None) -> None:
         """scratch[panel][k][4 vectors] = B, transposed in registers where need be."""
