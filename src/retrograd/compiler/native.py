@@ -53,7 +53,7 @@ CHECKED = ("gather", "pick_class", "scatter", "index", "index_put", "plane_add")
 #: nanoseconds below which the interpreter's lock is kept
 _RELEASE = 20_000.0
 #: nanoseconds of divided work for which sleeping threads are woken
-_WAKE = 40_000.0
+_WAKE = 200_000.0
 #: bytes in front of the arena: whether something is wrong, and the pool
 HEADER = 64
 

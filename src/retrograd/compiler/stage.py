@@ -10,7 +10,7 @@ from .ir import Function, Module, Value
 ERROR, SCRATCH = "error", "scratch"
 
 #: nanoseconds of work below which nothing is divided
-WORTH = 2000.0
+WORTH = 8000.0
 
 
 class Stage(NamedTuple):
