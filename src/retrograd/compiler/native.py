@@ -39,10 +39,11 @@ from .join import JoinCode
 from .loops import ColumnsCode, LoopCode
 from .lower import element_of
 from .memory import Life, arrange
+from .passes import optimized
 from .pool import POOL
 from .pooling import PoolCode
 from .products import ProductCode
-from .program import Node, from_trace, optimized
+from .program import Node, from_trace
 from .recompute import recompute
 from .rows import RowsCode
 from .stage import ERROR, SCRATCH, WORTH, Stage

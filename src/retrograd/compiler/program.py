@@ -1,15 +1,13 @@
-"""The recorded operations as a program that passes can rewrite.
+"""The recorded operations as a program that passes can rewrite (see passes.py).
 
-Passes are functions from a program to a program, in the tuple :data:`PASSES`. A node's
-inputs are earlier nodes or leaves (:class:`Arg`, :class:`Bound`, :class:`Const`).
+A node's inputs are earlier nodes or leaves (:class:`Arg`, :class:`Bound`,
+:class:`Const`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
-
-import numpy as np
 
 from .. import dtypes
 from ..ops.op import REGISTRY, Op, Spec
@@ -129,117 +127,6 @@ def rewrite(program: Program, rule: Callable[..., Any]) -> Program:
             new = node
         known[old] = new
     return Program(nodes, {s: known.get(k, k) for s, k in program.wanted.items()})
-
-
-# The passes.
-
-
-def fold(program: Program) -> Program:
-    """An operation on constants is a constant."""
-
-    def rule(node: Node, old: Node, add: Any) -> Any:
-        if node.spec.shape or not node.inputs or node.op.view:
-            return None
-        if not all(type(k) is Const for k in node.inputs):
-            return None
-        with np.errstate(all="ignore"):
-            value = node.op.forward(*(k.value for k in node.inputs), **node.attrs)
-        return Const(np.asarray(value)[()], node.spec.dtype)
-
-    return rewrite(program, rule)
-
-
-def common(program: Program) -> Program:
-    """What is computed twice is computed once."""
-    seen: dict[Any, Node] = {}
-
-    def name(key: Any) -> Any:
-        if type(key) is Const:
-            return (key.spec, key.value.tobytes())
-        return key
-
-    def rule(node: Node, old: Node, add: Any) -> Any:
-        try:
-            key = (node.op, *map(name, node.inputs), tuple(node.attrs.items()))
-            found = seen.get(key)
-        except TypeError:
-            return None
-        if found is None:
-            seen[key] = node
-        return found
-
-    return rewrite(program, rule)
-
-
-def laws(program: Program) -> Program:
-    """Laws that hold to the last bit: 1·a = a, a/1 = a, (AB)ᵀ = BᵀAᵀ, (Aᵀ)ᵀ = A, and
-    numbers added at the places of maxima, without the places in between."""
-    uses = program.uses()
-
-    def permuted(a: Any, dims: tuple[int, ...], like: Node, add: Any) -> Any:
-        while type(a) is Node and a.op.name == "permute":
-            dims = tuple(a.attrs["dims"][d] for d in dims)
-            a = a.inputs[0]
-        if dims == tuple(range(len(dims))):
-            return a
-        return add("permute", (a,), like, dims=dims)
-
-    def rule(node: Node, old: Node, add: Any) -> Any:
-        name = node.op.name
-        if name in ("variable", "release") and type(node.inputs[0]) is Node:
-            return node.inputs[0]
-        if name in ("mul", "div") and len(node.inputs) == 2:
-            for i in (0, 1) if name == "mul" else (1,):
-                one, other = node.inputs[i], node.inputs[1 - i]
-                if type(one) is Const and one.value == 1 and other.spec is node.spec:
-                    return other
-        if name == "plane_add":
-            g, index = node.inputs
-            if type(index) is Node and index.op.name == "max_pool_index":
-                (a,) = index.inputs
-                if node.attrs["plane"] == a.spec.shape[-len(index.attrs["size"]) :]:
-                    return add("max_pool_input", (g, a), node, **index.attrs)
-        if name == "permute":
-            (a,) = node.inputs
-            n = len(node.spec.shape)
-            swap = (*range(n - 2), n - 1, n - 2)
-            if (
-                type(a) is Node
-                and a.op.name == "matmul"
-                and node.attrs["dims"] == swap
-                and uses.get(old.inputs[0]) == 1
-                and all(len(k.spec.shape) == n for k in a.inputs)
-            ):
-                left, right = a.inputs
-                first = permuted(right, swap, node, add)
-                second = permuted(left, swap, node, add)
-                return add("matmul", (first, second), node)
-            if type(a) is Node and a.op.name == "permute":
-                return permuted(a, node.attrs["dims"], node, add)
-        return None
-
-    return rewrite(program, rule)
-
-
-def dead(program: Program) -> Program:
-    """What nobody uses is not computed."""
-    needed = set(program.wanted.values())
-    nodes = []
-    for node in reversed(program.nodes):
-        if node in needed:
-            nodes.append(node)
-            needed.update(node.inputs)
-    return Program(nodes[::-1], program.wanted)
-
-
-PASSES = (fold, common, laws, common, dead)
-
-
-def optimized(program: Program) -> Program:
-    """The program after all passes."""
-    for one in PASSES:
-        program = one(program)
-    return program
 
 
 def is_float(spec: Spec) -> bool:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..compiler.fuse import Call, Columns, Fusion, Loop, Product
-from ..compiler.program import Node, from_trace, optimized
+from ..compiler.passes import optimized
+from ..compiler.program import Node, from_trace
 from ..trace import State
 from .capture import Capture
 from .description import Kernel
