@@ -387,3 +387,64 @@ def test_initial_weights_of_transformers() -> None:
     ).layers
     assert rg.equal(layers[0].linear1.weight, layers[1].linear1.weight)
     assert layers[0].linear1.weight is not layers[1].linear1.weight
+
+
+@pytest.mark.parametrize("rows, columns", [(11, 11), (13, 7), (9, 14), (17, 1)])
+@pytest.mark.parametrize(
+    "kind, again",
+    [("causal", False), *((k, True) for k in ("causal", "mask", "row mask", "plain"))],
+)
+def test_long_sequences_part_by_part(
+    kind: str, rows: int, columns: int, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some queries at a time, as long sequences are: here with four at a time."""
+    from retrograd.nn.functional import attention
+
+    monkeypatch.setattr(attention, "_ROWS", 4)
+    monkeypatch.setattr(attention, "_LARGE", 0 if again else 1 << 60)
+    rng = np.random.default_rng(rows)
+    # shapes that no other test has: what was composed before is not composed again
+    shapes = [(2, 3, rows, 5), (2, 3, columns, 5), (2, 3, columns, 6 + again)]
+    given = [rng.standard_normal(s) for s in shapes]
+    weight = rng.standard_normal((2, 3, rows, 6 + again))
+    mask = rng.random((1 if kind == "row mask" else rows, columns)) < 0.7
+    mask[:, 0] = True
+    found = []
+    for lib in (rg, torch):
+        q, k, v = (lib.tensor(x, requires_grad=True) for x in given)
+        options = {"is_causal": True} if kind == "causal" else {}
+        if "mask" in kind:
+            options["attn_mask"] = lib.tensor(mask)
+        y = lib.nn.functional.scaled_dot_product_attention(q, k, v, **options)
+        loss = (y * lib.tensor(weight)).sum()
+        first = lib.autograd.grad(loss, (q, k, v), create_graph=True)
+        more = lib.autograd.grad(sum((g * g).sum() for g in first), (q, k, v))
+        found.append([t.detach().numpy() for t in (y, *first, *more)])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+def test_parts_under_vmap_and_forward_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    from retrograd.nn.functional import attention
+
+    monkeypatch.setattr(attention, "_ROWS", 4)
+    monkeypatch.setattr(attention, "_LARGE", 0)
+    rng = np.random.default_rng(0)
+    x, dx = rng.standard_normal((2, 3, 19, 4))
+    found = []
+    for lib in (rg, torch):
+
+        def f(q: Any, lib: Any = lib) -> Any:
+            return lib.nn.functional.scaled_dot_product_attention(
+                q, q, q, is_causal=True
+            )
+
+        a, da = lib.tensor(x), lib.tensor(dx)
+        if lib is rg:
+            out, tangent = rg.func.jvp(rg.func.vmap(f), (a,), (da,))
+        else:
+            out, tangent = torch.autograd.functional.jvp(f, (a,), (da,))
+        grads = lib.func.vmap(lib.func.grad(lambda q, f=f: f(q).square().sum()))(a)
+        found.append([t.numpy() for t in (out, tangent, grads)])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)

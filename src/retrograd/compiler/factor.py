@@ -83,7 +83,7 @@ def factored(program: Program) -> Program:
 
 
 def _narrower(s: Any, e: Any) -> bool:
-    return math.prod(s.spec.shape) < math.prod(e.spec.shape)
+    return bool(math.prod(s.spec.shape) < math.prod(e.spec.shape))
 
 
 def _product(keys: list[Any], like: Node, add: Add) -> Any:

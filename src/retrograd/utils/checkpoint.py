@@ -40,7 +40,7 @@ def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
 
 
 @contextmanager
-def _region() -> Iterator[None]:
+def region() -> Iterator[None]:
     """What is recorded here is not kept for the backward pass."""
     rec = dispatch.recorder()
     if rec.state.kind == "root":
@@ -124,7 +124,7 @@ def checkpoint(
         )
     if not dispatch.recorder().grad_mode:
         return function(*args, **kwargs)
-    with _region():
+    with region():
         return function(*args, **kwargs)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import math
 import warnings
+from contextlib import nullcontext
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from ... import dtypes
-from ...dispatch import apply, apply1, composite, constant
+from ...dispatch import apply, apply1, composite, constant, recorder
 from ...functions import elementwise as E
 from ...functions import random as R
 from ...functions.shape import cat, repeat_interleave
@@ -19,16 +20,37 @@ from ...ops.core import Detach
 from ...ops.movement import Pad
 from ...ops.reduce import Amax, Sum
 from ...trace import spec_of
+from ...utils.checkpoint import region
 from .linear import linear
 from .misc import _check, _dropped
 
 __all__ = ["scaled_dot_product_attention", "multi_head_attention_forward"]
 
 
+#: queries that are taken together at least, where they are not taken all at once …
+_ROWS = 128
+#: … and into how many parts at most they are cut
+_PARTS = 8
+#: bytes of weights that are rather computed again than kept for the backward pass
+_LARGE = 32 << 20
+
+
 @functools.lru_cache(maxsize=64)
 def _causal(rows: int, columns: int) -> Any:
     """True where a query may look: at keys that are not after it."""
     return constant(np.tri(rows, columns, dtype=bool))
+
+
+def _part(rows: int) -> int:
+    """How many of so many queries are taken together."""
+    return max(1, -(-rows // (_PARTS * _ROWS))) * _ROWS
+
+
+@functools.lru_cache(maxsize=16)
+def _window(rows: int, columns: int) -> Any:
+    """``_causal`` for any *rows* queries in a row: those from query i on find theirs
+    in the columns from *columns* − i on."""
+    return constant(np.tri(rows, columns + rows, columns, dtype=bool))
 
 
 def _drawn(p: float, *shape: int) -> Any:
@@ -59,9 +81,44 @@ def _weights(scores: Any, mask: Any, blind: Any) -> Any:
     return powers / apply(Sum, powers, dim=-1, keepdim=True)
 
 
+def _many(query: Any, key: Any) -> bool:
+    """Whether the weights are so many that they are not kept for the backward pass."""
+    batch = max(math.prod(query.shape[:-2]), math.prod(key.shape[:-2]))
+    size = batch * query.shape[-2] * key.shape[-2] * query.dtype.itemsize
+    return bool(size >= _LARGE)
+
+
+def _averaged(query: Any, key: Any, value: Any, masks: Any, causal: bool) -> Any:
+    """softmax(Q Kᵀ + masks) V without all weights in memory at once: some queries after
+    the other. *causal*: the mask is a ``_window``, and keys after the last of them are
+    left out. Many weights are computed again for the backward pass."""
+    rows, columns = query.shape[-2], key.shape[-2]
+    again = _many(query, key) and recorder().grad_mode
+    step = _part(rows)
+    parts = []
+    for i in range(0, rows, step):
+        j = min(i + step, rows)
+        seen, k, v = masks, key, value
+        if causal:
+            last, first = min(j, columns), columns - i
+            k, v = key[..., :last, :], value[..., :last, :]
+            (window,) = masks
+            seen = (window[: j - i, first : first + last] if first > 1 else None,)
+        else:
+            seen = [
+                m if m is None or m.ndim < 2 or m.shape[-2] == 1 else m[..., i:j, :]
+                for m in masks
+            ]
+        with region() if again else nullcontext():
+            scores = query[..., i:j, :] @ k.transpose(-2, -1)
+            parts.append(_weights(scores, seen, True) @ v)
+    return cat(parts, -2)
+
+
 @composite
 def _scaled_dot_product_attention(
-    query: Any, key: Any, value: Any, mask: Any, state: Any, p: float, scale: Any, shared: bool
+    query: Any, key: Any, value: Any, mask: Any, state: Any, p: float, scale: Any,
+    shared: bool, causal: bool,
 ) -> Any:  # fmt: skip
     for name, t in (("key", key), ("value", value)):
         if t.dtype is not query.dtype:
@@ -100,8 +157,10 @@ def _scaled_dot_product_attention(
         mask = mask.to(query.dtype)
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else math.inf
-    scores = (query * scale) @ key.transpose(-2, -1)
-    weights = _weights(scores, (mask,), True)
+    query = query * scale
+    if state is None and (causal or _many(query, key)):
+        return _averaged(query, key, value, (mask,), causal)
+    weights = _weights(query @ key.transpose(-2, -1), (mask,), True)
     if state is not None:
         weights = _dropped(weights, state, p, tuple(weights.shape))
     return weights @ value
@@ -119,19 +178,27 @@ def scaled_dot_product_attention(
     drops weights, whether a module is training or not. *enable_gqa* lets several heads
     of Q share one of K and V.
 
+    Long sequences are worked on some queries at a time: with *is_causal* without the
+    keys that none of them may look at, and where the weights would fill 32 MB, without
+    keeping them for the backward pass (Rabe and Staats, arXiv:2112.05682).
+
     >>> import retrograd as rg
     >>> q, v = rg.zeros(2, 4), rg.tensor([[1.0], [3.0]])
     >>> rg.nn.functional.scaled_dot_product_attention(q, q, v, is_causal=True)
     tensor([[1.],
             [2.]])
     """
+    causal = False
     if is_causal:
         if attn_mask is not None:
             raise RuntimeError(
                 "Explicit attn_mask should not be set when is_causal=True: join them, "
                 "attn_mask & rg.ones(L, S, dtype=rg.bool).tril()"
             )
-        attn_mask = _causal(query.shape[-2], key.shape[-2])
+        rows, columns = query.shape[-2], key.shape[-2]
+        causal = rows >= 2 * _ROWS and not dropout_p
+        shape = (_part(rows), columns) if causal else (rows, columns)
+        attn_mask = (_window if causal else _causal)(*shape)
     state = None
     if dropout_p:
         if not 0 <= dropout_p <= 1:
@@ -146,8 +213,9 @@ def scaled_dot_product_attention(
     if scale is not None:
         scale = float(scale)
     return _scaled_dot_product_attention(
-        query, key, value, attn_mask, state, float(dropout_p), scale, bool(enable_gqa)
-    )
+        query, key, value, attn_mask, state, float(dropout_p), scale, bool(enable_gqa),
+        causal,
+    )  # fmt: skip
 
 
 # -- several heads -------------------------------------------------------------------
@@ -303,11 +371,14 @@ def _multi_head_attention(
         last = ((0, 0), (0, 0), (0, 1), (0, 0))
         k, v = (apply(Pad, x, pad=last, value=0.0) for x in (k, v))
     masks = [None if m is None else _allowed(m, more, q.dtype) for m in masks]
-    scores = (q * math.sqrt(heads / n)) @ k.transpose(-2, -1)
-    weights = _weights(scores, masks, not need)
-    if state is not None:
-        weights = _dropped(weights, state, p, tuple(weights.shape))
-    out = weights @ v
+    q = q * math.sqrt(heads / n)
+    if not need and state is None and _many(q, k):
+        out = _averaged(q, k, v, masks, False)
+    else:
+        weights = _weights(q @ k.transpose(-2, -1), masks, not need)
+        if state is not None:
+            weights = _dropped(weights, state, p, tuple(weights.shape))
+        out = weights @ v
     out = out.permute(0, 2, 1, 3) if batch_first else out.permute(2, 0, 1, 3)
     out = linear(out.reshape(*out.shape[:2], n), out_weight, out_bias)
     if not need:
