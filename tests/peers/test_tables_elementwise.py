@@ -54,9 +54,8 @@ def test_types(name: str) -> None:
         op_tables.check(name, getattr(torch, dtype), most=1, order=0, rtol=rtol)
 
 
-@pytest.mark.parametrize("name", ["isclose", "clamp"])
-def test_refusals(name: str) -> None:
-    op_tables.check_refusals(name)
+def test_refusals() -> None:
+    op_tables.check_refusals("isclose")
 
 
 def test_bessel_functions_within_their_accuracy() -> None:
