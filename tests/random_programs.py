@@ -535,6 +535,20 @@ class Outcome:
     grads: list[np.ndarray[Any, Any] | None]
     largest: float
 
+    @classmethod
+    def of(
+        cls, loss: Any, values: list[Any], leaves: list[Any], largest: float = 0.0
+    ) -> Outcome:
+        """After ``loss.backward()`` where there is something to differentiate."""
+        if loss.requires_grad:
+            loss.backward()
+        return cls(
+            loss=loss.item(),
+            values=[None if v is None else v.detach().numpy().copy() for v in values],
+            grads=[None if x.grad is None else x.grad.numpy().copy() for x in leaves],
+            largest=largest,
+        )
+
     def assert_same(self, other: Outcome, rtol: float) -> None:
         close: Any = np.testing.assert_allclose
         pairs = [*zip(self.values, other.values, strict=True)]
@@ -558,12 +572,4 @@ def outcome(lib: Any, program: Program, watch: bool = False) -> Outcome:
     leaves = leaves_of(lib, program)
     largest = [0.0]
     values = play(lib, program, leaves, largest if watch else None)
-    loss = loss_of(lib, program, values)
-    if loss.requires_grad:
-        loss.backward()
-    return Outcome(
-        loss=loss.item(),
-        values=[None if v is None else v.detach().numpy().copy() for v in values],
-        grads=[None if x.grad is None else x.grad.numpy().copy() for x in leaves],
-        largest=largest[0],
-    )
+    return Outcome.of(loss_of(lib, program, values), values, leaves, largest[0])

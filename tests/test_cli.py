@@ -124,6 +124,8 @@ BAD = {
     "nan": ("a,b\n1,2\nnan,3\n4,5\n5,1\n6,7\n", "nan"),
     "one class": ("a,b\n" + "1,x\n" * 9, "one class"),
     "one column": ("b\n1\n2\n", "one column"),
+    "two of a name": ("a,a,b\n" + "1,2,x\n3,4,y\n" * 9, "two columns are named 'a'"),
+    "too large": ("a,b\n" + "1.7e308,x\n1.6e308,y\n" * 9, "too large"),
 }
 
 
@@ -143,6 +145,8 @@ def test_other_mistakes_get_one_line(table, tmp_path):
         (("train", table, "--target", "size"), "'width', 'colour', 'kind'"),
         (("train", table, "--layers", "a"), "128,64"),
         (("train", table, "--epochs", "0"), "epochs"),
+        (("train", table, "--lr", "nan"), "'--lr': 'nan' is not a number"),
+        (("train", table, "--holdout", "nan"), "'--holdout'"),
         (("train", table, "--out", table), "cannot write"),
         (("predict", "nowhere", table), "does not exist"),
     ):

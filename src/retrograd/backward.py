@@ -51,7 +51,25 @@ class LeafPath:
         self.gradients: Gradients | None = None
         self.bundled: State | None = None  # where one promise stands for all
 
-    def follow(self, rec: dispatch.Recorder) -> bool:
+    def follow(
+        self, rec: dispatch.Recorder, segment: Segment | None, create_graph: bool
+    ) -> bool:
+        """Promise the gradients as the last time; False if it has to be worked out."""
+        if create_graph or not self._together(rec):
+            leaves = [(self._leaf(rec, segment, k), s) for k, s in self.leaves]
+            rec.state = self.final
+            # all are promised before any is added: hooks may run what is pending
+            promised = [(leaf, rec.handle(state)) for leaf, state in leaves]
+            for leaf, g in promised:
+                _accumulate(rec, leaf, g, create_graph)
+        return True
+
+    def _leaf(self, rec: dispatch.Recorder, segment: Segment | None, key: Any) -> Any:
+        if type(key) is Bound:
+            return key.ref()
+        return rec.args[key.index] if segment is None else segment.saved[key]
+
+    def _together(self, rec: dispatch.Recorder) -> bool:
         """Promise all gradients at once, if no leaf has one yet and none has hooks."""
         common = self.gradients
         if common is None or not common.alive:
@@ -77,6 +95,49 @@ class LeafPath:
         )  # fmt: skip
         common.value = promise
         rec.pending.append(promise)
+        return True
+
+
+class LatePath(LeafPath):
+    """A backward of what an earlier run has computed: also which of the values that
+    were kept it takes into the trace, as which arguments, and what is left of them."""
+
+    __slots__ = ("takes", "freed", "uses", "dropped")
+
+    def __init__(
+        self, rec: dispatch.Recorder, run: _Reverse, leaves: list[Any], takes: list[Any]
+    ) -> None:
+        super().__init__(rec.state, leaves)
+        self.takes = takes
+        segment: Any = run.segment
+        self.freed, self.uses, segment.shared = segment.freed, segment.uses, True
+        self.dropped = [k for k in segment.plan.saved if k not in segment.saved]
+
+    def follow(
+        self, rec: dispatch.Recorder, segment: Segment | None, create_graph: bool
+    ) -> bool:
+        assert segment is not None
+        saved = segment.saved
+        for key, known in self.takes:
+            value = saved.get(key)
+            if type(key) is State:
+                if value is None or isinstance(value, Handle):
+                    return False
+                if known.index != len(rec.args):
+                    return False
+                value = constant(np.asarray(value))
+                value._key = known
+                rec.args.append(value)
+            elif value is None or version_of(value) != segment.versions[key]:
+                return False
+            elif (value._key or rec.leaf(value)) is not known:
+                return False
+        if any(type(k) is Bound and k.ref() is None for k, _ in self.leaves):
+            return False
+        super().follow(rec, segment, create_graph)
+        segment.freed, segment.uses, segment.shared = self.freed, self.uses, True
+        for key in self.dropped:
+            saved.pop(key, None)
         return True
 
 
@@ -108,7 +169,9 @@ class _Reverse:
         self.freeing: list[tuple[Segment | None, State]] = []
         self.captured: dict[Any, Any] = {}  # wanted non-leaves → gradient
         self.only: set[Any] | None = None  # what leads to the inputs asked for
-        self.simple = True  # nothing but this trace and its leaves
+        self.segment: Segment | None = None  # where it begins; None: in this trace
+        self.simple = True  # nothing but that and its leaves
+        self.taken: dict[Any, Handle] = {}  # the kept values that rules asked for
         self.replay = Replay()
         self.gradient: Any = None  # of the operation whose rules are applied
         self.overwritten: dict[Any, tuple[int, str]] = {}
@@ -182,8 +245,9 @@ class _Reverse:
                 stack.extend(users.get(node, ()))
 
     def _leaf(self, segment: Segment | None, key: Any) -> Handle | None:
-        if segment is not None:
+        if segment is not self.segment:
             self.simple = False
+        if segment is not None:
             tensor: Any = segment.saved.get(key)
             return tensor if tensor is not None else key.ref()  # type: ignore[no-any-return]
         if type(key) is Bound:
@@ -324,12 +388,11 @@ class _Reverse:
         if key not in segment.saved:
             raise RuntimeError(f"{_FREED}\n  at {errors.user_line()}")
         saved = segment.saved[key]
-        if type(key) is not State:
-            return saved
-        if not isinstance(saved, Handle):
+        if type(key) is State and not isinstance(saved, Handle):
             saved = segment.saved[key] = constant(np.asarray(saved))
             if key.grad:
                 meta_of(saved).history = (segment, key)
+        self.taken[key] = saved
         return saved
 
 
@@ -406,6 +469,7 @@ def reverse(
     dispatch.set_mode(create_graph)
     try:
         run = _Reverse(rec, retain_graph, join=True)
+        run.segment = None if roots[0] is None else roots[0][0]
         rec.hold = True
         targets = set()
         for w in wanted:
@@ -422,7 +486,7 @@ def reverse(
                 have = run.waiting.get(id(t))
                 run.waiting[id(t)] = g if have is None else have + g
             else:
-                run.simple = run.simple and node[0] is None
+                run.simple = run.simple and node[0] is run.segment
                 run._wait(node[0], node[1], g)
         run.run(targets)
         here = frozenset(s for segment, s in run.freeing if segment is None)
@@ -448,38 +512,36 @@ def backward(
             f"use rg.func.grad or rg.func.vjp there\n  at {errors.user_line()}"
         )
     retain = create_graph if retain_graph is None else retain_graph
-    key = ("backward", tensor._key, retain, create_graph)
-    plain = gradient is None and type(tensor._key) is State and not rec.hooks
-    start = rec.state
-    jump = start.next.get(key) if plain else None
-    if jump is not None:
-        if not create_graph and jump.follow(rec):
+    segment, key = None, None
+    if gradient is None and not rec.hooks:
+        if type(tensor._key) is State:
+            key = ("backward", tensor._key, retain, create_graph)
+        elif not (retain or create_graph or rec.eager or rec.tracing is not None):
+            segment, key = _kept_for(tensor)
+    if key is not None:
+        path = rec.state.next.get(key) or rec.enter(key)
+        if path is not None and path.follow(rec, segment, create_graph):
             return
-        leaves = [
-            (rec.args[k.index] if type(k) is Arg else k.ref(), s)
-            for k, s in jump.leaves
-        ]
-        rec.state = jump.final
-        # all are promised before any is added: hooks may run what is pending
-        promised = [(leaf, rec.handle(state)) for leaf, state in leaves]
-        for leaf, g in promised:
-            _accumulate(rec, leaf, g, create_graph)
-        return
+    start = rec.state
     arguments, pending, epoch = len(rec.args), len(rec.pending), rec.epoch
     run = reverse([tensor], [gradient], retain, create_graph)
+    found = [(k, run.waiting[id(t)]._key) for k, t in run.leaves.values()]
+    takes = _takes(rec, run, arguments)
     simple = (
-        plain
+        key is not None
         and run.simple
+        and run.segment is segment
         and epoch == rec.epoch
-        and len(rec.args) == arguments
+        and takes is not None
         and not rec.eager
-        and all(type(run.waiting[id(t)]._key) is State for _, t in run.leaves.values())
+        and all(type(state) is State for _, state in found)
     )
     if epoch == rec.epoch and run.simple:
         del rec.pending[pending:]
-    if simple:
-        found = [(k, run.waiting[id(t)]._key) for k, t in run.leaves.values()]
+    if simple and segment is None:
         start.next[key] = LeafPath(rec.state, found)
+    elif simple:
+        start.next[key] = LatePath(rec, run, found, takes or [])
     # all are promised before any is added: hooks may run what is pending
     given = [
         (leaf, deliver(rec, run.waiting[id(leaf)], known=simple))
@@ -491,6 +553,31 @@ def backward(
         rec.flush()
 
 
+def _kept_for(tensor: Any) -> tuple[Segment | None, Any]:
+    """What the run that computed *tensor* kept, and the key of its usual backward."""
+    meta = tensor._meta
+    if type(tensor._key) is Failed or meta is None or meta.base is not None:
+        return None, None
+    segment, state = meta.history or (None, None)
+    if segment is None or not segment.untouched:
+        return None, None
+    return segment, ("backward", segment.plan, state)
+
+
+def _takes(
+    rec: dispatch.Recorder, run: _Reverse, arguments: int
+) -> list[tuple[Any, Any]] | None:
+    """The kept values that became arguments of the trace, in that order, with the keys
+    they have there. None if there are other arguments since the first *arguments*."""
+    known = {id(t) for t in run.taken.values()}
+    if any(id(t) not in known for t in rec.args[arguments:]):
+        return None
+    keys = [(k, t._key) for k, t in run.taken.items() if t._key is not None]
+    if any(type(key) is State for _, key in keys):
+        return None
+    return sorted(keys, key=lambda x: x[1].index if type(x[1]) is Arg else -1)
+
+
 def _accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) -> None:
     if not leaf.requires_grad:
         return  # the flag was taken away after the leaf was used
@@ -500,6 +587,7 @@ def _accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) -
             changed = hook(g)
             if changed is not None:
                 g = changed
+        g = g.clone()  # what a hook may have kept is not added to
     old = gradient_of(leaf)
     if old is None:
         set_gradient(leaf, g)

@@ -35,6 +35,17 @@ def app() -> None:
     """Deep learning whose heart is backpropagation."""
 
 
+class Number(click.FloatRange):
+    """A number in a range; NaN is in none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        if str(value).strip().lower().lstrip("+-") == "nan":
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _widths(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[int, ...] | None:
@@ -75,18 +86,18 @@ def _widths(
 @click.option(
     "--activation", type=click.Choice(_ACTIVATIONS), default="relu", show_default=True
 )
-@click.option("--dropout", type=click.FloatRange(0, 0.95), default=0.0, show_default=True,
+@click.option("--dropout", type=Number(0, 0.95), default=0.0, show_default=True,
          help="Share of a hidden layer that is set to zero.")  # fmt: skip
-@click.option("--label-smoothing", type=click.FloatRange(0, 0.9), default=0.1, show_default=True,
+@click.option("--label-smoothing", type=Number(0, 0.9), default=0.1, show_default=True,
          help="Share of certainty that is taken from the labels.")  # fmt: skip
 @click.option(
     "--optimizer", type=click.Choice(_OPTIMIZERS), default="adamw", show_default=True
 )
-@click.option("--lr", type=click.FloatRange(0, 1e3, min_open=True),
+@click.option("--lr", type=Number(0, 1e3, min_open=True),
          help="Learning rate.  [default: for the optimizer]")  # fmt: skip
 @click.option("--schedule", type=click.Choice(_SCHEDULES), default="cosine", show_default=True,
          help="How the learning rate falls.")  # fmt: skip
-@click.option("--weight-decay", type=click.FloatRange(0, 1e3),
+@click.option("--weight-decay", type=Number(0, 1e3),
          help="L2 regularisation.  [default: for the optimizer]")  # fmt: skip
 @click.option(
     "--epochs", type=click.IntRange(1, 10**7), help="At most.  [default: for the data]"
@@ -96,7 +107,7 @@ def _widths(
 )
 @click.option("--patience", type=click.IntRange(1),
          help="Epochs without progress until it stops.  [default: a fifth, at least 15]")  # fmt: skip
-@click.option("--holdout", type=click.FloatRange(0.01, 0.9), default=0.2, show_default=True,
+@click.option("--holdout", type=Number(0.01, 0.9), default=0.2, show_default=True,
          help="Share of the rows that is kept for the test at the end.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--out", metavar="FOLDER", default="runs", show_default=True,

@@ -50,8 +50,11 @@ def at(error: BaseException, what: str) -> BaseException:
     if getattr(error, "_retrograd_located", False):
         return error
     text = str(error.args[0]) if error.args else ""
+    kind = type(error)
+    if isinstance(error, MemoryError):  # NumPy's is made of a shape and a type
+        text, kind = str(error), MemoryError
     try:
-        located = type(error)(f"{text}\n  {what}")
+        located = kind(f"{text}\n  {what}")
     except Exception:  # an exception class with its own signature keeps its text
         located = RuntimeError(f"{type(error).__name__}: {text}\n  {what}")
     located._retrograd_located = True  # type: ignore[attr-defined]

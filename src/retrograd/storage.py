@@ -10,7 +10,7 @@ import numpy as np
 from . import dispatch, dtypes, mutate
 from .dispatch import constant
 from .ops.op import Array, normalize_dim
-from .strides import lies
+from .strides import lies, owner_of
 from .tensor import Tensor
 from .trace import memory_of
 
@@ -25,13 +25,7 @@ TYPES = {f"{old}Tensor": name for name, old in NAMES.items()}
 
 def _whole(array: Array) -> Array:
     """All the memory that an array is part of, as a vector of its type."""
-    owner: Any = array
-    while owner.base is not None:
-        base = owner.base
-        base = base if isinstance(base, np.ndarray) else getattr(base, "base", None)
-        if not isinstance(base, np.ndarray):
-            break
-        owner = base
+    owner = owner_of(array)
     flat: Array = owner.reshape(-1) if owner.flags.c_contiguous else owner.ravel("K")
     return flat.view(array.dtype) if flat.dtype != array.dtype else flat
 

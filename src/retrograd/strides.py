@@ -69,17 +69,23 @@ def lies(tensor: Handle) -> tuple[Array, int]:
     return part, offset + _address(part) - _address(whole)
 
 
-def _lies(array: Array) -> tuple[Array, int]:
-    size = array.itemsize
-    steps = tuple(s // size for s in array.strides)
-    owner: Any = array
+def owner_of(array: Array) -> Array:
+    """The array whose memory *array* is part of."""
+    owner = array
     while owner.base is not None:
         # what as_strided makes stands on an object that only holds the whole
-        base = owner.base
+        base: Any = owner.base
         base = base if isinstance(base, np.ndarray) else getattr(base, "base", None)
         if not isinstance(base, np.ndarray):
             break
         owner = base
+    return owner
+
+
+def _lies(array: Array) -> tuple[Array, int]:
+    size = array.itemsize
+    steps = tuple(s // size for s in array.strides)
+    owner = owner_of(array)
     apart = _address(array) - _address(owner) if array.size else 0
     return model(array.shape, steps), apart // size
 
@@ -96,4 +102,4 @@ def can_view(tensor: Handle, shape: Shape) -> bool:
 
 
 dispatch._can_view = can_view
-__all__ = ["can_view", "follow_model", "lies", "model", "row_major"]
+__all__ = ["can_view", "follow_model", "lies", "model", "owner_of", "row_major"]

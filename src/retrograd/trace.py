@@ -193,25 +193,33 @@ class Segment:
     ``saved`` maps keys (states and leaves) to tensors or arrays, ``versions`` leaves to
     the state of their memory, ``freed`` the states whose values were given up,
     ``histories`` where a leaf came from: it may have been changed in place since.
+    ``plan`` is what was run.
     """
 
-    __slots__ = ("sequence", "saved", "versions", "freed", "overwritten", "hooks",
-                 "uses", "histories", "shared")  # fmt: skip
+    __slots__ = ("sequence", "plan", "saved", "versions", "freed", "overwritten",
+                 "hooks", "uses", "histories", "shared")  # fmt: skip
 
-    def __init__(
-        self,
-        freed: set[State],
-        uses: dict[Any, int],
-        overwritten: dict[Any, str],
-        hooks: dict[State, Any],
-    ) -> None:
+    def __init__(self, plan: Any, hooks: dict[State, Any]) -> None:
         self.sequence = next(_sequence)
+        self.plan = plan
         self.saved: dict[Any, Any] = {}
         self.versions: dict[Any, int] = {}
         self.histories: dict[Any, tuple[Segment, State]] = {}
-        # Those of the plan, until something is freed.
-        self.freed, self.uses, self.shared = freed, uses, True
-        self.overwritten, self.hooks = overwritten, hooks
+        self.freed: set[State] = plan.freed  # these two are the plan's until …
+        self.uses: dict[Any, int] = plan.kept
+        self.shared = True  # … something is freed
+        self.overwritten: dict[Any, str] = plan.overwritten.copy()
+        self.hooks = hooks
+
+    @property
+    def untouched(self) -> bool:
+        """Whether a backward finds what any other run of the plan would leave."""
+        return (
+            self.freed is self.plan.freed
+            and len(self.overwritten) == len(self.plan.overwritten)
+            and not self.hooks
+            and not self.histories
+        )
 
     def free(self, state: State) -> None:
         """Give up what the rules of *state* kept, unless others need it too."""

@@ -225,3 +225,9 @@ def test_reading_early_changes_nothing():
         return w.tolist()
 
     assert run(True) == pytest.approx(run(False), rel=1e-6)
+
+
+def test_too_little_memory_is_said_with_the_size_and_the_line():
+    huge = rg.rand(1 << 25, 1 << 25)
+    with pytest.raises(MemoryError, match=r"PiB [^\n]*\n.* at test_promises\.py"):
+        huge.sum().item()

@@ -55,14 +55,7 @@ def inside(pieces: list[Program], nested: bool, keeps: bool, read: bool) -> Outc
     loss = loss_of(rg, pieces[0], values)
     if read:
         loss.item()
-    if loss.requires_grad:
-        loss.backward()
-    return Outcome(
-        loss=loss.item(),
-        values=[None if v is None else v.detach().numpy().copy() for v in values],
-        grads=[None if x.grad is None else x.grad.numpy().copy() for x in leaves],
-        largest=0.0,
-    )
+    return Outcome.of(loss, values, leaves)
 
 
 cuts = st.tuples(st.integers(0, 14), st.integers(0, 14))

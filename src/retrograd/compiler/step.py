@@ -305,7 +305,7 @@ class Variant:
         plan = self.plan
         if self.segment is not None and not plan.saved:
             return self.segment
-        segment = Segment(plan.freed, plan.kept, plan.overwritten, {})
+        segment = Segment(plan, {})
         for key in plan.saved:
             array = outs[self.native.kept[key]] if type(key) is State else None
             plan._save(segment, self, key, array)

@@ -237,7 +237,7 @@ class Plan:
         if native.shown:
             segment = None
             if self.records:
-                segment = Segment(self.freed, self.kept, self.overwritten, rec.hooks)
+                segment = Segment(self, rec.hooks)
                 for key in self.saved:
                     self._save(segment, rec, key, outs[native.kept[key]]
                                if type(key) is State else None)  # fmt: skip
@@ -404,7 +404,7 @@ class Plan:
     def _segment(
         self, rec: dispatch.Recorder, values: list[Any], failures: dict[int, Any]
     ) -> Segment:
-        segment = Segment(self.freed, self.kept, dict(self.overwritten), rec.hooks)
+        segment = Segment(self, rec.hooks)
         for key in self.saved:
             if type(key) is State and self.slot[key] in failures:
                 continue

@@ -70,6 +70,17 @@ def size_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(shape)
 
 
+def given_size(
+    name: str, size: tuple[Any, ...], words: dict[str, Any]
+) -> tuple[int, ...]:
+    """The size of a call that may name it ``size``, which is taken from *words*."""
+    if not size:
+        if "size" not in words:
+            raise TypeError(f"{name}() missing 1 required positional argument: 'size'")
+        size = (words.pop("size"),)
+    return size_of(name, size)
+
+
 def _constant(name: str, value: int) -> Any:
     def make(
         *size: Any,
@@ -78,15 +89,8 @@ def _constant(name: str, value: int) -> Any:
         requires_grad: bool = False,
         **layout: Any,
     ) -> Tensor:
-        if not size:
-            if "size" not in layout:
-                raise TypeError(
-                    f"{name}() missing 1 required positional arguments: 'size'"
-                )
-            size = (layout.pop("size"),)
-        if layout:
-            check_layout(name, layout)
-        shape = size_of(name, size)
+        shape = given_size(name, size, layout)
+        check_layout(name, layout)
         fill: Any = np.ones if value else np.zeros
         return finish(fill(shape, kind_of(dtype).np), requires_grad, device)
 

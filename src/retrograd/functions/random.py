@@ -21,7 +21,7 @@ from ..ops.random import (
 )
 from ..trace import Handle
 from . import generator as _generator
-from .filled import check_layout, kind_of, on_cpu, size_of
+from .filled import check_layout, given_size, kind_of, on_cpu, size_of
 from .generator import *  # noqa: F403
 from .generator import default_generator
 from .out import maker, with_out, write
@@ -60,17 +60,12 @@ def _evenly(name: str, op: type[Op], what: str) -> Any:
         requires_grad: bool = False,
         **layout: Any,
     ) -> Tensor:
-        if not size:
-            if "size" not in layout:
-                raise TypeError(
-                    f"{name}() missing 1 required positional argument: 'size'"
-                )
-            size = (layout.pop("size"),)
+        shape = given_size(name, size, layout)
         check_layout(name, layout)
         on_cpu(device)
         kind = kind_of(dtype)
         no_whole_numbers(kind, name)
-        out = draw(op, size_of(name, size), kind, generator)
+        out = draw(op, shape, kind, generator)
         return out.requires_grad_() if requires_grad else out
 
     make.__name__ = make.__qualname__ = name

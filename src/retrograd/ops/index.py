@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -71,6 +73,19 @@ def places_of(index: Array, dim: int) -> tuple[Any, ...]:
     return tuple(grid)
 
 
+def scattered(
+    a: Array, index: Array, src: Array, dim: int, write: Callable[..., None]
+) -> Array:
+    """A copy of *a* to which ``write(copy, places, values)`` gave what src has for the
+    places that index names along *dim*."""
+    shape = np.shape(a)
+    a, index, src = np.atleast_1d(a), np.atleast_1d(index), np.atleast_1d(src)
+    out = a.copy()
+    index = checked(index, a.shape[dim], dim, wraps=False)
+    write(out, places_of(index, dim), src[tuple(slice(n) for n in index.shape)])
+    return out.reshape(shape)
+
+
 class Gather(AlongDim):
     """out[i,j] = a[index[i,j], j] for dim 0, and so on."""
 
@@ -116,17 +131,8 @@ class Scatter(AlongDim):
 
     @staticmethod
     def forward(a: Array, index: Array, src: Array, *, dim: int, reduce: str) -> Array:
-        shape = np.shape(a)
-        a, index, src = np.atleast_1d(a), np.atleast_1d(index), np.atleast_1d(src)
-        out = a.copy()
-        index = checked(index, a.shape[dim], dim, wraps=False)
-        places = places_of(index, dim)
-        src = src[tuple(slice(n) for n in index.shape)]
-        if reduce == "add":
-            np.add.at(out, places, src)
-        else:
-            out[places] = src
-        return out.reshape(shape)
+        write = np.add.at if reduce == "add" else operator.setitem
+        return scattered(a, index, src, dim, write)
 
     @staticmethod
     def vjp_a(g: Any, index: Any, dim: int, reduce: str) -> Any:

@@ -80,6 +80,22 @@ def _along(a: Array, axis: int, k: int, s: int, d: int, o: int) -> Iterator[Arra
         yield a[(slice(None),) * axis + (part,)]
 
 
+def _over_windows(
+    into: np.ufunc, a: Array, low: Any,
+    size: Shape, stride: Shape, padding: Shape, dilation: Shape, count: Shape,
+) -> Array:  # fmt: skip
+    """What *into* makes of each window, one dimension after the other."""
+    n = len(size)
+    out = _padded(a, low, _reach(size, stride, padding, dilation, count), padding)
+    for i in range(n):
+        axis = out.ndim - n + i
+        parts = _along(out, axis, size[i], stride[i], dilation[i], count[i])
+        out = next(parts).copy()
+        for part in parts:
+            into(out, part, out=out)
+    return out
+
+
 class MaxPool(_Pool):
     """out[i] = max_k a[i·stride − padding + k·dilation]."""
 
@@ -90,16 +106,8 @@ class MaxPool(_Pool):
         a: Array, *,
         size: Shape, stride: Shape, padding: Shape, dilation: Shape, count: Shape,
     ) -> Array:  # fmt: skip
-        n = len(size)
-        reach = _reach(size, stride, padding, dilation, count)
-        best = _padded(a, _lowest(a), reach, padding)
-        for i in range(n):  # one dimension after the other
-            axis = best.ndim - n + i
-            parts = _along(best, axis, size[i], stride[i], dilation[i], count[i])
-            best = next(parts).copy()
-            for part in parts:
-                np.maximum(best, part, out=best)
-        return best
+        return _over_windows(np.maximum, a, _lowest(a),
+                             size, stride, padding, dilation, count)  # fmt: skip
 
     @staticmethod
     def vjp_a(
@@ -257,15 +265,8 @@ class SumPool(_Pool):
         a: Array, *,
         size: Shape, stride: Shape, padding: Shape, dilation: Shape, count: Shape,
     ) -> Array:  # fmt: skip
-        n = len(size)
-        reach = _reach(size, stride, padding, dilation, count)
-        total = _padded(a.astype(_wide(a), copy=False), 0, reach, padding)
-        for i in range(n):
-            axis = total.ndim - n + i
-            parts = _along(total, axis, size[i], stride[i], dilation[i], count[i])
-            total = next(parts).copy()
-            for part in parts:
-                total += part
+        total = _over_windows(np.add, a.astype(_wide(a), copy=False), 0,
+                              size, stride, padding, dilation, count)  # fmt: skip
         return total.astype(a.dtype, copy=False)
 
     @staticmethod

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..dispatch import apply
 from .elementwise import Eq, Where
-from .index import AlongDim, Gather, Scatter, checked, places_of
+from .index import AlongDim, Gather, Scatter, scattered
 from .movement import Cast, constant_zeros
 from .op import Array, Sample, Spec, probe
 
@@ -35,13 +35,7 @@ class ScatterReduce(AlongDim):
 
     @staticmethod
     def forward(a: Array, index: Array, src: Array, *, dim: int, reduce: str) -> Array:
-        shape = np.shape(a)
-        a, index, src = np.atleast_1d(a), np.atleast_1d(index), np.atleast_1d(src)
-        out = a.copy()
-        index = checked(index, a.shape[dim], dim, wraps=False)
-        places = places_of(index, dim)
-        _AT[reduce].at(out, places, src[tuple(slice(n) for n in index.shape)])
-        return out.reshape(shape)
+        return scattered(a, index, src, dim, _AT[reduce].at)
 
     @staticmethod
     def vjp_a(

@@ -47,15 +47,17 @@ class Inputs:
         relative, because columns have units: one that does not vary, up to rounding, is
         left at its own size instead of being blown up."""
         axes = (0,) if x.ndim == 2 else (0, 2, 3)
-        self.mean = x.mean(axes, dtype=np.float64)
-        spread = x.std(axes, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused when normalised
+            self.mean = x.mean(axes, dtype=np.float64)
+            spread = x.std(axes, dtype=np.float64)
         size = np.maximum(np.abs(self.mean), 1e-300)
         self.scale = np.where(spread > 1e-6 * size, spread, np.maximum(size, 1.0))
 
     def normalised(self, x: Any) -> Any:
         """(x − μ)/σ as float32."""
         shape = (-1,) if x.ndim == 2 else (-1, 1, 1)
-        out = (x - self.mean.reshape(shape)) / self.scale.reshape(shape)
+        with np.errstate(all="ignore"):
+            out = (x - self.mean.reshape(shape)) / self.scale.reshape(shape)
         if not np.isfinite(out).all():
             raise DataError("the values of the inputs are too large to be normalised")
         return out.astype(np.float32)

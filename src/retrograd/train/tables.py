@@ -132,10 +132,10 @@ def _has_header(rows: list[list[str]]) -> bool:
     first, rest = rows[0], rows[1:1000]
     if any(is_number(cell) or not cell for cell in first):
         return False
-    if len(set(first)) < len(first):
-        return False
     if not rest or any(is_number(row[i]) for row in rest for i in range(len(first))):
         return True
+    if len(set(first)) < len(first):
+        return False
     return not any(row[i] == name for row in rest for i, name in enumerate(first))
 
 
