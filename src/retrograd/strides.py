@@ -69,9 +69,12 @@ def lies(tensor: Handle) -> tuple[Array, int]:
     return part, offset + _address(part) - _address(whole)
 
 
+def model_of(array: Array) -> Array:
+    """An array that lies as *array* does; its elements are not to be read."""
+    return model(array.shape, tuple(s // array.itemsize for s in array.strides))
+
+
 def _lies(array: Array) -> tuple[Array, int]:
-    size = array.itemsize
-    steps = tuple(s // size for s in array.strides)
     owner: Any = array
     while owner.base is not None:
         # what as_strided makes stands on an object that only holds the whole
@@ -81,7 +84,7 @@ def _lies(array: Array) -> tuple[Array, int]:
             break
         owner = base
     apart = _address(array) - _address(owner) if array.size else 0
-    return model(array.shape, steps), apart // size
+    return model_of(array), apart // array.itemsize
 
 
 def _address(array: Any) -> int:
@@ -96,4 +99,4 @@ def can_view(tensor: Handle, shape: Shape) -> bool:
 
 
 dispatch._can_view = can_view
-__all__ = ["can_view", "follow_model", "lies", "model", "row_major"]
+__all__ = ["can_view", "follow_model", "lies", "model", "model_of", "row_major"]

@@ -387,6 +387,7 @@ def addcdiv(
 
 
 @composite
+@once_rounded
 def hypot(input: Tensor, other: Tensor) -> Tensor:
     """√(input² + other²), without overflow on the way."""
     x, y = apply1(Abs, input), apply1(Abs, other)
