@@ -34,6 +34,7 @@ from ..ops.special import (
     Ndtri,
     Zeta,
 )
+from .half import once_rounded
 from .transcendental import sinc, times_logarithm
 
 __all__ = ["lgamma", "digamma", "polygamma", "mvlgamma", "igamma", "igammac",
@@ -112,6 +113,7 @@ def erfcx(input: Tensor) -> Tensor:
 
 
 @composite
+@once_rounded
 def ndtr(input: Tensor) -> Tensor:
     """The probability that a standard normal number is at most input."""
     return apply1(Erfc, input * (-math.sqrt(0.5))) / 2
