@@ -45,27 +45,9 @@ TABLE = (
         missing=True,
     ),
     Reason(
-        "factors of indefinite matrices",
-        "use linalg.lu_factor, or linalg.cholesky for positive definite matrices",
-        "ldl_*",
-        missing=True,
-    ),
-    Reason(
-        "Airy's function",
-        "use scipy.special.airy on x.numpy()",
-        "airy_ai",
-        missing=True,
-    ),
-    Reason(
         "a step traced on stand-ins for its tensors",
         "make a second optimizer, and give it the state with load_state_dict",
         "swap_in_optimizer_params_and_state",
-    ),
-    Reason(
-        "reductions of segments",
-        "use index_reduce or scatter_reduce with the number of each row's segment",
-        "segment_reduce",
-        missing=True,
     ),
     Reason(
         "Fourier transforms",

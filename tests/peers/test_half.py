@@ -58,7 +58,7 @@ nn.functional.batch_norm nn.functional.instance_norm round
 """.split()
 
 
-@pytest.mark.filterwarnings("ignore:(var|std).. degrees of freedom:UserWarning")
+@pytest.mark.filterwarnings("ignore:(var|std)... degrees of freedom:UserWarning")
 @pytest.mark.parametrize("word", UNITS)
 @pytest.mark.parametrize("name", NEARER)
 def test_no_further_from_the_truth_than_pytorch(name: str, word: str) -> None:
