@@ -40,6 +40,22 @@ NAMESPACES: dict[str, float | None] = {
 }
 
 
+#: the parts of PyTorch that have a page in its documentation
+MODULES = """accelerator amp autograd backends cpu cuda distributed distributions
+export fft func futures fx hub jit library linalg masked monitor mps mtia multiprocessing
+nested nn onnx optim overrides package profiler quantization random signal sparse special
+testing utils version xpu""".split()
+
+
+def module_of(name: str) -> left_out.Reason | None:
+    """Why a part of PyTorch is left out; None where it is there."""
+    if hasattr(retrograd, name):
+        return None
+    reason = left_out.reason_for("torch", name)
+    assert reason is not None, f"no reason is given for torch.{name}"
+    return reason
+
+
 class Names(NamedTuple):
     """The public names of one namespace, by what became of them."""
 
@@ -156,6 +172,14 @@ def page() -> str:
             outside.setdefault(reason, {}).setdefault(shown, []).append(name)
     text = _head(torch.__version__) + "\n".join(rows) + "\n\n## Missing\n\n"
     text += "\n".join(lists) + "\n" if lists else "Nothing.\n"
+    text += "\n## Parts of PyTorch\n\n"
+    reasons = {name: module_of(name) for name in MODULES}
+    there = [f"torch.{name}" for name, reason in reasons.items() if reason is None]
+    text += f"There are {_listed(there)}. Not there:\n\n"
+    for reason in left_out.TABLE:
+        parts = [f"torch.{name}" for name in MODULES if reasons[name] is reason]
+        if parts:
+            text += f"- {_listed(parts)}: {reason.advice}.\n"
     text += "\n## Outside the scope\n"
     for reason in left_out.TABLE:
         if reason in outside:

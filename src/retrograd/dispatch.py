@@ -27,6 +27,7 @@ from .trace import (
     Jump,
     Meta,
     State,
+    follow_base,
     meta_of,
     scalar_key,
     spec_of,
@@ -453,11 +454,7 @@ def alias(out: Handle, source: Handle) -> None:
     if key.op.name == "reshape" and _copies(key, source):
         return
     meta = meta_of(out)
-    origin = source._meta
-    if origin is not None and origin.base is not None:
-        meta.base, meta.path = origin.base, origin.path
-    else:
-        meta.base = source
+    follow_base(meta, source)
     _local.rec.bases.add(id(meta.base))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 import weakref
 from types import FrameType
 from typing import Any
@@ -43,6 +44,21 @@ def user_line() -> str:
     """``file.py:12`` of the user's code that is running now."""
     frame = user_frame()
     return "<unknown>" if frame is None else line_of(frame)
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line of the user's code, wherever the library stands."""
+    frame = user_frame()
+    if frame is None:
+        warnings.warn(message, category, stacklevel=2)
+        return
+    warnings.warn_explicit(
+        message,
+        category,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+    )
 
 
 def at(error: BaseException, what: str) -> BaseException:

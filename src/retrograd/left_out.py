@@ -35,7 +35,7 @@ TABLE = (
     Reason(
         "automatic mixed precision",
         "convert with module.to(rg.bfloat16) and x.to(rg.bfloat16) where it is wanted",
-        "autocast *_autocast* autocast_* GradScaler",
+        "autocast *_autocast* autocast_* GradScaler torch.amp",
         missing=True,
     ),
     Reason(
@@ -45,27 +45,44 @@ TABLE = (
         missing=True,
     ),
     Reason(
-        "factors of indefinite matrices",
-        "use linalg.lu_factor, or linalg.cholesky for positive definite matrices",
-        "ldl_*",
-        missing=True,
-    ),
-    Reason(
-        "Airy's function",
-        "use scipy.special.airy on x.numpy()",
-        "airy_ai",
-        missing=True,
-    ),
-    Reason(
         "a step traced on stand-ins for its tensors",
         "make a second optimizer, and give it the state with load_state_dict",
         "swap_in_optimizer_params_and_state",
     ),
     Reason(
-        "reductions of segments",
-        "use index_reduce or scatter_reduce with the number of each row's segment",
-        "segment_reduce",
-        missing=True,
+        "Fourier transforms",
+        "use numpy.fft on x.numpy(); where a derivative is wanted, multiply with the "
+        "matrices of cosines and sines",
+        "torch.fft",
+    ),
+    Reason(
+        "distributions as objects",
+        "draw with rg.randn, rg.normal, rg.bernoulli, rg.multinomial, rg.poisson or "
+        "Tensor.exponential_, and take likelihoods from the losses in rg.nn.functional",
+        "torch.distributions",
+    ),
+    Reason(
+        "a second place for what is elsewhere",
+        "rg itself has the functions, rg.save and rg.load the files, rg.__version__ the "
+        "version, and rg.hann_window and its kin the windows",
+        """torch.functional torch.serialization torch.version torch.torch_version
+        torch.signal torch.return_types torch.types""",
+    ),
+    Reason(
+        "tests and measurements",
+        "use numpy.testing.assert_allclose on x.numpy(), rg.allclose, rg.explain, "
+        "rg.watch and rg.autograd.gradcheck",
+        "torch.testing torch.profiler torch.monitor",
+    ),
+    Reason(
+        "points that fill a cube evenly",
+        "use scipy.stats.qmc",
+        "torch.quasirandom",
+    ),
+    Reason(
+        "tensors with a mask of their own",
+        "keep the mask as a second tensor, and use rg.where",
+        "torch.masked",
     ),
     Reason(
         "complex numbers",
@@ -79,6 +96,7 @@ TABLE = (
         "index_add",
         """*sparse* *Sparse* *_csr* *_csc* *_bsr* *_bsc* *_coo* ccol_indices*
         col_indices* crow_indices* row_indices* indices_copy values_copy Tensor.indices
+        torch.nested
         Tensor.values coalesce is_coalesced dense_dim dsmm hsmm hspmm saddmm smm spmm
         sspaddmm to_dense to_padded_tensor is_nested jagged""",
     ),
@@ -100,14 +118,15 @@ TABLE = (
         """*cuda* *cudnn* *miopen* *mkldnn* *vulkan* *ipu* *xpu* *xla* *mtia* *maia*
         *mps* Stream Event StreamObjType record_stream pin_memory get_device_module
         has_mkl has_openmp has_lapack AcceleratorError OutOfMemoryError kineto_available
-        DeviceType DeviceObjType grouped_mm Tensor.module_load""",
+        DeviceType DeviceObjType grouped_mm Tensor.module_load torch.accelerator
+        torch.backends torch.cpu torch.numa""",
     ),
     Reason(
         "several processes",
         "one process trains; the workers of a DataLoader share memory by themselves",
         """*istributed* DataParallel SyncBatchNorm batch_norm_*_stats*
         batch_norm_*elemt batch_norm_stats batch_norm_backward_* batch_norm_gather*
-        is_shared prepare_multiprocessing_environment AVG SUM""",
+        torch.multiprocessing torch.futures is_shared prepare_multiprocessing_environment AVG SUM""",
     ),
     Reason(
         "scripts, exported graphs and symbolic shapes",
@@ -121,6 +140,8 @@ TABLE = (
         Tag ThroughputBenchmark TracingState Type Use Value sym_* import_ir_module*
         parse_ir parse_schema parse_type_comment merge_type_from_type_comment
         unify_type_list classproperty torch.fork torch.wait torch.cond torch.while_loop
+        torch.jit torch.fx torch.export torch.onnx torch.compiler torch.library
+        torch.package torch.hub torch.nativert torch.classes torch.contrib
         boolean_dispatch BroadcastingList* ExcludeDispatchKeyGuard
         torch.BufferDict torch.ModuleDict torch.ParameterDict is_view_replay_enabled FatalError""",
     ),
@@ -140,6 +161,7 @@ TABLE = (
         has_torch_function* DisableTorchFunction* is_tensor_like *_notes
         assert_int_or_pair init_num_threads thread_safe_generator common_args
         enforce_grad_layout_policy EPOCH_DEPRECATION_WARNING GRID_SAMPLE_*
+        torch.overrides torch.ao torch.cpp
         _DatasetKind func.rearrange *hash_tensor factory_kwargs const_data_ptr dim_order
         output_nr grad_dtype slice_inverse multi_dim_common *_multithreading_enabled
         torch.from_file autograd.variable Tensor.index Tensor.map2_

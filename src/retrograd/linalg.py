@@ -19,6 +19,7 @@ from .functions.decompositions import linalg_lu as lu
 from .functions.decompositions import linalg_qr as qr
 from .functions.decompositions import linalg_svd as svd
 from .functions.einsum import multi_dot
+from .functions.indefinite import ldl_factor, ldl_factor_ex, ldl_solve
 from .functions.matmul import matmul
 from .functions.norms import linalg_cross as cross
 from .functions.norms import linalg_norm as norm
@@ -63,7 +64,7 @@ _give_out(globals(), _LINALG)
 __all__ = [
     "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal",
     "eigh", "eigvalsh", "householder_product", "inv", "inv_ex",
-    "lstsq", "lu", "lu_factor", "lu_factor_ex",
+    "ldl_factor", "ldl_factor_ex", "ldl_solve", "lstsq", "lu", "lu_factor", "lu_factor_ex",
     "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank",
     "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_ex",
     "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander",

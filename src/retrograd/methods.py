@@ -30,6 +30,7 @@ from .functions import (
 )
 from .functions import elementwise as F
 from .ops.movement import constant_zeros
+from .ops.op import Spec
 from .tensor import Tensor
 from .trace import Handle, spec_of
 
@@ -233,7 +234,9 @@ def _bind_operators() -> None:
             _cast_like(source, self)
         ),
         "fill_": _fill,
-        "zero_": lambda self: self._assign(constant_zeros(spec_of(self))),
+        "zero_": lambda self: mutate.fill(
+            self, constant_zeros(Spec((), spec_of(self).dtype))
+        ),
     }
     casts = {
         "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16,
@@ -264,7 +267,12 @@ def _fill(self: Any, value: Any) -> Any:
         import numpy as np
 
         value = constant(np.array(value, self.dtype.np))
-    return self._assign(_cast_like(value, self))
+    elif value.ndim:
+        raise RuntimeError(
+            "fill_ only supports 0-dimension value tensor but got tensor with "
+            f"{value.ndim} dimensions: use copy_ for one value each"
+        )
+    return mutate.fill(self, _cast_like(value, self))
 
 
 def set_item(self: Any, key: Any, value: Any) -> None:

@@ -17,14 +17,27 @@ from . import dispatch, dtypes, errors
 from .dispatch import Recorder, apply, apply1, stand_in
 from .execute.interpreter import view_path, whole_path
 from .ops.core import Clone
-from .ops.op import REGISTRY, Spec
-from .strides import follow_model, model
-from .trace import Arg, Failed, Handle, Meta, State, memory_of, meta_of, spec_of
+from .ops.op import REGISTRY, Shape, Spec
+from .strides import follow_model, model, model_of
+from .trace import (
+    Arg,
+    Failed,
+    Handle,
+    Meta,
+    Path,
+    State,
+    base_path,
+    follow_base,
+    memory_of,
+    meta_of,
+    spec_of,
+)
 
 
 def refuse_leaf(rec: Recorder, x: Any, what: str = "a leaf Variable") -> None:
     """RuntimeError for a change of a leaf whose gradient is recorded."""
-    if rec.grad_mode and x.is_leaf and x.requires_grad:
+    leaf = x.is_leaf and x.requires_grad
+    if rec.grad_mode and (leaf or (rec.variables and _is_variable(rec, x))):
         raise RuntimeError(
             f"{what} that requires grad is being used in an in-place operation. "
             "Do it under rg.no_grad(), or on tensor.data, or use the out-of-place "
@@ -32,21 +45,56 @@ def refuse_leaf(rec: Recorder, x: Any, what: str = "a leaf Variable") -> None:
         )
 
 
+def _is_variable(rec: Recorder, x: Any) -> bool:
+    """Whether func.grad or func.vjp is deriving with respect to *x*."""
+    key = x._key
+    if type(key) is not State and x._meta is not None and x._meta.history is not None:
+        key = x._meta.history[1]
+    return type(key) is State and key in rec.variables
+
+
 def become(x: Any, view: Any) -> Any:
     """*x* becomes a view of itself, such as its transpose; returns *x*."""
-    dispatch.realize(view, x)
-    if dispatch.recorder().args or dispatch.recorder().pending:
-        dispatch.recorder().flush()  # what is recorded knows the old shape
+    if view is x:
+        return x
+    rec = dispatch.recorder()
     meta, new = meta_of(x), meta_of(view)
-    if meta.base is not None:
-        meta.path = new.path
+    back = _back(spec_of(x).shape, view) if new.base is x else None
+    if rec.tracing is not None and type(x._key) is State and x._array is None:
+        if meta.base is None:
+            meta.turns += ((back, x._key),)
+        x._key = view._key
+        return x
+    dispatch.realize(view, x)
+    if rec.args or rec.pending:
+        rec.flush()  # what is recorded knows the old shape
     x._array = view._array
-    meta.turned += 1
+    if meta.base is not None:
+        meta.path, meta.since = base_path(new), new.since
+    else:
+        meta.turns += ((back, None),)
     if new.history is not None:
         meta.history = new.history
     if meta.home is not None:
         rebind(x)
     return x
+
+
+def _back(shape: Shape, view: Any) -> Path | None:
+    """The views that lead from *view* back to what it is a view of, a tensor of that
+    shape; None where some of the elements are not in it."""
+    back: Path = ()
+    whole = model(shape)
+    for name, attrs in whole_path(view._key, meta_of(view)):
+        if name == "permute":
+            dims = tuple(sorted(range(whole.ndim), key=dict(attrs)["dims"].__getitem__))
+            back = (("permute", (("dims", dims),)), *back)
+        elif name == "reshape":
+            back = (("reshape", (("shape", whole.shape),)), *back)
+        elif name != "detach":
+            return None
+        whole = REGISTRY[name].forward(whole, **dict(attrs))
+    return back
 
 
 def _fitting(x: Any, new: Any) -> Any:
@@ -75,31 +123,44 @@ def _fitting(x: Any, new: Any) -> Any:
     return new
 
 
-def _shares(path: tuple[Any, ...], spec: Spec) -> bool:
-    """Whether the views of *path* lead into the memory of a tensor of that shape."""
-    return follow_model(model(spec.shape), path) is not None
+def _shares(path: tuple[Any, ...], root: Any) -> bool:
+    """Whether the views of *path* lead into the memory of a tensor."""
+    array = root._array
+    whole = model(spec_of(root).shape) if array is None else model_of(array)
+    return follow_model(whole, path) is not None
 
 
-def _refuse_overlap(x: Any, root: Any) -> None:
-    """RuntimeError where several elements of *x* are one place in memory."""
+def _repeated(x: Any, root: Any) -> list[int]:
+    """The dimensions along which all elements of *x* are one place in memory."""
     if type(x._key) is State:
         steps = view_path(x._key, root._key)
         if not any(name in ("expand", "as_strided") for name, _ in steps):
-            return
+            return []
         array = follow_model(model(spec_of(root).shape), steps)
         if array is None:
-            return
+            return []
     else:
         array = x._array
     if not array.size:
-        return
-    pairs = zip(array.shape, array.strides, strict=True)
-    if any(n > 1 and step == 0 for n, step in pairs):
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor "
-            f"{spec_of(x)!r} refers to a single memory location. Please clone() the "
-            f"tensor before performing the operation\n  at {errors.user_line()}"
-        )
+        return []
+    pairs = enumerate(zip(array.shape, array.strides, strict=True))
+    return [d for d, (n, step) in pairs if n > 1 and step == 0]
+
+
+def fill(x: Any, value: Any) -> Any:
+    """Give every element of *x* the same *value*, places that are several elements
+    too; returns *x*."""
+    meta = x._meta
+    repeated: list[int] = []
+    if meta is not None and meta.base is not None and type(x._key) is not Failed:
+        repeated = _repeated(x, meta.base)
+    if repeated:
+        index = [("s", None, None, None)] * (repeated[-1] + 1)
+        for d in repeated:
+            index[d] = ("s", 0, 1, None)  # type: ignore[assignment]
+        assign(apply(REGISTRY["slice"], x, index=tuple(index)), value)
+        return x
+    return assign(x, value)
 
 
 def _materialized(x: Any) -> bool:
@@ -132,10 +193,15 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
         if any(name == "detach" for name, _ in steps):
             rec.flush()
             root = x if meta is None or meta.base is None else meta.base
-        elif not meta.path and not _shares(steps, spec_of(root)):
+        elif not meta.path and not _shares(steps, root):
             meta.base, root = None, x
     if root is not x:
-        _refuse_overlap(x, root)
+        if _repeated(x, root):
+            raise RuntimeError(
+                "unsupported operation: more than one element of the written-to tensor "
+                f"{spec_of(x)!r} refers to a single memory location. Please clone() the "
+                f"tensor before performing the operation\n  at {errors.user_line()}"
+            )
     detached = meta is not None and any(name == "detach" for name, _ in meta.path)
     if not rec.inference and not detached and x.is_inference():
         raise RuntimeError(
@@ -307,7 +373,7 @@ def refresh(rec: Recorder, view: Any, meta: Meta) -> Any:
     dispatch.set_mode(True)
     rec.eager = False
     try:
-        _rederive(view, base, meta.path)
+        _rederive(view, base, base_path(meta))
     finally:
         dispatch.set_mode(before)
         rec.eager = eager
@@ -327,10 +393,8 @@ def share(source: Any) -> Any:
     out._key, out._array, out._grad, out._meta = None, source._array, None, None
     meta = meta_of(out)
     origin = source._meta
-    if origin is not None and origin.base is not None:
-        meta.base, meta.path = origin.base, (*origin.path, ("detach", ()))
-    else:
-        meta.base, meta.path = source, (("detach", ()),)
+    follow_base(meta, source)
+    meta.path = (*meta.path, ("detach", ()))
     if origin is not None:
         meta.exposed, meta.inference = origin.exposed, origin.inference
     return out
@@ -347,6 +411,7 @@ def set_data(x: Any, value: Any) -> None:
     x._array = value._array
     meta = meta_of(x)
     meta.base, meta.path = value, (("detach", ()),)
+    meta.since = 0 if value._meta is None else len(value._meta.turns)
     if meta.home is not None:
         meta.base = None
         rebind(x)

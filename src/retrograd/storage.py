@@ -9,10 +9,11 @@ import numpy as np
 
 from . import dispatch, dtypes, mutate
 from .dispatch import constant
+from .functions.joining import cat
 from .ops.op import Array, normalize_dim
 from .strides import lies, owner_of
 from .tensor import Tensor
-from .trace import memory_of
+from .trace import State, memory_of
 
 #: PyTorch's old names of the types
 NAMES = {
@@ -118,6 +119,13 @@ def resize_(input: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     if any(n < 0 for n in shape):
         raise RuntimeError(f"resize_: sizes must not be negative: {list(shape)}")
     n = int(np.prod(shape, dtype=np.int64))
+    if dispatch.recorder().tracing is not None and type(input._key) is State:
+        row = input.reshape(-1)
+        if n > row.numel():
+            row = cat((row, row.new_zeros(n - row.numel())))
+        elif n < row.numel():
+            row = row[:n]
+        return mutate.become(input, row.reshape(shape))  # type: ignore[no-any-return]
     array, offset = input._value(), lies(input)[1]
     memory = _whole(array)[offset:]
     if memory.size >= n:
@@ -146,6 +154,7 @@ def _set(input: Tensor, array: Array, source: Tensor | None) -> Tensor:
         meta = input._meta
         assert meta is not None
         meta.base, meta.path = None, ()
+        meta.turns += ((None, None),)
     return input
 
 

@@ -23,6 +23,10 @@ changes = [0]
 settings = [0]
 
 
+#: a chain of view operations: the name and the attributes of each
+Path = tuple[tuple[str, Any], ...]
+
+
 class Handle:
     """The slots of a Tensor.
 
@@ -48,6 +52,8 @@ class Meta:
     #: the tensor whose memory this one shares, and the views that lead there
     base: Handle | None = None
     path: tuple[Any, ...] = ()
+    #: of a view: how often its base had become a view of itself, when the path was noted
+    since = 0
     #: counts the writes to this memory; one list for all aliases
     memory: list[int] | None = None
     exposed = False  # NumPy code may hold the memory
@@ -56,7 +62,9 @@ class Meta:
     retains_grad = False
     home: Bound | None = None
     inference = False
-    turned = 0  # how often it became a view of itself
+    #: each time it became a view of itself: the way back (None: there is none), and its
+    #: key before
+    turns: tuple[tuple[Path | None, Any], ...] = ()
     seen = 0  # of a view: the writes to its memory when it got its history
 
 
@@ -306,8 +314,42 @@ def memory_of(tensor: Handle) -> list[int]:
 def version_of(tensor: Handle) -> int:
     """Counts the changes of a tensor: writes to its memory, and changes of its shape."""
     meta = tensor._meta
-    turned = 0 if meta is None else meta.turned
+    turned = 0 if meta is None else len(meta.turns)
     return memory_of(tensor)[0] + (turned << 40)
+
+
+def follow_base(meta: Meta, source: Handle) -> None:
+    """Note in *meta* that its tensor shares the memory of *source*."""
+    origin = source._meta
+    if origin is not None and origin.base is not None:
+        meta.base, meta.path, meta.since = origin.base, origin.path, origin.since
+    else:
+        meta.base = source
+        meta.since = 0 if origin is None else len(origin.turns)
+
+
+def way_back(base: Handle, since: int) -> Path:
+    """From a base as it is now to what it was before it became a view of itself, all but
+    *since* times."""
+    meta = base._meta
+    back: Path = ()
+    for way, _ in meta.turns[since:] if meta is not None else ():
+        if way is None:
+            raise RuntimeError(
+                "a view is used, or written to, whose base was laid out anew since by "
+                "as_strided_ or resize_: make the view after that"
+            )
+        back = way + back
+    return back
+
+
+def base_path(meta: Meta) -> Path:
+    """The views that lead from the base of an alias, as it is now, to it."""
+    base: Any = meta.base
+    if base._meta is not None and meta.since != len(base._meta.turns):
+        meta.path = way_back(base, meta.since) + tuple(meta.path)
+        meta.since = len(base._meta.turns)
+    return meta.path
 
 
 def meta_of(tensor: Handle) -> Meta:

@@ -60,7 +60,7 @@ def test_shares(tool: Any, path: str) -> None:
 
 #: the namespaces that know what is left out of them
 REFUSING = ["torch", "Tensor", "nn", "nn.functional", "nn.init", "nn.utils", "optim",
-            "linalg", "special", "autograd", "utils.data"]  # fmt: skip
+            "linalg", "special", "autograd", "func", "utils.data"]  # fmt: skip
 
 
 def test_what_is_left_out_says_what_to_use(tool: Any) -> None:
@@ -76,6 +76,17 @@ def test_what_is_left_out_says_what_to_use(tool: Any) -> None:
                 getattr(ours, name)
             assert reason.advice in str(caught.value)
             assert not hasattr(ours, name)
+
+
+def test_modules_are_there_or_say_what_to_use(tool: Any) -> None:
+    found = [tool.module_of(name) for name in tool.MODULES]
+    assert None in found and len({type(r) for r in found}) == 2
+    for name, reason in zip(tool.MODULES, found, strict=True):
+        assert hasattr(torch, name) or importlib.util.find_spec(f"torch.{name}")
+        if reason is not None:
+            with pytest.raises(NotImplementedError, match="left out") as caught:
+                getattr(rg, name)
+            assert reason.advice in str(caught.value)
 
 
 def test_the_reasons_are_of_the_names_they_list() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -45,11 +44,6 @@ def test_tables(name: str) -> None:
                 want = entry.op(given[0], *given[1], **given[2])
                 x, args, kwargs = op_tables.translated(given)
                 have = call(name)(x, *args, **kwargs)
-                if name == "empty_strided":  # its numbers are anything
-                    assert tuple(have.shape) == tuple(want.shape)
-                    sizes = [n for n in want.shape if n > 1]
-                    assert len(sizes) < 1 or have.stride() == want.stride()
-                    continue
                 if name in SHAPED:
                     have, want = have.detach().zero_(), want.detach().zero_()
                 op_tables.same(have, want, 1e-6, 1e-6, f"{name}{given}")
@@ -336,9 +330,7 @@ SAME: list[Callable[[Any], Any]] = [
 def shown(lib: Any, function: Callable[[Any], Any]) -> Any:
     """Everything about the result; the class of the error where there is one."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch says once what it replaces
-            out = function(lib)
+        out = function(lib)
         if isinstance(out, tuple):
             return out
         made = out.detach()
@@ -350,6 +342,7 @@ def shown(lib: Any, function: Callable[[Any], Any]) -> Any:
         return type(error)
 
 
+@pytest.mark.filterwarnings("ignore:torch.asarray. unspecified:UserWarning")
 @pytest.mark.parametrize("i", range(len(SAME)))
 def test_one_by_one(i: int) -> None:
     np.testing.assert_equal(shown(rg, SAME[i]), shown(torch, SAME[i]))

@@ -27,10 +27,12 @@ from ..trace import (
     Meta,
     Segment,
     State,
+    base_path,
     kept_by,
     memory_of,
     meta_of,
     version_of,
+    way_back,
 )
 from . import cache
 
@@ -55,15 +57,20 @@ def view_path(key: Any, stop: Any) -> tuple[tuple[str, Any], ...]:
 
 def whole_path(key: Any, meta: Meta) -> tuple[tuple[str, Any], ...]:
     """The chain of view operations from the base of an alias to *key*, its key."""
-    path = tuple(meta.path)
+    base: Any = meta.base
     if type(key) is not State:
-        return path
-    stop = meta.base._key  # type: ignore[union-attr]
-    steps = view_path(key, stop)
-    while key is not stop and type(key) is State and key.view:
-        key = key.inputs[0]
+        return base_path(meta)
+    turns = () if base._meta is None else base._meta.turns
+    #: what the base was, and is now
+    stops = [*(before for _, before in turns), base._key]
+    state = key
+    while state not in stops and type(state) is State and state.view:
+        state = state.inputs[0]
+    steps = view_path(key, state)
+    if state in stops:
+        return way_back(base, stops.index(state)) + steps
     # else it began at a view that has a path to the base itself
-    return steps if key is stop else path + steps
+    return base_path(meta) + steps
 
 
 def follow(array: Array, path: tuple[tuple[str, Any], ...]) -> Array:
@@ -356,6 +363,7 @@ class Plan:
                 tensor._key = Failed(key.spec, next(iter(failures.values())))
                 continue
             meta.path = steps
+            meta.since = 0 if base._meta is None else len(base._meta.turns)
             tensor._key, tensor._array = None, follow(base._array, meta.path)
             if type(tensor._array) is not np.ndarray:
                 tensor._array = np.asarray(tensor._array)

@@ -25,6 +25,13 @@ from .modules import (
 from .reverse import grad, grad_and_value, vjp
 from .vmapping import vmap
 
+
+def __getattr__(name: str) -> object:
+    from ..left_out import error
+
+    raise error("func", name)
+
+
 __all__ = ["debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "hvp",
            "jacfwd", "jacrev", "jvp", "linearize", "replace_all_batch_norm_modules_",
            "stack_module_state", "vjp", "vmap"]  # fmt: skip

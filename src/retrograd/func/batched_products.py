@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..ops import ctc, factors, linalg, lu, matrix_functions, pool
+from ..ops import ctc, factors, ldl, linalg, lu, matrix_functions, pool
 from ..ops.conv import Conv, ConvInput, ConvWeight
 from ..ops.matmul import Matmul
 from .batching import Operands, moved, permute, reshape, rule
@@ -36,10 +36,15 @@ def _solve(at: Operands) -> Any:
 @rule(
     linalg.Inverse, linalg.Det, linalg.Cofactors, linalg.Slogdet, factors.Cholesky,
     factors.Eigh, factors.Svd, factors.Qr, lu.Lu, lu.Permutation,
-    matrix_functions.MatrixExp,
+    matrix_functions.MatrixExp, ldl.Ldl,
 )  # fmt: skip
 def _stack_of_matrices(at: Operands) -> Any:
     return at.run(*at.tensors)
+
+
+@rule(ldl.LdlSolve)
+def _symmetric_solve(at: Operands) -> Any:
+    return at.run(at.full(0), at.full(1), at.full(2))
 
 
 @rule(matrix_functions.Pinv)

@@ -51,6 +51,13 @@ class Level:
         self.rec.variables.add(state)
         return out
 
+    def stand_in(self, x: Any) -> Any:
+        """The variable *x* for the function, which may change it where no gradients are
+        recorded."""
+        if type(x._key) is State:
+            return self.rec.handle(x._key)
+        return x.view_as(x)
+
 
 def pull(
     ys: Sequence[Any], seeds: Sequence[Any], xs: Sequence[Any], level: Level
@@ -103,7 +110,8 @@ def vjp(
         _check_input(x, "vjp(f, *primals)")
     with Level() as level:
         xs = [level.variable(x) for x in values]
-        result, aux = split_aux(func(*form.build(xs)), has_aux, "vjp")
+        given = form.build([level.stand_in(x) for x in xs])
+        result, aux = split_aux(func(*given), has_aux, "vjp")
         ys, out_form = flatten(result)
         if not ys:
             raise RuntimeError(
@@ -195,7 +203,7 @@ def grad_and_value(
                 for x in flat:
                     _check_input(x, "grad(f)")
                 inside = [level.variable(x) for x in flat]
-                given[i] = form.build(inside)
+                given[i] = form.build([level.stand_in(x) for x in inside])
                 xs += inside
                 forms.append(form)
             y, aux = split_aux(func(*given, **kwargs), has_aux, "grad")

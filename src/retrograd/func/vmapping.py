@@ -212,11 +212,21 @@ def _mapped(
         trace.clean_up()
         made = _batched(trace, sources, inputs, wanted, out_places)
     for n, new in zip(changed, made[len(out_places) :], strict=True):
-        mutate.assign(whole[n], new)
+        if tuple(new.shape) != tuple(whole[n].shape):
+            _turn(values[places[n]], dims[places[n]] or 0, new)  # type: ignore[arg-type]
+        else:
+            mutate.assign(whole[n], new)
     results = iter(made)
     return out_form.build(
         [plain[i] if i in plain else next(results) for i in range(out_form.size)]
     )
+
+
+def _turn(whole: Any, d: int, new: Any) -> None:
+    """An argument that is mapped over takes the shape that its examples took."""
+    shape = tuple(new.shape)
+    whole.resize_((*shape[1 : d + 1], shape[0], *shape[d + 1 :]))
+    mutate.assign(whole, moved(new, 0, d) if d else new)
 
 
 def _place(name: str, d: int | None, key: Any) -> int | None:

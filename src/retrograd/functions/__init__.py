@@ -18,6 +18,7 @@ from .rearrange import *  # noqa: F403
 from .reduce import *  # noqa: F403
 from .scattering import *  # noqa: F403
 from .searching import *  # noqa: F403
+from .segments import *  # noqa: F403
 from .splitting import *  # noqa: F403
 from .systems import *  # noqa: F403
 from .views import *  # noqa: F403

@@ -271,6 +271,11 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """The nearest number with so many decimals; halves go to the even one."""
     if decimals == 0:
         return apply1(Round, input)
+    return _rounded(input, decimals)
+
+
+@once_rounded
+def _rounded(input: Tensor, decimals: int) -> Tensor:
     power = 10.0 ** (decimals if decimals > 0 else -decimals)
     if decimals > 0:
         return apply1(Round, input * power) / power

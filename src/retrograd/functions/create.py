@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, errors
 from ..dispatch import constant, recorder
 from ..ops.families import Tensor
 from ..trace import Handle, meta_of
@@ -134,6 +134,12 @@ def tensor(
     tensor([[1., 2.],
             [3., 4.]])
     """
+    if isinstance(data, Handle):
+        errors.warn(
+            "To copy construct from a tensor, it is recommended to use "
+            "source.detach().clone(), or source.detach().clone().requires_grad_(True), "
+            "which say what becomes of its history"
+        )
     return finish(_array(data, dtype), requires_grad, device)
 
 

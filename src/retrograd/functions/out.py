@@ -35,7 +35,7 @@ WITH_OUT = frozenset(
 
     bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_t
     chebyshev_polynomial_u chebyshev_polynomial_v chebyshev_polynomial_w entr erfcx
-    expit gammainc gammaincc gammaln hermite_polynomial_h hermite_polynomial_he i0e i1
+    airy_ai expit gammainc gammaincc gammaln hermite_polynomial_h hermite_polynomial_he i0e i1
     i1e laguerre_polynomial_l legendre_polynomial_p log_ndtr modified_bessel_i0
     modified_bessel_i1 modified_bessel_k0 modified_bessel_k1 multigammaln ndtr ndtri psi
     scaled_modified_bessel_k0 scaled_modified_bessel_k1 shifted_chebyshev_polynomial_t
@@ -47,7 +47,7 @@ WITH_OUT = frozenset(
 LINALG = frozenset(
     """
     cholesky cholesky_ex cond cross det eigh eigvalsh householder_product
-    inv inv_ex lstsq lu lu_factor lu_factor_ex
+    inv inv_ex ldl_factor ldl_factor_ex ldl_solve lstsq lu lu_factor lu_factor_ex
     lu_solve matmul matrix_norm matrix_power matrix_rank multi_dot norm pinv qr slogdet
     solve solve_ex solve_triangular svd svdvals tensorinv tensorsolve vecdot vector_norm
     """.split()

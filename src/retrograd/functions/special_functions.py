@@ -20,6 +20,7 @@ from ..ops.elementwise import (
 )
 from ..ops.families import Tensor
 from ..ops.special import (
+    Airy,
     BesselI,
     BesselJ,
     BesselK,
@@ -34,6 +35,7 @@ from ..ops.special import (
     Ndtri,
     Zeta,
 )
+from .half import once_rounded
 from .transcendental import sinc, times_logarithm
 
 __all__ = ["lgamma", "digamma", "polygamma", "mvlgamma", "igamma", "igammac",
@@ -112,6 +114,7 @@ def erfcx(input: Tensor) -> Tensor:
 
 
 @composite
+@once_rounded
 def ndtr(input: Tensor) -> Tensor:
     """The probability that a standard normal number is at most input."""
     return apply1(Erfc, input * (-math.sqrt(0.5))) / 2
@@ -218,6 +221,16 @@ def bessel_y0(input: Tensor) -> Tensor:
 def bessel_y1(input: Tensor) -> Tensor:
     """The Bessel function of the second kind, of order 1."""
     return apply(BesselY, input, order=1)
+
+
+def airy_ai(input: Tensor) -> Tensor:
+    """Airy's function Ai: the solution of f″(x) = x · f(x) that decays to the right.
+
+    >>> import retrograd as rg
+    >>> rg.special.airy_ai(rg.tensor([-1.0, 0.0, 1.0]))
+    tensor([0.5356, 0.3550, 0.1353])
+    """
+    return apply(Airy, _real(input), order=0)
 
 
 def spherical_bessel_j0(input: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from ..ops.families import Tensor
 from ..ops.op import normalize_dims
 from ..ops.reduce import All, Amax, Amin, Any_, Cumsum, Prod, Sum
 from .arithmetic import pow
+from .half import once_rounded
 
 __all__ = [
     "sum", "prod", "mean", "var", "std", "var_mean", "std_mean", "nansum", "nanmean",
@@ -334,7 +335,12 @@ def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Te
     if dtype is not None:
         input = input.to(dtype)
     (dim,) = normalize_dims(dim, input.ndim) or (0,)
-    return scan(lambda a, b: a * b, input, dim) if input.ndim else input.clone()
+    return _products(input, dim) if input.ndim else input.clone()
+
+
+@once_rounded
+def _products(input: Tensor, dim: int) -> Tensor:
+    return scan(lambda a, b: a * b, input, dim)
 
 
 def diff(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import bessel, erf, gamma
+from . import airy, bessel, erf, gamma
 
 _SIGNS = {"·": "*", "−": "-", "²": "**2", "³": "**3", "^": "**",
           "≤": "<=", "≥": ">=", "≠": "!="}  # fmt: skip
@@ -25,6 +25,7 @@ _FUNCTIONS = {
         (erf, "erf erfc erfcx erfinv ndtri"),
         (gamma, "lgamma digamma zeta gammainc gammaincc"),
         (bessel, "bessel_i bessel_j bessel_k bessel_y"),
+        (airy, "airy"),
     )
     for name in names.split()
 } | {"π": np.pi}

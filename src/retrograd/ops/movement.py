@@ -253,6 +253,20 @@ def constant_zeros(spec: Spec) -> Any:
     return apply(Zeros, spec=spec)
 
 
+def _put(whole: Array, path: tuple[Any, ...], value: Array) -> None:
+    """Write *value* to the part of *whole* at the end of a path of views."""
+    part = whole
+    for i, (name, attrs) in enumerate(path):
+        inner = REGISTRY[name].forward(part, **dict(attrs))
+        if name == "reshape" and not np.may_share_memory(inner, part):
+            # a view of memory that lies otherwise: here its elements are not in order
+            _put(inner, path[i + 1 :], value)
+            part[...] = inner.reshape(part.shape)
+            return
+        part = inner
+    part[...] = value
+
+
 class ViewWrite(Op):
     """out = base, with *value* in the part that the views of *path* lead to."""
 
@@ -266,10 +280,7 @@ class ViewWrite(Op):
     @staticmethod
     def forward(base: Array, value: Array, *, path: tuple[Any, ...]) -> Array:
         out = np.array(base, order="C")
-        part: Array = out
-        for name, attrs in path:
-            part = REGISTRY[name].forward(part, **dict(attrs))
-        part[...] = value
+        _put(out, path, value)
         return out
 
     @staticmethod

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..dispatch import apply
-from . import bessel, erf, gamma
+from . import airy, bessel, erf, gamma
 from .elementwise import Exp, Log, Sign
 from .families import Analytic, Binary, Tensor, unknown
 from .op import Array, Sample, Spec
@@ -306,3 +306,29 @@ class Entr(Analytic):
     @staticmethod
     def vjp_a(g: Tensor, a: Tensor) -> Tensor:
         return -g * (1 + apply(Log, a))
+
+
+class Airy(Analytic):
+    """The derivative of some order of Airy's function Ai, with Ai″ = a · Ai."""
+
+    formula, adjoint = "airy(order, a)", ("ḡ · airy(order + 1, a)",)
+    domain = ((-4.0, 4.0),)
+
+    @staticmethod
+    def infer(*specs: Spec, **attrs: Any) -> Spec:
+        return specs[0]
+
+    @staticmethod
+    def forward(a: Array, *, order: int) -> Any:
+        return _in_double(lambda x: airy.airy(order, x), a)
+
+    @staticmethod
+    def vjp_a(g: Tensor, a: Tensor, order: int) -> Tensor:
+        return g * apply(Airy, a, order=order + 1)
+
+    @classmethod
+    def samples(cls) -> list[Sample]:
+        return [
+            Sample(*plain.arrays, order=n)
+            for n, plain in zip((0, 1, 2), super().samples(), strict=True)
+        ]

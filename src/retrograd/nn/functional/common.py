@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import Any
 
-from ... import dispatch, dtypes, errors
+from ... import dispatch, dtypes
+from ...errors import warn as warn
 from ...ops.families import Tensor as Tensor
 from ...ops.op import Shape
 
@@ -67,18 +67,3 @@ def single(function: Callable[..., Any]) -> Callable[..., Any]:
 def _wide(a: Any) -> Any:
     half = getattr(a, "dtype", None) in (dtypes.float16, dtypes.bfloat16)
     return a.to(dtypes.float32) if half else a
-
-
-def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the line of the user's code, wherever the library stands."""
-    frame = errors.user_frame()
-    if frame is None:
-        warnings.warn(message, category, stacklevel=2)
-        return
-    warnings.warn_explicit(
-        message,
-        category,
-        frame.f_code.co_filename,
-        frame.f_lineno,
-        registry=frame.f_globals.setdefault("__warningregistry__", {}),
-    )

@@ -68,7 +68,7 @@ def _with_statistics(x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor
     shape = _channelled(x)
     mean = _one_each("running_mean", mean, x).reshape(shape)
     var = _one_each("running_var", var, x).reshape(shape)
-    return (_wide(x) - mean) / (var + eps).sqrt()
+    return (_wide(x) - _wide(mean)) / (_wide(var) + eps).sqrt()
 
 
 def _finished(out: Tensor, weight: Any, bias: Any, kind: dtypes.dtype) -> Tensor:
