@@ -81,7 +81,7 @@ _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "set_num_threads": "threads", "plans": "compiler.explain",
                "explain": "see.story", "draw": "see.draw",
                "find_nonfinite": "see.nonfinite",
-               "autocast": "amp", "is_autocast_enabled": "amp",
+               "autocast": "amp", "GradScaler": "amp", "is_autocast_enabled": "amp",
                "get_autocast_dtype": "amp", "norm_except_dim": "nn.utils.norms", "vmap": "func",
                "page": "see.page", "watch": "see.watching"}  # fmt: skip
 _LAZY_NAMES |= {f"{name}{cell}": "nn.functional.recurrent" for cell in ("", "_cell")

@@ -47,7 +47,9 @@ OPS: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
     "cross entropy": lambda lib, a, b, v: lib.nn.functional.cross_entropy(
         a @ b, lib.tensor([0, 1, 2])
     ),
-    "kl": lambda lib, a, b, v: lib.nn.functional.kl_div(a @ b, (b @ a).softmax(1)),
+    "kl": lambda lib, a, b, v: lib.nn.functional.kl_div(
+        a @ b, (b @ a).softmax(1), reduction="batchmean"
+    ),
     "poisson": lambda lib, a, b, v: lib.nn.functional.poisson_nll_loss(a @ b, a @ b),
     "prod": lambda lib, a, b, v: (a @ b).prod(),
     "cdist": lambda lib, a, b, v: lib.cdist(a @ b, a @ b),
