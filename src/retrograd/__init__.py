@@ -74,13 +74,15 @@ __version__ = "0.1.0"
 
 #: parts that are imported when they are first used, so that importing costs little
 _LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg",
-         "special", "see", "calculus"}  # fmt: skip
+         "special", "see", "calculus", "amp", "cuda", "backends",
+         "accelerator", "version", "testing"}  # fmt: skip
 _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "compile": "compiler.step", "get_num_threads": "threads",
                "set_num_threads": "threads", "plans": "compiler.explain",
                "explain": "see.story", "draw": "see.draw",
                "find_nonfinite": "see.nonfinite",
-               "norm_except_dim": "nn.utils.norms", "vmap": "func",
+               "autocast": "amp", "GradScaler": "amp", "is_autocast_enabled": "amp",
+               "get_autocast_dtype": "amp", "norm_except_dim": "nn.utils.norms", "vmap": "func",
                "page": "see.page", "watch": "see.watching"}  # fmt: skip
 _LAZY_NAMES |= {f"{name}{cell}": "nn.functional.recurrent" for cell in ("", "_cell")
                 for name in ("rnn_tanh", "rnn_relu", "gru", "lstm")}  # fmt: skip

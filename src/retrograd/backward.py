@@ -465,8 +465,9 @@ def reverse(
                 f"\n  at {errors.user_line()}"
             )
         roots.append(node)
-    before = rec.grad_mode
+    before, casts = rec.grad_mode, rec.autocast
     dispatch.set_mode(create_graph)
+    dispatch.set_autocast(None)  # rules use the types of the forward pass
     try:
         run = _Reverse(rec, retain_graph, join=True)
         run.segment = None if roots[0] is None else roots[0][0]
@@ -498,6 +499,7 @@ def reverse(
     finally:
         rec.hold = False
         dispatch.set_mode(before)
+        dispatch.set_autocast(casts)
     return run
 
 

@@ -58,12 +58,12 @@ class Recorder:
 
     __slots__ = ("state", "pending", "args", "snapshots", "writes", "hooks", "roots",
                  "args_known", "group", "of", "epoch", "count", "eager", "grad_mode",
-                 "inference", "running", "unsettled", "bases",
+                 "inference", "autocast", "running", "unsettled", "bases",
                  "hold", "targets", "orphans", "capture", "region",
                  "tracing", "instead", "variables")  # fmt: skip
 
     def __init__(self) -> None:
-        self.roots: dict[tuple[bool, bool, bool], State] = {}
+        self.roots: dict[tuple[Any, ...], State] = {}
         self.args_known: dict[Any, Arg] = {}
         self.group: tuple[str, ...] = ()
         self.of: State | None = None
@@ -71,6 +71,7 @@ class Recorder:
         self.count = 0  # states in the trie
         self.eager = EAGER
         self.grad_mode, self.inference = True, False
+        self.autocast: Any = None  # the narrow type of an autocast block
         self.running = False  # a run is under way
         self.hold = False  # do not run for reasons of space
         self.tracing: Any = None  # the innermost function that is being transformed
@@ -83,7 +84,7 @@ class Recorder:
         """Start a new trace at the root."""
         if self.count > TRIE_LIMIT:
             self.roots, self.args_known, self.count = {}, {}, 0
-        modes = (self.grad_mode, self.eager, self.inference)
+        modes = (self.grad_mode, self.eager, self.inference, self.autocast)
         root = self.roots.get(modes)
         if root is None:
             root = self.roots[modes] = State(None, "root", self, self.grad_mode)
@@ -333,6 +334,10 @@ class Recorder:
         self, key: Any, op: type[Op], inputs: tuple[Any, ...], attrs: dict[str, Any]
     ) -> Handle:
         """Record an operation for the first time in this place."""
+        if self.autocast is not None:
+            cast = narrowed(op.name, *inputs)
+            if any(x is not y for x, y in zip(cast, inputs, strict=True)):
+                return apply(op, *cast, **attrs)  # type: ignore[no-any-return]
         if self.full():
             self.flush()
         edge = self.enter(key)
@@ -642,6 +647,7 @@ def _plainly(
     name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
 ) -> Any:
     """Call a composition; one clear error where its first argument is no tensor."""
+    args = narrowed(name, *args)
     try:
         return function(*args, **kwargs)
     except AttributeError:
@@ -767,6 +773,27 @@ def set_inference(inference: bool) -> None:
         rec.reset()
         return
     rec.mark("inference", inference, {})
+
+
+def set_autocast(dtype: Any) -> None:
+    """The narrow type that products are made in, or None, as an event of the trace."""
+    rec = _local.rec
+    if rec.autocast is dtype:
+        return
+    rec.autocast = dtype
+    if rec.state.kind == "root" and not rec.args:
+        rec.reset()
+        return
+    rec.mark("autocast", dtype, {})
+
+
+def narrowed(name: str, *inputs: Any) -> tuple[Any, ...]:
+    """Operands of the function *name*, cast as within an autocast block."""
+    if _local.rec.autocast is None:
+        return inputs
+    from .amp.casting import prepared  # a program without autocast never needs it
+
+    return prepared(name, inputs, _local.rec.autocast)
 
 
 def settle() -> None:

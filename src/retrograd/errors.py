@@ -12,6 +12,16 @@ from typing import Any
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
+class NoCudaError(RuntimeError, AssertionError):
+    """CUDA is not there: a device that is not, and what a PyTorch for the CPU raises."""
+
+
+def no_device(name: Any) -> RuntimeError:
+    """What to raise where a device is asked for that is not there."""
+    kind = NoCudaError if str(name).startswith("cuda") else RuntimeError
+    return kind(f"device {str(name)!r} is not available; there is 'cpu'")
+
+
 def user_frame() -> FrameType | None:
     """The innermost frame that is not the library's own."""
     frame: FrameType | None = sys._getframe(1)

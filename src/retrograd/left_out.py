@@ -33,9 +33,10 @@ class Reason(NamedTuple):
 #: In this order: the first that fits gives the reason.
 TABLE = (
     Reason(
-        "automatic mixed precision",
-        "convert with module.to(rg.bfloat16) and x.to(rg.bfloat16) where it is wanted",
-        "autocast *_autocast* autocast_* GradScaler torch.amp",
+        "settings of autocast from outside of its block",
+        "write: with rg.autocast('cpu', dtype=rg.bfloat16, enabled=True)",
+        """autocast_*crement_nesting *_autocast_cache *_autocast_cache_enabled
+        set_autocast_* *_autocast_[cgix]pu_* *_autocast_xla_*""",
         missing=True,
     ),
     Reason(

@@ -20,7 +20,7 @@ from .hooks import RemovableHandle
 from .ops.core import Clone
 from .ops.op import Array, Spec, normalize_dim
 from .strides import lies, row_major
-from .trace import Arg, Failed, Handle, State, memory_of, meta_of, spec_of
+from .trace import Arg, Const, Failed, Handle, State, memory_of, meta_of, spec_of
 
 
 class Size(tuple[int, ...]):
@@ -46,7 +46,7 @@ class device:
     def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
         name = str(type).split(":")[0]
         if name != "cpu":
-            raise RuntimeError(f"device {str(type)!r} is not available; there is 'cpu'")
+            raise errors.no_device(type)
         self.type, self.index = name, index
 
     def __str__(self) -> str:
@@ -65,6 +65,16 @@ class device:
 CPU = device()
 
 
+#: PyTorch's names for operations and compositions that have another one here
+_NAMES = {"Reshape": "View", "Conv": "Convolution", "Cast": "ToCopy", "root": "Sqrt",
+          "mse": "MseLoss", "l1": "L1Loss", "smooth": "SmoothL1Loss", "nll": "NllLoss",
+          "cross_entropy": "NllLoss", "bce": "BinaryCrossEntropy",
+          "bce_logits": "BinaryCrossEntropyWithLogits", "norm": "LinalgVectorNorm",
+          "vector_norm": "LinalgVectorNorm", "conv": "Convolution",
+          "layer_norm": "NativeLayerNorm", "batch_norm": "NativeBatchNorm",
+          "group_norm": "NativeGroupNorm"}  # fmt: skip
+
+
 class GradFn:
     """The operation that made a tensor, as ``tensor.grad_fn`` shows it."""
 
@@ -74,19 +84,33 @@ class GradFn:
         self.segment, self.state = segment, state
 
     def name(self) -> str:
+        """The name of the composition that the user called, or of the operation."""
         op: Any = self.state.op
-        return f"{op.__name__}Backward0"
+        if "call" in self.state.attrs:  # a Function of the user's
+            return f"{op.__name__}Backward"
+        name = self.state.group[0].strip("_") if self.state.group else op.__name__
+        title = name.title().replace("_", "") if self.state.group else name
+        return f"{_NAMES.get(name, title)}Backward0"
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """The operations that the inputs came from (None where no gradient flows)."""
-        following: list[tuple[Any, int]] = []
-        for key in self.state.inputs:
-            if type(key) is State and key.grad:
-                following.append((GradFn(self.segment, key), 0))
-            else:
-                following.append((None, 0))
-        return tuple(following)
+        """What the inputs came from (None where no gradient flows): the operations, or
+        compositions, whose results this one was called with."""
+        whole = self.state.group[:1]
+        following: dict[Any, tuple[Any, int]] = {}
+        ahead, inner = list(self.state.inputs), set()
+        while ahead:
+            key = ahead.pop(0)
+            computed = type(key) is State
+            if computed and whole and key.group and key.group[0] is whole[0]:
+                if key not in inner:  # another part of the same call
+                    inner.add(key)
+                    ahead[:0] = key.inputs
+            elif not whole or type(key) is not Const:
+                place = key if whole else len(following)
+                flows = computed and key.grad
+                following[place] = GradFn(self.segment, key) if flows else None, 0
+        return tuple(following.values())
 
     def __repr__(self) -> str:
         return f"<{self.name()} at {self.state.line}>"
@@ -97,12 +121,16 @@ class StateHooks:
 
     def __init__(self) -> None:
         self.functions: dict[int, Callable[[Any], Any]] = {}
+        #: keeps the gradient in ``.grad``, as the functions leave it
+        self.keep: Callable[[Any], None] | None = None
 
     def run(self, g: Any) -> Any:
         for function in list(self.functions.values()):
             changed = function(g)
             if changed is not None:
                 g = changed
+        if self.keep is not None:
+            self.keep(g)
         return g
 
 
@@ -257,6 +285,12 @@ class Tensor(Handle):
                 raise ValueError(f"{array.dtype} as {dtype} needs a copy")
             return array.astype(dtype)
         return array.copy() if copy else array
+
+    def __array_wrap__(
+        self, array: Array, context: Any = None, return_scalar: bool = False
+    ) -> Any:
+        """What a function of NumPy makes of this tensor is a tensor, too."""
+        return dispatch.constant(np.asarray(array))
 
     def __buffer__(self, flags: int, /) -> memoryview:
         return memoryview(self.numpy())  # type: ignore[arg-type]
@@ -579,7 +613,7 @@ class Tensor(Handle):
                 old = tensor._grad
                 tensor._grad = g.clone() if old is None else old + g
 
-        RemovableHandle(self._state_hooks().functions, keep)
+        self._state_hooks().keep = keep
 
     @property
     def retains_grad(self) -> bool:

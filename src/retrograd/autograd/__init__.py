@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,11 +37,13 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
-) -> tuple[Any, ...]:
+) -> Any:
     """Σ vᵢᵀ ∂outputsᵢ/∂inputs, one tensor for each input; ``.grad`` is left alone.
+    Inputs in a dict give a dict.
 
     With *create_graph* the results can be differentiated again:
 
@@ -50,11 +53,24 @@ def grad(
     >>> rg.autograd.grad(g, x)[0].item()
     18.0
     """
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). "
+            "To accumulate gradient for other parts of the graph, please use "
+            "backward().",
+            FutureWarning,
+            stacklevel=2,
+        )
     if allow_unused is False and materialize_grads:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, "
             "but got: allow_unused=False."
         )
+    if isinstance(inputs, dict):
+        found = grad(outputs, list(inputs.values()), grad_outputs, retain_graph,
+                     create_graph, True, allow_unused, is_grads_batched,
+                     materialize_grads)  # fmt: skip
+        return dict(zip(inputs, found, strict=True))
     if is_grads_batched:
         return _for_each_row(outputs, inputs, grad_outputs, retain_graph, create_graph,
                              allow_unused, materialize_grads)  # fmt: skip

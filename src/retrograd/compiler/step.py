@@ -88,6 +88,7 @@ class Variant:
         self.changes = changes[0]
         self.settings = -1
         self.grad_mode = self.recorder.grad_mode
+        self.autocast = self.recorder.autocast
         self.segment: Segment | None = None
 
     def _find_sources(
@@ -174,7 +175,9 @@ class Variant:
         """Why the recorded call is no longer what the function does, or ""."""
         if changes[0] != self.changes:
             return "a module or a parameter was changed"
-        if rec.grad_mode is not self.grad_mode or rec.eager:
+        if rec.grad_mode is not self.grad_mode or rec.autocast is not self.autocast:
+            return "the mode is another one"
+        if rec.eager:
             return "the mode is another one"
         if self.swift is not None and settings[0] != self.settings:
             if not self.swift.same(self.optimizer):

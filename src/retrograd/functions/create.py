@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -27,15 +28,26 @@ def _unwrapped(data: Any) -> Any:
     """Nested lists with tensors in them, as nested lists of numbers."""
     if isinstance(data, Handle):
         return data.detach().numpy()  # type: ignore[attr-defined]
-    if isinstance(data, (list, tuple)):
+    if isinstance(data, (list, tuple)) and not set(map(type, data)) <= _PLAIN:
         return [_unwrapped(x) for x in data]
     return data
 
 
-def _has_float(data: Any) -> bool:
-    if isinstance(data, (list, tuple)):
-        return any(_has_float(x) for x in data)
-    return isinstance(data, float)
+def _types(data: Any, found: set[dtypes.dtype]) -> set[dtypes.dtype]:
+    """The types of the numbers, arrays and tensors in nested lists."""
+    kinds = set(map(type, data))
+    found.update(dtypes.of_scalar(kind()) for kind in kinds & _PLAIN)
+    for x in data if kinds - _PLAIN else ():
+        if isinstance(x, (list, tuple)):
+            _types(x, found)
+        elif isinstance(x, Handle):
+            found.add(x.dtype)  # type: ignore[attr-defined]
+        elif type(x) not in _PLAIN:
+            found.add(dtypes.from_numpy_dtype(np.asarray(x).dtype))
+    return found
+
+
+_PLAIN = {float, int, bool}
 
 
 def _mixed(data: Any) -> bool:
@@ -95,13 +107,10 @@ def _array(data: Any, dtype: Any) -> Any:
     if wanted is None:
         if array.size == 0:
             wanted = dtypes.get_default_dtype()
-        elif array.dtype.kind == "f" and (
-            _has_float(data) or array.dtype == np.float64
-        ):
-            tensors = _first_tensor(data)
-            wanted = (
-                tensors.dtype if tensors is not None else dtypes.get_default_dtype()
-            )
+        elif array.dtype.kind == "f" and isinstance(data, (list, tuple)):
+            wanted = functools.reduce(dtypes.promote_types, _types(data, set()))
+        elif array.dtype.kind == "f":
+            wanted = dtypes.get_default_dtype()
         else:
             if array.dtype == np.uint64:
                 raise _refuse(0, array)
@@ -109,12 +118,6 @@ def _array(data: Any, dtype: Any) -> Any:
     elif array.dtype.kind == "i":
         _fits(array, wanted)
     return array.astype(wanted.np)
-
-
-def _first_tensor(data: Any) -> Any:
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return data if isinstance(data, Handle) else None
 
 
 def tensor(
@@ -248,8 +251,24 @@ def frombuffer(
 
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
-    """A tensor on the memory of an array of another library, handed over by DLPack."""
+    """A tensor on the memory of an array of another library, handed over by DLPack: the
+    array itself, or its capsule."""
+    if type(ext_tensor).__name__ == "PyCapsule":
+        ext_tensor = _Capsule(ext_tensor)
     return from_numpy(np.from_dlpack(ext_tensor))
+
+
+class _Capsule:
+    """A capsule as an object that hands it over, once."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __dlpack__(self, **_: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)  # the CPU
 
 
 def scalar_tensor(s: Any, *, dtype: Any = None, **kwargs: Any) -> Tensor:

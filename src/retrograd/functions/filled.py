@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, errors
 from ..dispatch import constant, recorder
 from ..ops.families import Tensor
 from ..trace import Handle, meta_of
@@ -24,7 +24,7 @@ _LAYOUT = {"layout", "pin_memory", "memory_format", "names"}
 def on_cpu(device: Any) -> None:
     """RuntimeError for a place that there is not."""
     if device is not None and str(device).split(":")[0] != "cpu":
-        raise RuntimeError(f"device {str(device)!r} is not available; there is 'cpu'")
+        raise errors.no_device(device)
 
 
 def finish(array: Any, requires_grad: bool, device: Any = None) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -122,3 +124,29 @@ def get_rng_state() -> Tensor:
 def set_rng_state(new_state: Tensor) -> None:
     """Set the state of the default generator."""
     default_generator.set_state(new_state)
+
+
+@contextmanager
+def fork_rng(
+    devices: Any = None,
+    enabled: bool = True,
+    device_type: str = "cuda",
+) -> Iterator[None]:
+    """Within the block numbers are drawn and seeds set without effect on what follows.
+    *devices* besides the CPU are not there.
+
+    >>> import retrograd as rg
+    >>> _ = rg.manual_seed(0)
+    >>> with rg.random.fork_rng():
+    ...     _ = rg.manual_seed(1)
+    >>> rg.initial_seed()
+    0
+    """
+    if not enabled:
+        yield
+        return
+    before = get_rng_state()
+    try:
+        yield
+    finally:
+        set_rng_state(before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..dispatch import apply2
+from ..dispatch import apply2, narrowed
 from ..ops.matmul import Matmul
 from ..ops.op import broadcast_shapes
 from ..trace import spec_of
@@ -117,6 +117,7 @@ def _added(input: Any, product: Any, beta: Any, alpha: Any) -> Any:
     numbers the factors are made whole too."""
     if not product.dtype.is_floating_point:
         beta, alpha = int(beta), int(alpha)
+    input, product = narrowed("_added", input, product)
     if input.dtype is not product.dtype:
         raise RuntimeError(
             f"Input dtypes must be the same, got: input {input.dtype.name} and product "

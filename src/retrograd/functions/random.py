@@ -24,6 +24,7 @@ from . import generator as _generator
 from .filled import check_layout, given_size, kind_of, on_cpu, size_of
 from .generator import *  # noqa: F403
 from .generator import default_generator
+from .generator import fork_rng as fork_rng
 from .out import maker, with_out, write
 
 __all__ = ["rand", "randn", "randint", "randperm", "rand_like", "randn_like",

@@ -106,8 +106,9 @@ def _scattered(
         normalize_dim(dim, input.ndim)
         return input.clone()
     shape = tuple(input.shape)
-    if not shape:
-        base, place, part = (x.reshape(1) for x in (input, index, src))
+    if not shape or (len(shape) == 1 and 0 in (index.ndim, src.ndim)):
+        # a number counts as a vector of one
+        base, place, part = (x if x.ndim else x.reshape(1) for x in (input, index, src))
         return _scattered(base, dim, place, part, reduce).reshape(shape)
     if index.ndim != src.ndim:
         raise RuntimeError(

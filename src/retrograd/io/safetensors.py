@@ -35,6 +35,10 @@ class FileError(ValueError):
     """A file that cannot be read as what it should be; says which and why."""
 
 
+class MissingFileError(FileError, FileNotFoundError):
+    """A file that is not there."""
+
+
 def to_bytes(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None) -> bytes:
     """The content of a .safetensors file."""
     from safetensors.numpy import save
@@ -81,10 +85,12 @@ def load_safetensors(
         if path.is_dir():
             raise FileError(f"{path} is a folder, not a safetensors file")
         if not path.exists():
-            raise FileError(f"{path} does not exist")
+            raise MissingFileError(f"{path} does not exist")
         if not path.is_file():  # a pipe or a device would never end
             raise FileError(f"{path} is no ordinary file")
         data = path.read_bytes()
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from None
     return from_bytes(data, str(path))

@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from ... import errors
-from ...dispatch import composite
+from ...dispatch import composite, narrowed
 from ...functions import elementwise as E
 from ...trace import spec_of
 
@@ -178,6 +178,7 @@ def kl_div(
     """y (log y − x) for log-probabilities x."""
     if size_average is not None or reduce is not None:
         reduction = _way(size_average, reduce, reduction)
+    input, target = narrowed("kl_div", input, target)
     loss = target.exp() * (target - input) if log_target else E.xlogy(target, target) - target * input  # fmt: skip
     if reduction == "batchmean":
         return loss.sum() / (input.shape[0] if input.ndim else 1)
@@ -191,6 +192,7 @@ def poisson_nll_loss(
     """eˣ − yx, or x − y log(x + ε); *full* adds Stirling's approximation of log y!."""
     if size_average is not None or reduce is not None:
         reduction = _way(size_average, reduce, reduction)
+    input, target = narrowed("poisson_nll_loss", input, target)
     loss = (
         input.exp() - target * input
         if log_input
