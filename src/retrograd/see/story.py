@@ -11,6 +11,7 @@ from .. import errors
 from ..trace import Handle, State
 from . import html, text
 from .capture import Capture
+from .collector import paused
 from .describe import Describer
 from .description import Check, Description, Node
 from .messages import language, translator
@@ -56,6 +57,7 @@ class Story:
         return self._describer
 
     @property
+    @paused
     def description(self) -> Description:
         """The data that all forms show (see :mod:`retrograd.see.description`)."""
         if self._description is None:
@@ -325,6 +327,7 @@ def _one_of(what: str, value: Any, known: tuple[str, ...]) -> str:
     return str(value)
 
 
+@paused
 def explain(
     loss: Any,
     gradient: Any = None,
