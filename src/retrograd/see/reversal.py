@@ -7,8 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import backward, dispatch
-from ..dispatch import scalar_key
-from ..trace import Const, Segment, State
+from ..trace import Const, Segment, State, scalar_key
 
 Pairs = list[tuple[Any, Any]]
 
@@ -43,7 +42,9 @@ class Reversal(backward._Reverse):
             start = self.rec.state
             pairs = super().pullback(segment, state, g)
             if mark is not None and mark not in self.patterns:
-                self.patterns[mark] = _pattern(start, self.rec.state, state, places, pairs)
+                self.patterns[mark] = _pattern(
+                    start, self.rec.state, state, places, pairs
+                )
         self.shares[state] = [(key, gx._key) for key, gx in pairs]
         return pairs
 
@@ -81,7 +82,11 @@ def _mark(state: State, places: list[Any]) -> Any:
 
 
 def _pattern(
-    start: State | None, end: State | None, state: State, places: list[Any], pairs: Pairs
+    start: State | None,
+    end: State | None,
+    state: State,
+    places: list[Any],
+    pairs: Pairs,
 ) -> Pattern | None:
     """What was recorded from *start* to *end*; None if it took anything else."""
     events: list[State] = []
@@ -91,7 +96,7 @@ def _pattern(
     number: dict[Any, int] = {}
     for i, key in enumerate(places):
         number.setdefault(key, i)
-    found = []
+    found: list[tuple[State, list[Any]]] = []
     for event in reversed(events):
         operands = [number.get(k, k) for k in event.inputs]
         if event.kind != "op" or any(
@@ -101,9 +106,9 @@ def _pattern(
         number[event] = len(places) + len(found)
         found.append((event, operands))
     shares: list[tuple[int, Any]] = []
-    for (key, gx), i in zip(pairs, _asked(state, pairs), strict=True):
+    for i, (_, gx) in zip(_asked(state, pairs), pairs, strict=True):
         out = number.get(gx._key, gx._key)
-        if state.inputs[i] is not key or type(out) is not int and type(out) is not Const:
+        if type(out) is not int and type(out) is not Const:
             return None
         shares.append((i, out))
     return Pattern(found, shares)

@@ -57,17 +57,20 @@ class Story:
         return self._describer
 
     @property
-    @paused
     def description(self) -> Description:
         """The data that all forms show (see :mod:`retrograd.see.description`)."""
         if self._description is None:
-            found = self.describer.description()
-            if self._proof:
-                for g in found.gradients:
-                    line = self._line(found[g.node])
-                    g.check = self._prove(line.key)
-            self._description = found
+            self._description = self._described()
         return self._description
+
+    @paused
+    def _described(self) -> Description:
+        found = self.describer.description()
+        if self._proof:
+            for g in found.gradients:
+                line = self._line(found[g.node])
+                g.check = self._prove(line.key)
+        return found
 
     def text(self, width: int | None = None) -> str:
         """Plain text; without a *width*, that of the terminal."""
