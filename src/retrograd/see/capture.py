@@ -16,6 +16,7 @@ import numpy as np
 from .. import backward, dispatch, dtypes, errors
 from ..ops.op import Array, Spec
 from ..trace import Arg, Bound, Const, Failed, Segment, State, spec_of, version_of
+from .reversal import Reversal
 
 #: Values beyond this many bytes in all are kept as summaries only.
 BYTES = 1 << 31
@@ -32,23 +33,6 @@ class Leaf:
         self.parameter = parameter
         self.wants_grad = bool(key.grad)
         self.why = ""  # … the value is not known
-
-
-class _Reverse(backward._Reverse):
-    """The reverse loop, noting each operation's share of each gradient."""
-
-    def __init__(self, rec: dispatch.Recorder) -> None:
-        super().__init__(rec, keep=True)
-        self.shares: dict[State, list[tuple[Any, Any]]] = {}
-        self.incoming: dict[State, Any] = {}
-
-    def pullback(
-        self, segment: Segment | None, state: State, g: Any
-    ) -> list[tuple[Any, Any]]:
-        self.incoming[state] = g._key
-        pairs = super().pullback(segment, state, g)
-        self.shares[state] = [(key, gx._key) for key, gx in pairs]
-        return pairs
 
 
 class Capture:
@@ -182,7 +166,7 @@ class Capture:
         rec.grad_mode = False
         dispatch._local.rec = rec
         try:
-            run = _Reverse(rec)
+            run = Reversal(rec)
             seed = self._seed()
             run._wait(None, self.root, seed)
             run.run({(None, s) for s in self.nodes})

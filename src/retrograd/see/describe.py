@@ -84,6 +84,7 @@ class Describer:
         self.operation_id: dict[State, str] = {
             s: f"o{i}" for i, s in enumerate([*capture.nodes, *capture.back])
         }
+        self._ends = {g.key for g in self.gradients}
         self._structures: dict[Any, Structure] = {}
         self._in_module = Counter(id(x.key.module) for x in lines.forward)
 
@@ -381,7 +382,7 @@ class Describer:
 
     def _count(self, gradient: Gradient) -> int:
         """Operations between a gradient and those that it is made from."""
-        named = {g.key for g in self.gradients}
+        named = self._ends
         back = self.chain.back if self.chain is not None else set()
         seen, stack = {gradient.key}, [gradient.key]
         while stack:

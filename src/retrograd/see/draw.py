@@ -10,8 +10,10 @@ from .. import errors
 from ..trace import Handle
 from . import diagrams, svg
 from .capture import Capture
+from .collector import paused
 from .describe import Describer
 from .description import Description
+from .far import shortened
 from .layout import Layout, align, place
 from .messages import language, translator
 from .names import Names
@@ -68,7 +70,7 @@ class Drawing:
             parts: list[tuple[str, Layout, str]] = []
             for i, (title, scene) in enumerate(self.scenes):
                 flow = "backward" if i else "forward"
-                layout = place(scene, self.direction, bool(i))
+                layout = place(shortened(scene), self.direction, bool(i))
                 if i:
                     align(parts[0][1], layout, 0 if self.direction == "right" else 1)
                 parts.append((title, layout, flow))
@@ -132,6 +134,7 @@ class Drawing:
         return f"<drawing of {self.description.title}: {marks} marks>"
 
 
+@paused
 def draw(
     what: Any,
     *inputs: Any,

@@ -110,7 +110,11 @@ class Expr:
 
     def __init__(self, head: str, *parts: Any, shape: tuple[int, ...] = ()) -> None:
         self.head, self.parts, self.shape = head, parts, shape
-        self.size: int = 1 + sum(p.size for p in parts if type(p) is Expr)
+        size = 1
+        for p in parts:
+            if type(p) is Expr:
+                size += p.size
+        self.size: int = size
         self._key: Any = None
 
     @property

@@ -29,6 +29,7 @@ class Mark:
     entry: str = ""  # identifier in the description
     sum: bool = False  # several arrows are added up here
     node: str = ""  # of a gradient: the node whose it is
+    again: bool = False  # drawn elsewhere too
 
 
 @dataclass

@@ -11,6 +11,7 @@ from .. import errors
 from ..trace import Handle, State
 from . import html, text
 from .capture import Capture
+from .collector import paused
 from .describe import Describer
 from .description import Check, Description, Node
 from .messages import language, translator
@@ -59,13 +60,17 @@ class Story:
     def description(self) -> Description:
         """The data that all forms show (see :mod:`retrograd.see.description`)."""
         if self._description is None:
-            found = self.describer.description()
-            if self._proof:
-                for g in found.gradients:
-                    line = self._line(found[g.node])
-                    g.check = self._prove(line.key)
-            self._description = found
+            self._description = self._described()
         return self._description
+
+    @paused
+    def _described(self) -> Description:
+        found = self.describer.description()
+        if self._proof:
+            for g in found.gradients:
+                line = self._line(found[g.node])
+                g.check = self._prove(line.key)
+        return found
 
     def text(self, width: int | None = None) -> str:
         """Plain text; without a *width*, that of the terminal."""
@@ -325,6 +330,7 @@ def _one_of(what: str, value: Any, known: tuple[str, ...]) -> str:
     return str(value)
 
 
+@paused
 def explain(
     loss: Any,
     gradient: Any = None,

@@ -191,6 +191,8 @@ def _mark(p: Placed, flow: str, direction: str) -> str:
     if m.kind == "gap":
         return p.label.svg(p.x, p.y, SOFT)
     style = f'fill="{fill}" stroke="{stroke}" stroke-width="1.5"'
+    if m.again:
+        style += ' stroke-dasharray="4 3"'
     title = f"<title>{escape(m.about)}</title>" if m.about else ""
     parts = [title, _shape(p, style, flow, direction)]
     x, y = p.x, p.y

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ..collector import paused
 from ..description import Description
 from ..notation import escape
 from ..story import Story, explain
@@ -68,6 +69,7 @@ def save(story: Story, path: str | os.PathLike[str]) -> None:
         raise OSError(f"cannot write {path}: {reason}") from None
 
 
+@paused
 def document(story: Story) -> str:
     """The page of a story, as HTML."""
     story = story._with(limit=None, level="modules")
