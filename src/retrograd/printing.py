@@ -86,7 +86,7 @@ def _shown(a: Array) -> Array:
 def text(tensor: Any) -> str:
     """``tensor([...])`` with the type, and what the gradient comes from."""
     kind = type(tensor)
-    plain = kind.__name__ in ("Tensor", "Parameter", "Buffer")
+    plain = kind.__name__ in ("Tensor", "Held", "Parameter", "Buffer")
     prefix = "tensor(" if plain else f"{kind.__name__}("
     array, dtype = tensor._value(), tensor.dtype
     if array.dtype.kind not in "fiub":

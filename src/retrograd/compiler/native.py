@@ -192,11 +192,24 @@ class Native:
             for leaf, state in plan.writes
             if self.results.get(state) in self.target
         ]
-        self.left = [
-            (leaf, state)
-            for leaf, state in plan.writes
-            if self.results.get(state) not in self.target
-        ]
+        #: (node, leaf): values that are copied to the leaf when all else is done
+        self.moved: list[tuple[Node, Any]] = []
+        self.left = []
+        for leaf, state in plan.writes:
+            node = self.results.get(state)
+            if node in self.target:
+                continue
+            kernel = fusion.kernels[fusion.home[node]] if type(node) is Node else None
+            # after the last NumPy call, so that nothing can fail afterwards
+            fine = kernel is not None and all(i < fusion.home[node] for i in calls)
+            known = type(leaf) is Bound and leaf in plan.slot
+            if fine and known and node.spec is leaf.spec:
+                self.moved.append((node, leaf))
+                self.direct.append(leaf)
+            else:
+                self.left.append((leaf, state))
+        self.written = set(self.direct)
+        self.shown_nodes = shown
 
     def _same_place(self, kernel: Loop, leaf: Any, node: Node) -> bool:
         """Whether the kernel reads the leaf just where it writes the node."""
@@ -233,8 +246,11 @@ class Native:
                         where[node] = n
             else:
                 where[step.nodes[0]] = n
+        within = {id(n) for n, _ in self.moved} - self.shown_nodes
         self.arrays: set[Any] = {
-            b for b in self.results.values() if b not in self.target
+            b
+            for b in self.results.values()
+            if b not in self.target and id(b) not in within
         }
         for n, step in enumerate(self.steps):
             kernels = (
@@ -330,6 +346,10 @@ class Native:
                 work += stage.nanoseconds
             if size:
                 scratch.append((n, size))
+        moved = [(n, leaf) for n, leaf in self.moved if n in made]
+        for node, leaf in moved:
+            lives[node][1] = len(codes)
+            lives.setdefault(leaf, [0, len(codes)])
         inputs, outputs, inner = [], [], []
         for buffer in lives:
             if buffer in self.target:
@@ -405,6 +425,10 @@ class Native:
                 f.start("wrong")
                 self._epilogue(f, 2)
                 f.start("right")
+        for node, leaf in moved:
+            f.module.declare("llvm.memcpy.p0.p0.i64", "void (ptr, ptr, i64, i1)")
+            f.emit(f"call void @llvm.memcpy.p0.p0.i64(ptr {pointers[leaf].name}, "
+                   f"ptr {pointers[node].name}, i64 {leaf.spec.nbytes}, i1 false)")  # fmt: skip
         self._epilogue(f, 0)
         f.start("layout")
         self._return(f, 1)
@@ -624,9 +648,12 @@ class Native:
             arrays.append(array)
         arrays.append(step.arena)
         status = step.function(*arrays)
-        if status == 1 and not self.direct:
+        if status == 1:  # what is only read may lie in another order
             last = len(step.ins)
-            again = [np.ascontiguousarray(a) for a in arrays[:last]]
+            again = [
+                a if key in self.written or not a.ndim else np.ascontiguousarray(a)
+                for key, a in zip(step.inputs, arrays, strict=False)
+            ]
             status = step.function(*again, *arrays[last:])
         return bool(status == 0)
 

@@ -210,7 +210,13 @@ class Variant:
         if self.cleared and self.common is not None:
             self.common.value = None  # its memory can be used again
         outs = call[self.outputs] = self.step.results()
-        if self.step.function(*call):
+        status = self.step.function(*call)
+        if status == 1:  # arguments that lie in another order
+            for _, shape, _, places in self.tensors:
+                for n in places if shape else ():
+                    call[n] = np.ascontiguousarray(call[n])
+            status = self.step.function(*call)
+        if status:
             for generator, counter in before or ():
                 generator._counter = counter
             return None
