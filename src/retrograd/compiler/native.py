@@ -199,11 +199,14 @@ class Native:
             node = self.results.get(state)
             if node in self.target:
                 continue
-            kernel = fusion.kernels[fusion.home[node]] if type(node) is Node else None
-            # after the last NumPy call, so that nothing can fail afterwards
-            fine = kernel is not None and all(i < fusion.home[node] for i in calls)
             known = type(leaf) is Bound and leaf in plan.slot
-            if fine and known and node.spec is leaf.spec:
+            if (
+                known
+                and type(node) is Node
+                and node.spec is leaf.spec
+                # after the last NumPy call, so that nothing can fail afterwards
+                and all(i < fusion.home[node] for i in calls)
+            ):
                 self.moved.append((node, leaf))
                 self.direct.append(leaf)
             else:
@@ -584,8 +587,17 @@ class Native:
     def _usual(self, plan: Any) -> None:
         """Prepare for :meth:`call`, where the plan is one native call that makes all."""
         self.whole = False
+        nodes = [n for kernel in self.fusion.kernels for n in kernel.nodes]
+        #: whether an index can turn out to lie outside
+        self.checked = any(n.op.name in CHECKED for n in nodes)
+        #: why it is not one native call of arguments and parameters
+        self.why = "it writes to its arguments, or to tensors that nothing keeps"
         written = [*self.direct, *(leaf for leaf, _ in self.left)]
         bound = all(type(leaf) is Bound for leaf in written)
+        self.counters = [memory_of(leaf.ref()) for leaf in written if bound]
+        if self.calls:
+            names = {s.nodes[0].op.name for s in self.steps if type(s) is Call}
+            self.why = f"there is no machine code for {', '.join(sorted(names))}"
         if len(self.steps) != 1 or self.calls or self.same or not bound:
             return
         (step,) = self.steps
@@ -604,7 +616,6 @@ class Native:
         self.bundles = [(i, [wanted[s] for s in states]) for i, states in plan.bundles]
         self.arguments = [k.index for k in step.inputs if type(k) is Arg]
         self.parameters = [k.ref for k in step.inputs if type(k) is Bound]
-        self.counters = [memory_of(leaf.ref()) for leaf in written]
         self.copied = [(leaf.ref, wanted.get(s)) for leaf, s in self.left]
         if any(n is None for _, n in self.copied):
             return
