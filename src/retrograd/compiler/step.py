@@ -40,6 +40,9 @@ class Compiled:
     """A function that :func:`compile` has taken; ``history`` says what was compiled,
     when it was recorded anew, and why, or why it cannot be compiled."""
 
+    #: whether it warns where it cannot compile
+    warns = True
+
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -110,6 +113,7 @@ class Compiled:
         shuffle: bool = False,
         generator: Any = None,
         drop_last: bool = False,
+        order: Any = None,
         proceed: Callable[[int], Any] | None = None,
     ) -> Any:
         """Call the function on batches of *data*, once through; the results, one a row.
@@ -117,6 +121,7 @@ class Compiled:
         The tensors of *data* have the same length; a batch is *batch_size* rows of
         each, in order or shuffled. Once the function is compiled, whole batches run in
         one native loop, without Python between them. The results have no history.
+        ``order`` are the numbers of the rows, instead of all of them or *shuffle*;
         ``proceed(n)`` is called after each *n* further batches, now and then; the rest
         is left out when it gives something false.
 
@@ -141,9 +146,17 @@ class Compiled:
         n = _length(data)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size is a positive integer, not {batch_size!r}")
-        order = np.arange(n)
-        if shuffle:
+        if order is not None:
+            order = np.asarray(order, np.int64).reshape(-1)
+            if shuffle or not order.size or not (0 <= order.min() <= order.max() < n):
+                raise ValueError(
+                    f"order is the numbers of rows, 0 to {n - 1}, and excludes shuffle"
+                )
+            n = len(order)
+        elif shuffle:
             order = randperm(n, generator=generator).numpy()
+        else:
+            order = np.arange(n)
         arrays = [np.ascontiguousarray(t.detach().numpy()) for t in data]
         rec = dispatch.recorder()
         found: list[Any] = []
@@ -200,7 +213,8 @@ class Compiled:
         text = f"{name} {text}. It runs uncompiled"
         if text not in self.history:
             self.history.append(text)
-            warnings.warn(f"rg.compile: {text}", stacklevel=4)
+            if self.warns:
+                warnings.warn(f"rg.compile: {text}", stacklevel=4)
 
     def _unknown(self, flat: Any, args: Any, kwargs: Any) -> Any:
         """A call with something that cannot be compared with that of another call."""
