@@ -15,7 +15,7 @@ import numpy as np
 
 from . import dispatch, errors
 from .dispatch import apply, constant, stand_in
-from .gradients import Bundle, Gradients, gradient_of, set_gradient, shared
+from .gradients import Bundle, Gradients, Share, gradient_of, note, set_gradient, shared
 from .ops.op import REGISTRY
 from .parts import Part, both, part_of, whole
 from .replay import Replay
@@ -93,6 +93,7 @@ class LeafPath:
         promise._key, promise._array, promise._grad, promise._meta = (
             self, None, None, None,
         )  # fmt: skip
+        note(common, "begun")
         common.value = promise
         rec.pending.append(promise)
         return True
@@ -591,6 +592,10 @@ def _accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) -
                 g = changed
         g = g.clone()  # what a hook may have kept is not added to
     old = gradient_of(leaf)
+    if type(leaf._grad) is not Share:
+        note(leaf, "begun" if old is None else "used")
+    elif old is not None:
+        note(leaf._grad.gradients, "used")
     if old is None:
         set_gradient(leaf, g)
     elif create_graph:

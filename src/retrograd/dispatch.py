@@ -44,6 +44,8 @@ TRIE_LIMIT = 100_000
 
 _new = object.__new__
 _tensor_type: type[Handle] = Handle
+#: … and one that traces know by identity
+_held_type: type[Handle] = Handle
 _module_type: type[Any] | None = None
 #: set by execute.interpreter: runs what is pending in a recorder
 _run: Callable[[Recorder], None] = None  # type: ignore[assignment]
@@ -733,6 +735,13 @@ def constant(array: Array) -> Any:
     out = _new(_tensor_type)
     out._key, out._array, out._grad, out._meta = None, array, None, None
     return out
+
+
+def note_read() -> None:
+    """The program looks at a value: what it does next may depend on it."""
+    capture = _local.rec.capture
+    if capture is not None and not capture.read:
+        capture.read = errors.user_line()
 
 
 def realize(*tensors: Any) -> None:

@@ -49,10 +49,8 @@ class Gradients:
 
     def forget(self) -> None:
         """No leaf has a gradient any more."""
+        note(self, "cleared")
         self.value = None
-        capture = dispatch.recorder().capture
-        if capture is not None:
-            capture.cleared.append(self)
 
     def entries(self) -> list[Any]:
         """The gradients one by one."""
@@ -70,6 +68,15 @@ class Gradients:
             entries = [_promise(state) for _, state in value._key.leaves]
         self.value = entries
         return entries
+
+
+def note(owner: Any, event: str) -> None:
+    """Tell the function that is being compiled what becomes of the gradients of *owner*
+    (a leaf, or common ones): they are "cleared", "begun" where there are none, "used".
+    """
+    capture = dispatch.recorder().capture
+    if capture is not None:
+        capture.gradients.setdefault(id(owner), (owner, event))
 
 
 def _promise(state: Any) -> Handle:
@@ -119,11 +126,14 @@ def set_gradient(leaf: Handle, value: Any) -> None:
     """Give a leaf a gradient of its own, or None."""
     share = leaf._grad
     if type(share) is not Share:
+        note(leaf, "cleared")
         leaf._grad = value
         return
     common = share.gradients
     if value is None and common.value is None:
         return
+    if value is not None:
+        note(common, "begun" if common.value is None else "used")
     entries = common.entries()
     entries[share.index] = value
     if value is None and not any(e is not None for e in entries):

@@ -264,6 +264,8 @@ def _write(rec: Recorder, x: Any, root: Any, new: Any) -> None:
     dispatch.realize(new)
     rec.flush()
     value = new._array
+    if rec.capture is not None:
+        rec.capture.write(x, value)
     np.copyto(x._array, value, casting="unsafe")
     memory_of(x)[0] += 1
 
@@ -404,6 +406,8 @@ def set_data(x: Any, value: Any) -> None:
     """``x.data = value``: *x* takes over the memory of *value*."""
     rec = dispatch.recorder()
     dispatch.realize(value)
+    if rec.capture is not None:
+        rec.capture.refuse("it gives a tensor other memory")
     if value._array is x._array and x._array is not None:
         return  # x.data += 1 changed the memory, and now gives it back
     if type(x._key) in (State, Arg):
@@ -415,6 +419,13 @@ def set_data(x: Any, value: Any) -> None:
     if meta.home is not None:
         meta.base = None
         rebind(x)
+
+
+def hold(x: Handle) -> None:
+    """Give a tensor that lives on an identity in traces, as parameters have."""
+    rebind(x)
+    if type(x) is dispatch._tensor_type:
+        x.__class__ = dispatch._held_type
 
 
 def rebind(x: Handle) -> None:

@@ -69,19 +69,14 @@ def lies(tensor: Handle) -> tuple[Array, int]:
     return part, offset + _address(part) - _address(whole)
 
 
-<<<<<<< HEAD
-def owner_of(array: Array) -> Array:
-    """The array whose memory *array* is part of."""
-    owner = array
-=======
 def model_of(array: Array) -> Array:
     """An array that lies as *array* does; its elements are not to be read."""
     return model(array.shape, tuple(s // array.itemsize for s in array.strides))
 
 
-def _lies(array: Array) -> tuple[Array, int]:
-    owner: Any = array
->>>>>>> four-a
+def owner_of(array: Array) -> Array:
+    """The array whose memory *array* is part of."""
+    owner = array
     while owner.base is not None:
         # what as_strided makes stands on an object that only holds the whole
         base: Any = owner.base
@@ -93,8 +88,6 @@ def _lies(array: Array) -> tuple[Array, int]:
 
 
 def _lies(array: Array) -> tuple[Array, int]:
-    size = array.itemsize
-    steps = tuple(s // size for s in array.strides)
     owner = owner_of(array)
     apart = _address(array) - _address(owner) if array.size else 0
     return model_of(array), apart // array.itemsize
@@ -112,8 +105,6 @@ def can_view(tensor: Handle, shape: Shape) -> bool:
 
 
 dispatch._can_view = can_view
-<<<<<<< HEAD
-__all__ = ["can_view", "follow_model", "lies", "model", "owner_of", "row_major"]
-=======
-__all__ = ["can_view", "follow_model", "lies", "model", "model_of", "row_major"]
->>>>>>> four-a
+__all__ = [
+    "can_view", "follow_model", "lies", "model", "model_of", "owner_of", "row_major"
+]  # fmt: skip

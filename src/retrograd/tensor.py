@@ -20,7 +20,17 @@ from .hooks import RemovableHandle
 from .ops.core import Clone
 from .ops.op import Array, Spec, normalize_dim
 from .strides import lies, row_major
-from .trace import Arg, Const, Failed, Handle, State, memory_of, meta_of, spec_of
+from .trace import (
+    Arg,
+    Const,
+    Failed,
+    Handle,
+    State,
+    captures,
+    memory_of,
+    meta_of,
+    spec_of,
+)
 
 
 class Size(tuple[int, ...]):
@@ -214,7 +224,7 @@ class Tensor(Handle):
         key = self._key
         if type(key) is State:
             return not key.view or bool(lies(self)[0].flags.c_contiguous)
-        return bool(self._value().flags.c_contiguous)
+        return bool(self._array.flags.c_contiguous)
 
     def contiguous(self, **_: Any) -> Any:
         """The same values in row-major memory."""
@@ -245,6 +255,8 @@ class Tensor(Handle):
                 peeked: Array = tracing.read(key)
                 return peeked
             realize(self)
+        if captures[0]:
+            dispatch.note_read()
         array: Array = self._array
         return array
 
@@ -252,7 +264,7 @@ class Tensor(Handle):
         """The number in a tensor of one element."""
         key = self._key
         array = self._array
-        if type(key) is State or type(key) is Failed:
+        if type(key) is State or type(key) is Failed or captures[0]:
             array = self._value()
         if array.size != 1:
             raise RuntimeError(
@@ -794,4 +806,5 @@ class Buffer(Held):
 
 
 dispatch._tensor_type = Tensor
+dispatch._held_type = Held
 __all__ = ["Buffer", "Parameter", "Size", "Spec", "Tensor", "device"]

@@ -19,6 +19,8 @@ from .ops.op import Array, Op, Spec
 
 #: counts what may change the meaning of a module: writes to attributes, hooks, new keys
 changes = [0]
+#: how many functions are being recorded in order to be compiled
+captures = [0]
 #: counts writes to the options and the state of optimizers
 settings = [0]
 

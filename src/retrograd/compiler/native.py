@@ -193,11 +193,27 @@ class Native:
             for leaf, state in plan.writes
             if self.results.get(state) in self.target
         ]
-        self.left = [
-            (leaf, state)
-            for leaf, state in plan.writes
-            if self.results.get(state) not in self.target
-        ]
+        #: (node, leaf): values that are copied to the leaf when all else is done
+        self.moved: list[tuple[Node, Any]] = []
+        self.left = []
+        for leaf, state in plan.writes:
+            node = self.results.get(state)
+            if node in self.target:
+                continue
+            known = type(leaf) is Bound and leaf in plan.slot
+            if (
+                known
+                and type(node) is Node
+                and node.spec is leaf.spec
+                # after the last NumPy call, so that nothing can fail afterwards
+                and all(i < fusion.home[node] for i in calls)
+            ):
+                self.moved.append((node, leaf))
+                self.direct.append(leaf)
+            else:
+                self.left.append((leaf, state))
+        self.written = set(self.direct)
+        self.shown_nodes = shown
 
     def _same_place(self, kernel: Loop, leaf: Any, node: Node) -> bool:
         """Whether the kernel reads the leaf just where it writes the node."""
@@ -234,8 +250,11 @@ class Native:
                         where[node] = n
             else:
                 where[step.nodes[0]] = n
+        within = {id(n) for n, _ in self.moved} - self.shown_nodes
         self.arrays: set[Any] = {
-            b for b in self.results.values() if b not in self.target
+            b
+            for b in self.results.values()
+            if b not in self.target and id(b) not in within
         }
         for n, step in enumerate(self.steps):
             kernels = (
@@ -331,6 +350,10 @@ class Native:
                 work += stage.nanoseconds
             if size:
                 scratch.append((n, size))
+        moved = [(n, leaf) for n, leaf in self.moved if n in made]
+        for node, leaf in moved:
+            lives[node][1] = len(codes)
+            lives.setdefault(leaf, [0, len(codes)])
         inputs, outputs, inner = [], [], []
         for buffer in lives:
             if buffer in self.target:
@@ -406,6 +429,10 @@ class Native:
                 f.start("wrong")
                 self._epilogue(f, 2)
                 f.start("right")
+        for node, leaf in moved:
+            f.module.declare("llvm.memcpy.p0.p0.i64", "void (ptr, ptr, i64, i1)")
+            f.emit(f"call void @llvm.memcpy.p0.p0.i64(ptr {pointers[leaf].name}, "
+                   f"ptr {pointers[node].name}, i64 {leaf.spec.nbytes}, i1 false)")  # fmt: skip
         self._epilogue(f, 0)
         f.start("layout")
         self._return(f, 1)
@@ -561,8 +588,17 @@ class Native:
     def _usual(self, plan: Any) -> None:
         """Prepare for :meth:`call`, where the plan is one native call that makes all."""
         self.whole = False
+        nodes = [n for kernel in self.fusion.kernels for n in kernel.nodes]
+        #: whether an index can turn out to lie outside
+        self.checked = any(n.op.name in CHECKED for n in nodes)
+        #: why it is not one native call of arguments and parameters
+        self.why = "it writes to its arguments, or to tensors that nothing keeps"
         written = [*self.direct, *(leaf for leaf, _ in self.left)]
         bound = all(type(leaf) is Bound for leaf in written)
+        self.counters = [memory_of(leaf.ref()) for leaf in written if bound]
+        if self.calls:
+            names = {s.nodes[0].op.name for s in self.steps if type(s) is Call}
+            self.why = f"there is no machine code for {', '.join(sorted(names))}"
         if len(self.steps) != 1 or self.calls or self.same or not bound:
             return
         (step,) = self.steps
@@ -581,7 +617,6 @@ class Native:
         self.bundles = [(i, [wanted[s] for s in states]) for i, states in plan.bundles]
         self.arguments = [k.index for k in step.inputs if type(k) is Arg]
         self.parameters = [k.ref for k in step.inputs if type(k) is Bound]
-        self.counters = [memory_of(leaf.ref()) for leaf in written]
         self.copied = [(leaf.ref, wanted.get(s)) for leaf, s in self.left]
         if any(n is None for _, n in self.copied):
             return
@@ -625,9 +660,12 @@ class Native:
             arrays.append(array)
         arrays.append(step.arena)
         status = step.function(*arrays)
-        if status == 1 and not self.direct:
+        if status == 1:  # what is only read may lie in another order
             last = len(step.ins)
-            again = [np.ascontiguousarray(a) for a in arrays[:last]]
+            again = [
+                a if key in self.written or not a.ndim else np.ascontiguousarray(a)
+                for key, a in zip(step.inputs, arrays, strict=False)
+            ]
             status = step.function(*again, *arrays[last:])
         return bool(status == 0)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,12 @@ import numpy as np
 from ..ops.op import Array
 from . import jit
 
-#: steps in one call; between two calls Python sees signals and lets other threads run
-MOST = 256
+#: between two calls Python sees signals and lets other threads run
+SECONDS = 0.05
+#: steps in one call
+MOST = 1 << 14
+
+Proceed = Callable[[int], Any] | None
 
 # copies: 6 numbers each: after (0 or 1), target, source, bytes of a row, rows, index.
 # Row r of step k comes from row index[k·rows + r] of the source, without an index
@@ -143,19 +149,31 @@ class Copies:
         self.held += [target, source, *([] if index is None else [index])]
 
 
-def repeat(address: int, objects: list[Any], copies: Copies, steps: int) -> int:
-    """Call the native step so often; how many calls were well."""
+def repeat(
+    address: int, objects: list[Any], copies: Copies, steps: int, proceed: Proceed
+) -> tuple[int, BaseException | None]:
+    """Call the native step so often, in chunks of about SECONDS; after each, *proceed*
+    is told how many calls were made since, and says whether to go on. How many calls
+    were well, and what was raised between them: the caller has accounts to settle."""
     run, _ = _driver()
     table = np.array(copies.rows, np.int64)
     pointers = np.array([id(o) for o in objects], np.int64)
-    done = 0
-    while done < steps:
-        until = min(done + MOST, steps)
-        done = run(address, _address(pointers), len(objects), _address(table), len(table),
-                   done, until)  # fmt: skip
-        if done < until:
-            break
-    return int(done)
+    done, chunk = 0, 1
+    try:
+        while done < steps:
+            until = min(done + chunk, steps)
+            before, start = done, time.perf_counter()
+            done = run(address, _address(pointers), len(objects), _address(table),
+                       len(table), done, until)  # fmt: skip
+            took = time.perf_counter() - start
+            if done > before and proceed is not None and not proceed(done - before):
+                break
+            if done < until:
+                break
+            chunk = min(MOST, 4 * chunk, 1 + int(chunk * SECONDS / max(took, 1e-9)))
+    except BaseException as error:
+        return int(done), error
+    return int(done), None
 
 
 def _address(array: Array) -> int:

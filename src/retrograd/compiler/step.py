@@ -1,14 +1,17 @@
 """``rg.compile``: a function of tensors as one guard and one native call.
 
-The function is called as it is until what it does comes back as one native call; from
-then on only the call is made, with new arguments. So the function must do the same
-thing each time: Python code in it that has other effects runs only while recording.
+The function is called as it is until what it does comes back as native code; from then
+on only that is called, with new arguments. So the function must do the same thing each
+time: Python code in it that has other effects runs only while recording. What looks at
+values (``item``, ``print``, ``if``) is not compiled.
 """
 
 from __future__ import annotations
 
 import functools
+import threading
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,387 +20,92 @@ import numpy as np
 from .. import dispatch
 from ..dispatch import constant
 from ..execute import cache
-from ..gradients import Bundle
-from ..trace import Handle, Meta, Segment, State, changes, settings, spec_of
-from .repeat import Copies, repeat
+from ..mutate import hold
+from ..trace import Arg, Handle, captures, changes, settings, spec_of
+from .capture import Capture
+from .trees import Refused, flatten, name
+from .variant import Variant, twins
 
 #: calls without success before giving up, and saying so
 PATIENCE = 12
-_RANDOM = {"uniform", "normal", "random_int", "permutation", "bernoulli", "poisson",
-           "binomial"}  # fmt: skip
-
-
-class Capture:
-    """What a recorded call did: runs, steps of optimizers, random draws."""
-
-    def __init__(self) -> None:
-        self.runs: list[Any] = []
-        self.steps: list[Any] = []
-        self.cleared: list[Any] = []  # common gradients that were taken away
-        self.draws: list[Any] = []  # (state, generator, words)
-
-
-class Refused(Exception):
-    """Why a call cannot become one native call."""
-
-
-class Variant:
-    """One way in which the function is called, as a native call.
-
-    ``call`` are the objects that the native function takes: arguments, parameters,
-    results and the arena. A call puts in what is new; the rest stays.
-    """
-
-    def __init__(self, capture: Capture, args: tuple[Any, ...], result: Any) -> None:
-        if len(capture.runs) != 1:
-            raise Refused(f"it runs {len(capture.runs)} graphs, not one")
-        self.plan, taken, pending = capture.runs[0]
-        native = self.native = self.plan.native
-        if not native or not native.whole:
-            raise Refused("part of it has no machine code")
-        if len(capture.steps) > 1:
-            raise Refused("it steps more than one optimizer")
-        self.optimizer: Any = None
-        self.swift: Any = None
-        if capture.steps:
-            self.optimizer, self.swift = capture.steps[0]
-        self._find_sources(capture, args, taken)
-        at = {id(pending[i]): n for i, _, n in native.shown}
-        keys = {n: key for _, key, n in native.shown}
-        self.result = _template(result, at)
-        shown = _places(self.result)
-        if len(set(shown)) != len(native.shown):
-            raise Refused("it leaves tensors elsewhere than in its result")
-        #: (output, key in the trace, whether the tensor has a history) of the results
-        self.shown = [(n, keys[n], bool(keys[n].grad)) for n in sorted(set(shown))]
-        if any(keys[n].inference for n in keys):
-            raise Refused("it makes tensors of inference mode")
-        self.common: Any = None
-        self.gradients: list[Any] = []
-        if native.bundles:
-            if self.swift is None or len(native.bundles) != 1:
-                raise Refused("it computes gradients and does not step with them")
-            self.common = self.swift.common
-            self.gradients = native.bundles[0][1]
-            self.bundle = pending[native.bundles[0][0]]._key
-        elif self.swift is not None:
-            raise Refused("its gradients are read or changed")
-        #: the function itself takes away the gradients from before
-        self.cleared = any(c is self.common for c in capture.cleared)
-        self.recorder = dispatch.recorder()  # of the thread whose plan it is
-        self.changes = changes[0]
-        self.settings = -1
-        self.grad_mode = self.recorder.grad_mode
-        self.autocast = self.recorder.autocast
-        self.segment: Segment | None = None
-
-    def _find_sources(
-        self, capture: Capture, args: tuple[Any, ...], taken: dict[int, Any] | list[Any]
-    ) -> None:
-        """Where each argument of the native call comes from: an argument of the
-        function, a number of the optimizer, a random draw, or a tensor that was made on
-        the way and is a constant now."""
-        native = self.native
-        self.step = native.steps[0]
-        places = {i: n for n, i in enumerate(native.arguments)}
-        self.count = len(args)
-        of: dict[int, list[int]] = {}
-        for i, n in places.items():
-            of.setdefault(id(taken[i]), []).append(n)
-        self.call: list[Any] = [None] * (
-            len(self.step.inputs) + len(self.step.outs) + 1
-        )
-        self.call[-1] = self.step.arena
-        for i, n in places.items():
-            self.call[n] = taken[i]._array
-        number = {id(a): n for n, a in enumerate(args)}
-        self.given = {i: number[id(taken[i])] for i in places if id(taken[i]) in number}
-        new = {id(state) for state, _, _ in capture.draws}
-        new |= {id(t) for group in getattr(self.swift, "numbers", ()) for t in group}
-        self.held = {
-            i: taken[i]
-            for i in places
-            if i not in self.given and id(taken[i]) not in new
-        }
-        self.now: tuple[Any, ...] = ()
-        #: arguments of the function: number, shape, type, places in the call
-        self.tensors = [
-            (n, a._array.shape, a._array.dtype, tuple(of.get(id(a), ())))
-            for n, a in enumerate(args)
-            if isinstance(a, Handle)
-        ]
-        self.others = [
-            (n, type(a), a) for n, a in enumerate(args) if not isinstance(a, Handle)
-        ]
-        self.numbers: list[tuple[int, int, int]] = []  # place, group, which
-        if self.swift is not None:
-            for i, numbers in enumerate(self.swift.numbers):
-                for j, t in enumerate(numbers):
-                    self.numbers += [(n, i, j) for n in of.get(id(t), ())]
-        self.draws = [
-            (of[id(state)], generator, words)
-            for state, generator, words in capture.draws
-            if id(state) in of
-        ]
-        first = len(places)
-        self.parameters = [
-            (ref(), first + k) for k, ref in enumerate(native.parameters)
-        ]
-        self.outputs = slice(len(self.step.inputs), len(self.call) - 1)
-
-    def fits(self, args: tuple[Any, ...]) -> bool:
-        """Whether the arguments are like those of the recorded call; if so, they are
-        put in their places."""
-        if len(args) != self.count:
-            return False
-        for n, kind, value in self.others:
-            if type(args[n]) is not kind or args[n] != value:
-                return False
-        call = self.call
-        for n, shape, dtype, places in self.tensors:
-            t = args[n]
-            if not isinstance(t, Handle):
-                return False
-            array = t._array
-            if array is None:
-                dispatch.realize(t)
-                array = t._array
-            if array.shape != shape or array.dtype != dtype:
-                return False
-            meta = t._meta
-            if meta is not None and (meta.requires_grad or meta.history is not None):
-                return False
-            for place in places:
-                call[place] = array
-        return True
-
-    def stale(self, rec: dispatch.Recorder) -> str:
-        """Why the recorded call is no longer what the function does, or ""."""
-        if changes[0] != self.changes:
-            return "a module or a parameter was changed"
-        if rec.grad_mode is not self.grad_mode or rec.autocast is not self.autocast:
-            return "the mode is another one"
-        if rec.eager:
-            return "the mode is another one"
-        if self.swift is not None and settings[0] != self.settings:
-            if not self.swift.same(self.optimizer):
-                return "the optimizer was changed"
-        if self.common is not None:
-            if not self.common.alive:
-                return "the gradients no longer move together"
-            if not self.cleared and self.common.value is not None:
-                return "there are gradients from before"
-        return ""
-
-    def run(self, rec: dispatch.Recorder, args: tuple[Any, ...]) -> Any:
-        """Make the call; None if its values need the interpreter."""
-        call, swift = self.call, self.swift
-        counts: Any = ()
-        if swift is not None and (
-            settings[0] != self.settings or self.optimizer.counts_steps
-        ):
-            counts = swift.prepare(self.optimizer)
-            if counts is None:
-                return None
-            for n, i, j in self.numbers:
-                call[n] = swift.numbers[i][j]._array
-            self.settings = settings[0]
-        for t, n in self.parameters:
-            call[n] = t._array
-        before = None
-        if self.draws:
-            before = [(g, g._counter) for _, g, _ in self.draws]
-            for places, generator, words in self.draws:
-                for n in places:
-                    call[n] = generator._take(words)._array
-        if self.cleared and self.common is not None:
-            self.common.value = None  # its memory can be used again
-        outs = call[self.outputs] = self.step.results()
-        if self.step.function(*call):
-            for generator, counter in before or ():
-                generator._counter = counter
-            return None
-        made: dict[int, Any] = {}
-        if self.plan.saved:
-            self.now = args
-        for n, key, history in self.shown:
-            tensor = made[n] = constant(outs[n])
-            if history:
-                tensor._meta = Meta()
-                tensor._meta.history = (self._segment(outs), key)
-        for ref, n in self.native.copied:
-            np.copyto(ref()._array, outs[n])
-        for counter in self.native.counters:
-            counter[0] += 1
-        self._promise(outs)
-        if counts:
-            swift.count(self.optimizer, counts)
-        call[self.outputs] = [None] * len(outs)
-        return (_filled(self.result, made),)
-
-    def repeat(self, data: list[Any], order: Any, batch: int, kept: Any) -> int:
-        """So many steps as *kept* has rows, in one native loop: on the rows of *data*
-        in the given order. How many were made; their results are in *kept*."""
-        call, swift, steps = self.call, self.swift, len(kept)
-        copies = Copies()
-        index = np.ascontiguousarray(order, np.int64)
-        for n, shape, dtype, places in self.tensors:
-            room = np.empty(shape, dtype)
-            copies.before(room, data[n], index)
-            for place in places:
-                call[place] = room
-        counts: Any = ()
-        if swift is not None:
-            counts = swift.prepare(self.optimizer)
-            if counts is None:
-                return 0
-            tables = swift.ahead(self.optimizer, counts, steps)
-            for n, i, j in self.numbers:
-                room = call[n] = swift.numbers[i][j]._array.copy()
-                copies.before(room, np.array([v[j] for v in tables[i]], room.dtype))
-            swift.forget()
-        before = [(g, g._counter) for _, g, _ in self.draws]
-        states: list[list[Any]] = [[] for _ in self.draws]
-        counters: list[tuple[int, ...]] = []
-        for _ in range(steps if self.draws else 0):
-            for own, (_, generator, words) in zip(states, self.draws, strict=True):
-                own.append(generator._take(words)._array)
-            counters.append(tuple(g._counter for _, g, _ in self.draws))
-        for draw, own in zip(self.draws, states, strict=True):
-            room = np.empty(2, np.int64)
-            copies.before(room, np.stack(own))
-            for n in draw[0]:
-                call[n] = room
-        for t, n in self.parameters:
-            call[n] = t._array
-        if self.cleared and self.common is not None:
-            self.common.value = None
-        outs = call[self.outputs] = self.step.results()
-        copies.after(kept, outs[self.shown[0][0]])
-        done = repeat(self.step.address, call, copies, steps)
-        if done < steps and self.draws:
-            ends = counters[done - 1] if done else tuple([c for _, c in before])
-            for (_, generator, _), counter in zip(self.draws, ends, strict=True):
-                generator._counter = counter
-        if done:
-            for counter in self.native.counters:
-                counter[0] += done
-            self._promise(outs)
-            if swift is not None:
-                swift.count(self.optimizer, [c + done - 1 for c in counts])
-        call[self.outputs] = [None] * len(outs)
-        self.settings = -1
-        return done
-
-    def repeats(self) -> bool:
-        """Whether calls can follow each other without Python in between."""
-        copied = self.native.copied or self.native.left
-        alone = type(self.result) is _Place and not self.others
-        return alone and not copied and (self.cleared or self.common is None)
-
-    def _promise(self, outs: list[Any]) -> None:
-        """The gradients of the call, as those of the parameters."""
-        if self.common is not None:
-            promise = Bundle.__new__(Bundle)
-            promise._key, promise._grad, promise._meta = None, None, None
-            promise._array = [outs[n] for n in self.gradients]
-            self.common.value = promise
-
-    def _segment(self, outs: list[Any]) -> Segment:
-        """What remains for a later backward; one for all calls if nothing does."""
-        plan = self.plan
-        if self.segment is not None and not plan.saved:
-            return self.segment
-        segment = Segment(plan, {})
-        for key in plan.saved:
-            array = outs[self.native.kept[key]] if type(key) is State else None
-            plan._save(segment, self, key, array)
-        self.segment = segment
-        return segment
-
-    @property
-    def args(self) -> dict[int, Any]:
-        """The tensors of the present call by their number in the trace."""
-        found = dict(self.held)
-        for i, n in self.given.items():
-            found[i] = self.now[n]
-        return found
-
-
-class _Place(int):
-    """Which of the outputs a tensor is."""
-
-
-def _template(result: Any, at: dict[int, int]) -> Any:
-    if isinstance(result, Handle):
-        if id(result) not in at:
-            raise Refused("a tensor of its result is not computed by the call")
-        return _Place(at[id(result)])
-    if type(result) in (tuple, list):
-        return type(result)(_template(r, at) for r in result)
-    if type(result) is dict:
-        return {k: _template(r, at) for k, r in result.items()}
-    if result is None:
-        return None
-    raise Refused(f"its result has a {type(result).__name__}, not only tensors")
-
-
-def _places(template: Any) -> list[int]:
-    if type(template) is _Place:
-        return [template]
-    parts = template.values() if type(template) is dict else template or ()
-    return [p for part in parts for p in _places(part)]
-
-
-def _filled(template: Any, made: dict[int, Any]) -> Any:
-    if type(template) is _Place:
-        return made[template]
-    if type(template) in (tuple, list):
-        return type(template)(_filled(t, made) for t in template)
-    if type(template) is dict:
-        return {k: _filled(t, made) for k, t in template.items()}
-    return None
+#: ways of calling with the same shapes, and other numbers, that are worth compiling
+MOST_NUMBERS = 8
+#: ways of calling that are remembered
+MOST = 256
+_FLAT = (list, tuple, dict)
+_lock = threading.Lock()
 
 
 class Compiled:
-    """A function that :func:`compile` has taken; ``history`` says when it was recorded
-    anew, and why."""
+    """A function that :func:`compile` has taken; ``history`` says what was compiled,
+    when it was recorded anew, and why, or why it cannot be compiled."""
+
+    #: whether it warns where it cannot compile
+    warns = True
 
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.history: list[str] = []
+        self.why = "it was not called often enough"  # there is no native call
         self.variants: dict[Any, Variant] = {}
         self.misses: dict[Any, int] = {}
+        self._seen: dict[Any, dict[str, Any]] = {}
+        self._numbers: dict[Any, int] = {}  # keys by what their tensors have in common
         self.last: Variant | None = None  # of the last call
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         rec = dispatch.recorder()
-        if kwargs or rec.capture is not None or cache.EXECUTOR == "interpreter":
+        if (
+            rec.capture is not None
+            or rec.tracing is not None
+            or rec.eager
+            or cache.EXECUTOR == "interpreter"
+        ):
             return self.function(*args, **kwargs)
         if rec.state.kind != "root" or rec.pending:
             rec.flush()
+        form: Any = None
+        flat: Any = args
+        if kwargs or any([isinstance(a, _FLAT) for a in args]):  # noqa: C419
+            flat = []
+            form = flatten((args, kwargs), flat)
         variant = self.last
         key = None
-        if variant is None or variant.recorder is not rec or not variant.fits(args):
-            key = (id(rec), *map(_key, args))
-            variant = self.variants.get(key)
-            if variant is not None and not variant.fits(args):
+        if (
+            variant is None
+            or variant.recorder is not rec
+            or variant.grad_mode is not rec.grad_mode
+            or variant.autocast is not rec.autocast
+            or not variant.fits(form, flat)
+        ):
+            try:
+                key = self._key(rec, form, flat)
+                variant = self.variants.get(key)
+            except TypeError:
+                return self._unknown(flat, args, kwargs)
+            if variant is not None and (
+                variant.recorder is not rec or not variant.fits(form, flat)
+            ):
                 variant = None
         if variant is not None:
             why = variant.stale(rec)
             if not why:
                 self.last = variant
-                result = variant.run(rec, args)
-                return self.function(*args) if result is None else result[0]
-            key = key or (id(rec), *map(_key, args))
+                result = variant.run(flat)
+                if result is None:
+                    return self.function(*args, **kwargs)
+                return result[0]
+            key = key or self._key(rec, form, flat)
             self.last = None
             del self.variants[key]
-            self.misses[key] = 0
-            self.history.append(f"recorded anew: {why}")
-        if self.misses.get(key, 0) > PATIENCE:
-            return self.function(*args)
-        return self._record(rec, key, args)
+            self.misses[key] = 0 if variant.used else self.misses.get(key, 0) + 1
+            if self.misses[key] > PATIENCE:
+                self._warn(f"is not one native call: each time {why}")
+            self._say(f"recorded anew: {why}")
+        if key is not None and self.misses.get(key, 0) > PATIENCE:
+            return self.function(*args, **kwargs)
+        return self._record(rec, key, form, flat, args, kwargs)
 
     def over(
         self,
@@ -406,12 +114,17 @@ class Compiled:
         shuffle: bool = False,
         generator: Any = None,
         drop_last: bool = False,
+        order: Any = None,
+        proceed: Callable[[int], Any] | None = None,
     ) -> Any:
         """Call the function on batches of *data*, once through; the results, one a row.
 
         The tensors of *data* have the same length; a batch is *batch_size* rows of
         each, in order or shuffled. Once the function is compiled, whole batches run in
         one native loop, without Python between them. The results have no history.
+        ``order`` are the numbers of the rows, instead of all of them or *shuffle*;
+        ``proceed(n)`` is called after each *n* further batches, now and then; the rest
+        is left out when it gives something false.
 
         >>> import retrograd as rg
         >>> _ = rg.manual_seed(0)
@@ -434,14 +147,28 @@ class Compiled:
         n = _length(data)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size is a positive integer, not {batch_size!r}")
-        order = np.arange(n)
-        if shuffle:
+        if order is not None:
+            order = np.asarray(order, np.int64).reshape(-1)
+            if shuffle or not order.size or not (0 <= order.min() <= order.max() < n):
+                raise ValueError(
+                    f"order is the numbers of rows, 0 to {n - 1}, and excludes shuffle"
+                )
+            n = len(order)
+        elif shuffle:
             order = randperm(n, generator=generator).numpy()
+        else:
+            order = np.arange(n)
         arrays = [np.ascontiguousarray(t.detach().numpy()) for t in data]
         rec = dispatch.recorder()
         found: list[Any] = []
-        at, whole = 0, n - n % batch_size
-        while at < n and not (drop_last and at >= whole):
+        at, whole, more = 0, n - n % batch_size, True
+
+        def note(steps: int) -> Any:
+            nonlocal more
+            more = proceed is None or bool(proceed(steps))
+            return more
+
+        while more and at < n and not (drop_last and at >= whole):
             rows = order[at : at + batch_size]
             result = self(*(constant(a[rows]) for a in arrays))
             if not isinstance(result, Handle):
@@ -451,12 +178,14 @@ class Compiled:
             at += len(rows)
             steps = (whole - at) // batch_size
             variant = self.last
-            if variant is None or not variant.repeats() or steps < 1:
+            if not note(1) or variant is None or not variant.repeats() or steps < 1:
                 continue
             some = tuple(constant(a[order[at : at + batch_size]]) for a in arrays)
-            if variant.fits(some) and not variant.stale(rec):
+            if variant.fits(None, some) and not variant.stale(rec):
                 kept = np.empty((steps, *found[-1].shape[1:]), found[-1].dtype)
-                done = variant.repeat(arrays, order[at:whole], batch_size, kept)
+                done, error = variant.repeat(arrays, order[at:whole], kept, note)
+                if error is not None:
+                    raise error
                 found.append(kept[:done])
                 at += done * batch_size
         return constant(np.concatenate(found))
@@ -465,47 +194,123 @@ class Compiled:
         """The kernels of the newest native call, with their times; see
         :func:`retrograd.plans`."""
         if not self.variants:
-            why = self.history[-1] if self.history else "it was not called often enough"
-            raise RuntimeError(f"there is no native call to explain: {why}")
-        return list(self.variants.values())[-1].native.explain(measure)
+            raise RuntimeError(f"there is no native call to explain: {self.why}")
+        return list(self.variants.values())[-1].parts[-1].native.explain(measure)
 
-    def _record(self, rec: dispatch.Recorder, key: Any, args: tuple[Any, ...]) -> Any:
+    def _key(self, rec: Any, form: Any, flat: Any) -> Any:
+        """What two calls must have in common to be the same native call."""
+        mode = (rec.grad_mode, rec.inference, rec.autocast)
+        key = (id(rec), mode, form, *map(name, flat))
+        same = twins(flat) if len(flat) > 1 else ()
+        key = (*key, *same) if same else key
+        hash(key)
+        return key
+
+    def _say(self, text: str) -> None:
+        if text not in self.history:
+            self.history.append(text)
+
+    def _warn(self, text: str) -> None:
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        text = f"{name} {text}. It runs uncompiled"
+        if text not in self.history:
+            self.history.append(text)
+            if self.warns:
+                warnings.warn(f"rg.compile: {text}", stacklevel=4)
+
+    def _unknown(self, flat: Any, args: Any, kwargs: Any) -> Any:
+        """A call with something that cannot be compared with that of another call."""
+        kinds = {type(a).__name__ for a in flat if not _hashable(a)}
+        what = ", ".join(sorted(kinds))
+        self.why = f"an argument is a {what}, which may change. Give tensors"
+        self._warn(f"is not compiled: {self.why}")
+        return self.function(*args, **kwargs)
+
+    def _record(
+        self, rec: Any, key: Any, form: Any, flat: Any, args: Any, kwargs: Any
+    ) -> Any:
+        if key not in self.misses:
+            shapes = tuple(name(a) for a in flat if isinstance(a, Handle))
+            often = self._numbers.get(shapes, 0) + 1
+            if len(self.misses) >= MOST:
+                for known in (self.misses, self.variants, self._seen, self._numbers):
+                    known.clear()
+            if often > MOST_NUMBERS and len(shapes) < len(flat):
+                self.why = "it is called with ever new numbers; tensors may change"
+                self._warn(f"is not compiled for all calls: {self.why}")
+                return self.function(*args, **kwargs)
+            self._numbers[shapes] = often
         capture = rec.capture = Capture()
-        before = changes[0]
+        before = changes[0], settings[0]
+        with _lock:
+            captures[0] += 1
         try:
-            result = self.function(*args)
+            result = self.function(*args, **kwargs)
             rec.flush()
         finally:
             rec.capture = None
+            with _lock:
+                captures[0] -= 1
         self.misses[key] = self.misses.get(key, 0) + 1
         try:
-            if any(getattr(a, "requires_grad", False) for a in args):
-                raise Refused("an argument requires gradients")
-            if changes[0] != before:
-                raise Refused("it changes a module, or writes to an attribute of one")
-            variant = Variant(capture, args, result)
+            self._check(capture, flat, before)
+            seen = self._seen.setdefault(key, {})
+            variant = Variant(capture, form, list(flat), result, seen)
         except Refused as error:
+            self.why = str(error)
+            _settle(capture, flat, self._seen.setdefault(key, {}))
             if self.misses[key] > PATIENCE:
-                name = getattr(self.function, "__name__", "the function")
-                text = f"{name} is not one native call: {error}. It runs uncompiled"
-                self.history.append(text)
-                warnings.warn(f"rg.compile: {text}", stacklevel=3)
+                self._warn(f"is not one native call: {error}")
         else:
             self.variants[key] = variant
-            shapes = ", ".join(repr(spec_of(a)) if isinstance(a, Handle) else repr(a)
-                               for a in args)  # fmt: skip
-            self.history.append(f"compiled for ({shapes})")
+            shown = ", ".join(repr(spec_of(a)) if isinstance(a, Handle) else repr(a)
+                              for a in flat)  # fmt: skip
+            self._say(f"compiled for ({shown})")
         return result
 
+    def _check(self, capture: Capture, flat: Any, before: tuple[int, int]) -> None:
+        """Refused where what the call did shows that it is not the same each time."""
+        if any(getattr(a, "requires_grad", False) for a in flat):
+            raise Refused("an argument requires gradients")
+        if capture.read:
+            raise Refused(f"it looks at a value at {capture.read}")
+        if capture.refused:
+            raise Refused(capture.refused)
+        if changes[0] != before[0]:
+            raise Refused("it changes a module, or writes to an attribute of one")
+        if settings[0] != before[1]:
+            raise Refused(
+                "it changes an option of an optimizer, such as the learning rate. Do "
+                "that between the calls"
+            )
 
-def _key(a: Any) -> Any:
-    """What two calls must have in common to be the same native call."""
-    if isinstance(a, Handle):
-        meta = a._meta
-        return spec_of(a), meta is not None and (
-            meta.requires_grad or meta.history is not None
-        )
-    return type(a), a
+
+def _settle(capture: Capture, flat: Any, seen: dict[str, Any]) -> None:
+    """Tensors of the outer program that are written each time (averages, weights that
+    no optimizer has) get an identity in traces, as parameters have."""
+    own = {id(a) for a in flat}
+    written: list[Any] = []
+    for plan, taken, _ in capture.runs:
+        for target, _ in plan.writes:
+            t = taken[target.index] if type(target) is Arg else None
+            if t is not None and id(t) not in own and t._key is None:
+                meta = t._meta
+                if meta is None or (meta.base is None and meta.history is None):
+                    written.append(t)
+    before = seen.get("written", ())
+    seen["written"] = [weakref.ref(t) for t in written]
+    if len(before) == len(written):
+        for ref, t in zip(before, written, strict=True):
+            if ref() is t:
+                hold(t)
+
+
+def _hashable(a: Any) -> bool:
+    try:
+        hash(a)
+    except TypeError:
+        return False
+    return True
 
 
 def _length(data: tuple[Any, ...]) -> int:
@@ -551,6 +356,12 @@ def compile(function: Callable[..., Any] | None = None, **_: Any) -> Any:
         return compile
     if not callable(function):
         raise TypeError(f"compile() takes a function, not {type(function).__name__}")
+    from ..nn import Module
+
+    if isinstance(function, Module):
+        from ..nn.compiled import OptimizedModule
+
+        return OptimizedModule(function)
     return Compiled(function)
 
 

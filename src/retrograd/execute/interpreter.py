@@ -241,6 +241,8 @@ class Plan:
         outs = native.call(arrays)
         if outs is None:
             return False
+        if rec.capture is not None:
+            rec.capture.outs[len(rec.capture.runs) - 1] = outs
         if native.shown:
             segment = None
             if self.records:
@@ -417,6 +419,8 @@ class Plan:
             if type(key) is State and self.slot[key] in failures:
                 continue
             self._save(segment, rec, key, values[self.slot[key]])
+        if rec.capture is not None:
+            rec.capture.saved[len(rec.capture.runs) - 1] = dict(segment.saved)
         return segment
 
     def _save(

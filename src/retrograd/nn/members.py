@@ -11,7 +11,7 @@ from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from .. import mutate
-from ..tensor import Buffer, Held, Parameter, Tensor
+from ..tensor import Buffer, Parameter, Tensor
 from ..trace import changes
 from .calling import look_for_hooks
 
@@ -118,8 +118,10 @@ class Holder:
         def __getattr__(self, name: str) -> Any: ...
 
     def __setattr__(self, name: str, value: Any) -> None:
-        changes[0] += 1
         state = self.__dict__
+        if type(value) is bool and state.get(name) is value:
+            return  # such as training, which train() sets in each epoch
+        changes[0] += 1
         roles = state.get("_roles")
         role = None
         if isinstance(value, Parameter):
@@ -363,7 +365,5 @@ def settle(tensor: Any) -> Any:
         and tensor._key is None
         and tensor._meta is None
     ):
-        mutate.rebind(tensor)
-        if type(tensor) is Tensor:
-            tensor.__class__ = Held
+        mutate.hold(tensor)
     return tensor

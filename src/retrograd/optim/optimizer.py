@@ -26,6 +26,7 @@ import numpy as np
 from ..autograd import enable_grad
 from ..dispatch import constant
 from ..tensor import Tensor
+from ..trace import settings
 from ..utils.hooks import RemovableHandle
 from .implementations import check_at_start
 from .record import ParamGroup, StepEdges, bind
@@ -299,6 +300,7 @@ class Optimizer:
             else:
                 state[key] = deepcopy(entry)
         self.state, self.param_groups = state, groups
+        settings[0] += 1
         self._edges = StepEdges()
         for hook in list(self._hooks_of("load_state_dict_post").values()):
             hook(self)

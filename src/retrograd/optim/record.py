@@ -114,7 +114,9 @@ class Swift:
     """A step that came back, with all that must be as it was for it to come again:
     gradients promised by one backward, the same groups, parameters and state."""
 
-    def __init__(self, optimizer: Any, common: Gradients, work: list[Any]) -> None:
+    def __init__(
+        self, optimizer: Any, common: Gradients | None, work: list[Any]
+    ) -> None:
         self.common = common
         self.state = optimizer.state
         self.groups = [
@@ -132,7 +134,8 @@ class Swift:
     def covers(self, optimizer: Any) -> bool:
         """Whether the gradients are still those of all the parameters."""
         groups = optimizer.param_groups
-        if not self.common.alive or len(groups) != len(self.groups):
+        gone = self.common is not None and not self.common.alive
+        if gone or len(groups) != len(self.groups):
             return False
         for group, (known, version, params) in zip(groups, self.groups, strict=True):
             if group is not known or group.version != version:
@@ -195,7 +198,7 @@ class Swift:
 
     def step(self, rec: dispatch.Recorder, optimizer: Any) -> bool:
         """Go where the step led before; False if something has changed."""
-        promise = self.common.value
+        promise = self.common.value if self.common is not None else None
         if type(promise) is not Bundle or promise._array is not None:
             return False
         if not self.same(optimizer):
@@ -215,7 +218,7 @@ class Swift:
         rec.state = edge
         self.count(optimizer, counts)
         if rec.capture is not None:
-            rec.capture.steps.append((optimizer, self))
+            rec.capture.step(optimizer, self, self.numbers)
         return True
 
 
@@ -232,7 +235,7 @@ class StepEdges:
     def zero_grad(self, optimizer: Any) -> bool:
         """Forget all gradients at once, if they move together."""
         swift = self.swift
-        if swift is None or not swift.covers(optimizer):
+        if swift is None or swift.common is None or not swift.covers(optimizer):
             return False
         swift.common.forget()
         return True
@@ -245,6 +248,8 @@ class StepEdges:
             check_at_step(optimizer)
             before = rec.grad_mode
             if optimizer.defaults.get("differentiable"):
+                if rec.capture is not None:
+                    rec.capture.refuse("it differentiates through an optimizer's step")
                 dispatch.set_mode(True)
                 try:
                     differentiable_step(optimizer)
@@ -256,7 +261,7 @@ class StepEdges:
             promise = share.gradients.value if type(share) is Share else None
             dispatch.set_mode(False)
             try:
-                work = self._step(rec, optimizer)
+                work, numbers = self._step(rec, optimizer)
                 made = rec.state
             finally:
                 dispatch.set_mode(before)
@@ -264,6 +269,8 @@ class StepEdges:
                 self.constants[rec.state] = self.constants[made]
             if type(promise) is Bundle and rec.epoch == epoch and not rec.eager:
                 self._learn(optimizer, share.gradients, promise, work, start, rec.state)
+            if rec.capture is not None and work:
+                rec.capture.step(optimizer, Swift(optimizer, None, work), numbers)
         rec.flush()
 
     def _learn(
@@ -287,7 +294,11 @@ class StepEdges:
             self.swift = Swift(optimizer, common, work)
             start.next[self.token, self.created, promise._key] = end
 
-    def _step(self, rec: dispatch.Recorder, optimizer: Any) -> list[Any]:
+    def _step(
+        self, rec: dispatch.Recorder, optimizer: Any
+    ) -> tuple[list[Any], list[list[Any]]]:
+        """Record the update of every parameter that has a gradient: what was done, and
+        the tensors of its host numbers."""
         signature: list[Any] = []
         numbers: list[Any] = []
         work = []
@@ -314,7 +325,7 @@ class StepEdges:
                 signature += (place, param._meta.home, state.version if state else 0)
                 work.append((group, param, grad, state, place, count))
         if not work:
-            return work
+            return work, []
         # From here on nothing runs (a learning rate may be a promise): keys stay valid.
         for _, _, grad, _, _, _ in work:
             key = grad._key
@@ -324,10 +335,12 @@ class StepEdges:
         key = (self.token, self.created, *signature)
         root = rec.state.kind == "root"  # when the gradients were read before
         edge = rec.enter(key) if root else rec.state.next.get(key)
+        scalars = [[constant(a) for a in values] for values in numbers]
         if edge is None:
-            self._record(rec, optimizer, work, numbers, key)
+            self._record(rec, optimizer, work, scalars, key)
         else:
-            rec.args.extend(constant(a) for values in numbers for a in values)
+            for values in scalars:
+                rec.args.extend(values)
             if edge in self.constants:
                 rec.args.extend(self.constants[edge])
             rec.state = edge
@@ -336,7 +349,7 @@ class StepEdges:
         if optimizer.counts_steps:
             for _, _, _, state, _, count in work:
                 dict.__setitem__(state, "step", count)
-        return work
+        return work, scalars
 
     def _begin(self, optimizer: Any, group: Any, param: Any) -> Any:
         """The state of a parameter that was never updated, or that has none."""
@@ -356,13 +369,12 @@ class StepEdges:
         rec: dispatch.Recorder,
         optimizer: Any,
         work: list[Any],
-        numbers: list[Any],
+        scalars: list[list[Any]],
         key: Any,
     ) -> None:
         start, epoch = rec.state, rec.epoch
         rec.hold = True
         outer, rec.group = rec.group, (*rec.group, type(optimizer).__name__)
-        scalars = [[constant(a) for a in values] for values in numbers]
         for values in scalars:
             for value in values:
                 rec.leaf(value)

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 import retrograd as rg
 from retrograd import nn
+from retrograd.compiler.step import Compiled
 from retrograd.utils.data import DataLoader, TensorDataset
 
 from . import audio, metrics, model
@@ -144,6 +145,14 @@ class Run:
             return nn.functional.cross_entropy(out, y, label_smoothing=smoothing)
         return nn.functional.mse_loss(out.squeeze(1), y)
 
+    def _learn(self, optimizer: Any, x: Any, y: Any) -> Any:
+        """One step; the loss before it."""
+        optimizer.zero_grad()
+        loss = self.criterion(self.network(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
     def train(self, progress: Progress | None = None) -> None:
         """Learn until the epochs or the patience are used up, or until asked to stop;
         then go back to the best epoch and look at the rows held out."""
@@ -153,32 +162,41 @@ class Run:
             rg.from_numpy(np.ascontiguousarray(a[self.rows.train]))
             for a in (self._x, self._y)
         )
-        loader = DataLoader(
-            TensorDataset(x, y), batch_size=chosen.batch_size, shuffle=True
-        )
+        size = chosen.batch_size or 1
+        loader = DataLoader(TensorDataset(x, y), batch_size=size, shuffle=True)
         optimizer = make_optimizer(self.network.parameters(), chosen)
         epochs = chosen.epochs or 1
         schedule, per_step = make_schedule(optimizer, chosen, len(loader))
         progress.begin(epochs, len(loader))
+        step = Compiled(lambda x, y: self._learn(optimizer, x, y))
+        step.warns = False
         began, waited = time.perf_counter(), 0
         with Stopping() as stopping, self._threads():
             for epoch in range(1, epochs + 1):
                 rate, total, count = optimizer.param_groups[0]["lr"], 0.0, 0
                 self.network.train()
-                for inputs, targets in loader:
-                    optimizer.zero_grad()
-                    loss = self.criterion(self.network(inputs), targets)
-                    loss.backward()
-                    optimizer.step()
-                    if per_step:
+
+                def proceed(steps: int) -> bool:
+                    for _ in range(steps):
+                        progress.step()
+                    return not stopping.asked
+
+                if per_step:
+                    for inputs, targets in loader:
+                        loss = step(inputs, targets)
                         schedule.step()
-                    total, count = (
-                        total + loss.item() * len(inputs),
-                        count + len(inputs),
-                    )
-                    progress.step()
-                    if stopping.asked:
-                        break
+                        total += loss.item() * len(inputs)
+                        count += len(inputs)
+                        if not proceed(1):
+                            break
+                else:  # in one native call, as far as it can be
+                    order = loader.sampler.order()
+                    losses = step.over(
+                        x, y, batch_size=size, order=order, proceed=proceed
+                    ).tolist()
+                    for loss in losses:
+                        rows = min(size, len(x) - count)
+                        total, count = total + loss * rows, count + rows
                 row = {"epoch": epoch, "loss": total / count, "lr": rate}
                 row |= self.validate()
                 row["seconds"] = round(time.perf_counter() - began, 3)
