@@ -267,10 +267,10 @@ def _fill(self: Any, value: Any) -> Any:
         import numpy as np
 
         value = constant(np.array(value, self.dtype.np))
-    elif value.ndim:
+    elif dimensions := len(spec_of(value).shape):
         raise RuntimeError(
             "fill_ only supports 0-dimension value tensor but got tensor with "
-            f"{value.ndim} dimensions: use copy_ for one value each"
+            f"{dimensions} dimensions: use copy_ for one value each"
         )
     return mutate.fill(self, _cast_like(value, self))
 

@@ -59,7 +59,8 @@ def become(x: Any, view: Any) -> Any:
         return x
     rec = dispatch.recorder()
     meta, new = meta_of(x), meta_of(view)
-    back = _back(spec_of(x).shape, view) if new.base is x else None
+    shape = spec_of(x).shape
+    back = _back(shape, view) if new.base is x else None
     if rec.tracing is not None and type(x._key) is State and x._array is None:
         if meta.base is None:
             meta.turns += ((back, x._key),)

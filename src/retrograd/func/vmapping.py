@@ -213,7 +213,7 @@ def _mapped(
         made = _batched(trace, sources, inputs, wanted, out_places)
     for n, new in zip(changed, made[len(out_places) :], strict=True):
         if tuple(new.shape) != tuple(whole[n].shape):
-            _turn(values[places[n]], dims[places[n]] or 0, new)  # type: ignore[arg-type]
+            _turn(values[places[n]], dims[places[n]] or 0, new)
         else:
             mutate.assign(whole[n], new)
     results = iter(made)
