@@ -67,18 +67,20 @@ class Compiled:
             rec.flush()
         form: Any = None
         flat: Any = args
-        if kwargs or any([isinstance(a, _FLAT) for a in args]):  # noqa: C419
-            flat = []
-            form = flatten((args, kwargs), flat)
-        variant = self.last
-        key = None
+        variant, key = self.last, None
         if (
             variant is None
             or variant.recorder is not rec
             or variant.grad_mode is not rec.grad_mode
             or variant.autocast is not rec.autocast
-            or not variant.fits(form, flat)
+            # what is called with tensors and numbers alone is not taken apart first
+            or variant.form is not None
+            or kwargs
+            or not variant.fits(None, args)
         ):
+            if kwargs or any([isinstance(a, _FLAT) for a in args]):  # noqa: C419
+                flat = []
+                form = flatten((args, kwargs), flat)
             try:
                 key = self._key(rec, form, flat)
                 variant = self.variants.get(key)
