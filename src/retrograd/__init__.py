@@ -15,19 +15,13 @@ tensor([2., 4.])
 from __future__ import annotations
 
 import importlib as _importlib
-import os as _os
+from math import e, inf, nan, pi
 from typing import Any as _Any
 
-from . import dispatch as _dispatch
-
-_dispatch.EAGER = _os.environ.get("RETROGRAD_EAGER", "0") not in ("", "0")
-_dispatch.recorder().eager = _dispatch.EAGER
-_dispatch.recorder().reset()
-
-from . import attributes as _attributes  # noqa: E402, F401
-from . import autograd as autograd  # noqa: E402
-from . import methods as _methods  # noqa: E402, F401
-from .autograd import (  # noqa: E402
+from . import attributes as _attributes  # noqa: F401
+from . import autograd as autograd
+from . import methods as _methods  # noqa: F401
+from .autograd import (
     eager,
     enable_grad,
     inference_mode,
@@ -36,7 +30,7 @@ from .autograd import (  # noqa: E402
     no_grad,
     set_grad_enabled,
 )
-from .dtypes import (  # noqa: E402
+from .dtypes import (
     bfloat16,
     dtype,
     finfo,
@@ -53,22 +47,17 @@ from .dtypes import (  # noqa: E402
     set_default_dtype,
     uint8,
 )
-from .dtypes import bool_ as bool  # noqa: E402
-from .execute import interpreter as _interpreter  # noqa: E402, F401
-from .functions import *  # noqa: E402, F403
-from .functions.create import tensor as tensor  # noqa: E402  (not the module)
-from .graph import graph  # noqa: E402
-from .layouts import *  # noqa: E402, F403
-from .tensor import Size, Tensor, device  # noqa: E402
+from .dtypes import bool_ as bool
+from .execute import interpreter as _interpreter  # noqa: F401
+from .functions import *  # noqa: F403
+from .functions.create import tensor as tensor  # not the module
+from .graph import graph
+from .layouts import *  # noqa: F403
+from .tensor import Size, Tensor, device
+from .trace import is_tensor
 
 float, double, half = float32, float64, float16
 long, int, short = int64, int32, int16
-inf, nan, pi, e = (
-    __import__("math").inf,
-    __import__("math").nan,
-    __import__("math").pi,
-    __import__("math").e,
-)
 newaxis = None
 __version__ = "0.1.0"
 
@@ -89,7 +78,7 @@ _LAZY_NAMES |= {f"{name}{cell}": "nn.functional.recurrent" for cell in ("", "_ce
 _LAZY_NAMES |= dict.fromkeys(
     """
     are_deterministic_algorithms_enabled get_default_device get_deterministic_debug_mode
-    get_float32_matmul_precision get_num_interop_threads is_complex
+    get_float32_matmul_precision get_num_interop_threads
     is_deterministic_algorithms_warn_only_enabled is_warn_always_enabled
     set_default_device set_deterministic_debug_mode set_float32_matmul_precision
     set_flush_denormal set_num_interop_threads set_printoptions set_warn_always typename
@@ -99,9 +88,7 @@ _LAZY_NAMES |= dict.fromkeys(
     "settings",
 )
 _LAZY_NAMES |= {"svd_lowrank": "functions.lowrank",
-                "pca_lowrank": "functions.lowrank", "can_cast": "dtypes",
-                "get_device": "attributes", "is_inference": "attributes",
-                "to_dlpack": "exchange"}  # fmt: skip
+                "pca_lowrank": "functions.lowrank", "can_cast": "dtypes"}  # fmt: skip
 #: functions of layers, from nn.toplevel
 _LAYERS = frozenset(
     """
@@ -139,19 +126,29 @@ def __getattr__(name: str) -> _Any:
     raise error("torch", name)
 
 
-def is_tensor(obj: _Any) -> _Any:
-    """Whether *obj* is a tensor."""
-    return isinstance(obj, Tensor)
-
-
 def is_floating_point(input: _Any) -> _Any:
     """Whether the tensor's type is a floating one."""
     return input.is_floating_point()
 
 
+def is_complex(input: _Any) -> _Any:
+    """Whether the numbers are complex: no."""
+    return input.is_complex()
+
+
 def is_inference(input: _Any) -> _Any:
     """Whether the tensor was made in ``inference_mode``."""
     return input.is_inference()
+
+
+def get_device(input: _Any) -> _Any:
+    """The number of the GPU that holds the tensor: −1, for the CPU."""
+    return input.get_device()
+
+
+def to_dlpack(input: _Any) -> _Any:
+    """The tensor as a DLPack capsule, in the same memory."""
+    return input.__dlpack__()
 
 
 def numel(input: _Any) -> _Any:
@@ -181,9 +178,9 @@ def result_type(a: _Any, b: _Any) -> _Any:
 
 
 __all__ = [name for name in dir() if not name.startswith("_")]
-__all__ += ["autograd", "bfloat16", "bool", "device", "dtype", "eager", "enable_grad",
+__all__ += ["autograd", "bfloat16", "bool", "device", "dtype", "e", "eager", "enable_grad",
             "finfo", "float16", "float32", "float64", "get_default_dtype", "graph",
-            "iinfo", "inference_mode", "int16", "int32", "int64", "int8",
-            "is_grad_enabled", "is_inference_mode_enabled", "no_grad",
+            "iinfo", "inf", "inference_mode", "int16", "int32", "int64", "int8",
+            "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "nan", "no_grad", "pi",
             "promote_types", "set_default_dtype", "set_grad_enabled", "Size", "Tensor",
             "uint8"]  # fmt: skip

@@ -14,16 +14,6 @@ _NEVER = (
 ).split()
 
 
-def get_device(input: Any) -> int:
-    """The number of the GPU that holds the tensor: −1, for the CPU."""
-    return -1
-
-
-def is_inference(input: Any) -> Any:
-    """Whether the tensor was made in ``inference_mode``."""
-    return input.is_inference()
-
-
 def _of_layers(name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         from .nn import functional

@@ -8,6 +8,7 @@ the limits that keep pending work bounded.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 import weakref
@@ -395,7 +396,7 @@ class _Local(threading.local):
         self.rec = Recorder()
 
 
-EAGER = False
+EAGER = os.environ.get("RETROGRAD_EAGER", "0") not in ("", "0")
 _local = _Local()
 
 

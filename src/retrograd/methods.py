@@ -32,7 +32,7 @@ from .functions import elementwise as F
 from .ops.movement import constant_zeros
 from .ops.op import Spec
 from .tensor import Tensor
-from .trace import Handle, spec_of
+from .trace import Handle, is_tensor, spec_of
 
 #: in the package these names are the functions
 matmul = importlib.import_module(".functions.matmul", __package__)
@@ -111,7 +111,7 @@ def _before(x: Any, args: tuple[Any, ...]) -> Any:
     that is about to be changed, so where one is wanted it works on a copy."""
     if not dispatch.recorder().grad_mode:
         return x
-    if x.requires_grad or any(isinstance(a, Handle) and a.requires_grad for a in args):  # type: ignore[attr-defined]
+    if x.requires_grad or any(is_tensor(a) and a.requires_grad for a in args):
         return x.clone()
     return x
 
@@ -194,15 +194,6 @@ def _is_number(x: Any) -> bool:
     )
 
 
-def _updating(function: Callable[..., Any]) -> Callable[..., Any]:
-    def method(self: Any, other: Any) -> Any:
-        old = _before(self, (other,)) if keeps else self
-        return self._assign(function(old, other))
-
-    keeps = function.__name__ not in _KEEPS_NOTHING
-    return method
-
-
 _BINARY = {
     "add": F.add, "sub": F.sub, "mul": F.mul, "truediv": F.div, "pow": F.pow,
     "floordiv": F.floor_divide, "mod": F.remainder, "and": F.bitwise_and,
@@ -216,7 +207,7 @@ def _bind_operators() -> None:
     for name, function in _BINARY.items():
         setattr(Tensor, f"__{name}__", _operator(function))
         setattr(Tensor, f"__r{name}__", _reflected(function))
-        setattr(Tensor, f"__i{name}__", _updating(function))
+        setattr(Tensor, f"__i{name}__", _in_place(function, f"__i{name}__"))
     for name, function in _COMPARE.items():
         setattr(Tensor, f"__{name}__", _operator(function))
     members: dict[str, Any] = {

@@ -181,16 +181,11 @@ def typename(obj: Any) -> str:
     return name if module in ("builtins", "", None) else f"{module}.{name}"
 
 
-def is_complex(input: Tensor) -> bool:
-    """Whether the numbers are complex: no."""
-    return input.is_complex()
-
-
 __all__ = [
     "are_deterministic_algorithms_enabled", "get_default_device",
     "get_deterministic_debug_mode", "get_float32_matmul_precision",
     "get_num_interop_threads", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
-    "is_complex", "set_anomaly_enabled",
+    "set_anomaly_enabled",
     "is_deterministic_algorithms_warn_only_enabled", "is_warn_always_enabled",
     "set_default_device", "set_deterministic_debug_mode",
     "set_float32_matmul_precision", "set_flush_denormal", "set_num_interop_threads",

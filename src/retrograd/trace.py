@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -359,6 +359,11 @@ def meta_of(tensor: Handle) -> Meta:
     if meta is None:
         meta = tensor._meta = Meta()
     return meta
+
+
+def is_tensor(x: object) -> TypeGuard[Any]:
+    """Whether *x* is a tensor, of whatever class."""
+    return isinstance(x, Handle)
 
 
 def spec_of(tensor: Handle) -> Spec:

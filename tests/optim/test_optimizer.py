@@ -121,6 +121,8 @@ def test_cycling_momenta_are_not_recorded_anew(
         schedule.step()
         if step == 5:
             monkeypatch.setattr(optimizer, "update", None)
+            states = dispatch.recorder().count
+    assert dispatch.recorder().count == states
 
 
 @pytest.mark.parametrize("read", ["loss", "gradient", "parameter", "nothing"])

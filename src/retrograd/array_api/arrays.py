@@ -12,7 +12,7 @@ from .. import dtypes
 from ..dispatch import constant
 from ..dtypes import bool_ as bool
 from ..dtypes import int64
-from ..trace import Handle
+from ..trace import is_tensor
 from .basics import Array, Axis, F, result_type
 
 # -- shapes -----------------------------------------------------------------------------
@@ -77,7 +77,7 @@ def roll(x: Array, /, shift: Any, *, axis: Axis = None) -> Array:
 
 def repeat(x: Array, repeats: Any, /, *, axis: int | None = None) -> Array:
     """Each element several times."""
-    counts = repeats.to(int64) if isinstance(repeats, Handle) else repeats  # type: ignore[attr-defined]
+    counts = repeats.to(int64) if is_tensor(repeats) else repeats
     return x.repeat_interleave(counts, axis)
 
 

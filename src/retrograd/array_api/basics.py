@@ -14,7 +14,7 @@ from ..dtypes import (
     int64,
 )
 from ..tensor import device as _device
-from ..trace import Handle
+from ..trace import Handle, is_tensor
 
 e, inf, nan, pi = np.e, np.inf, np.nan, np.pi
 newaxis = None
@@ -28,7 +28,7 @@ Axis = int | tuple[int, ...] | None
 
 
 def _kind(x: Any) -> dtypes.dtype:
-    return x.dtype if isinstance(x, Handle) else x  # type: ignore[attr-defined,no-any-return]
+    return x.dtype if is_tensor(x) else x  # type: ignore[no-any-return]
 
 
 def result_type(*arrays_and_dtypes: Any) -> dtypes.dtype:
@@ -134,7 +134,7 @@ def _binary(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     def call(x1: Any, x2: Any, /) -> Array:
         kind = result_type(x1, x2)
         one, two = (
-            x.to(kind) if isinstance(x, Handle) else constant(np.asarray(x, kind.np))  # type: ignore[attr-defined]
+            x.to(kind) if is_tensor(x) else constant(np.asarray(x, kind.np))
             for x in (x1, x2)
         )
         return function(one, two)
@@ -183,10 +183,7 @@ def clip(x: Array, /, min: Any = None, max: Any = None) -> Array:
     """*x* within bounds, in its own type."""
     if min is None and max is None:
         return x.clone()
-    low, high = (
-        b.to(x.dtype) if isinstance(b, Handle) else b  # type: ignore[attr-defined]
-        for b in (min, max)
-    )
+    low, high = (b.to(x.dtype) if is_tensor(b) else b for b in (min, max))
     if low is not None and high is not None:
         low, high = (
             b if isinstance(b, Handle) else constant(np.asarray(b, x.dtype.np))
@@ -199,7 +196,7 @@ def where(condition: Array, x1: Any, x2: Any, /) -> Array:
     """x1 where the condition holds, x2 elsewhere."""
     kind = result_type(x1, x2)
     one, two = (
-        x.to(kind) if isinstance(x, Handle) else constant(np.asarray(x, kind.np))  # type: ignore[attr-defined]
+        x.to(kind) if is_tensor(x) else constant(np.asarray(x, kind.np))
         for x in (x1, x2)
     )
     return F.where(condition, one, two)

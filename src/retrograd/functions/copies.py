@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..trace import Handle
+from ..trace import is_tensor
 from .out import write
 
 NAMES = frozenset(
@@ -40,7 +40,7 @@ def copying(name: str) -> Callable[..., Any]:
 
     def function(input: Any, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         made = view(input, *args, **kwargs)
-        if not isinstance(made, Handle):
+        if not is_tensor(made):
             parts = tuple(part.clone() for part in made)
             if out is None:
                 return parts
@@ -49,7 +49,7 @@ def copying(name: str) -> Callable[..., Any]:
                     f"{name}(): out has {len(out)} tensors for {len(parts)} results"
                 )
             return tuple(write(o, p, name) for o, p in zip(out, parts, strict=True))
-        copy: Any = made.clone()  # type: ignore[attr-defined]
+        copy: Any = made.clone()
         return copy if out is None else write(out, copy, name)
 
     function.__name__ = name

@@ -10,7 +10,7 @@ import numpy as np
 from .. import dtypes, errors
 from ..dispatch import constant, recorder
 from ..ops.families import Tensor
-from ..trace import Handle, meta_of
+from ..trace import Handle, is_tensor, meta_of
 from . import filled, ranges, windows
 from .filled import *  # noqa: F403
 from .filled import finish
@@ -26,8 +26,8 @@ __all__ += windows.__all__
 
 def _unwrapped(data: Any) -> Any:
     """Nested lists with tensors in them, as nested lists of numbers."""
-    if isinstance(data, Handle):
-        return data.detach().numpy()  # type: ignore[attr-defined]
+    if is_tensor(data):
+        return data.detach().numpy()
     if isinstance(data, (list, tuple)) and not set(map(type, data)) <= _PLAIN:
         return [_unwrapped(x) for x in data]
     return data
@@ -148,9 +148,9 @@ def tensor(
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor of *data*, sharing its memory where the type allows."""
-    if isinstance(data, Handle):
-        same = dtype is None or dtypes.as_dtype(dtype) is data.dtype  # type: ignore[attr-defined]
-        return data if same else data.to(dtypes.as_dtype(dtype))  # type: ignore[attr-defined]
+    if is_tensor(data):
+        same = dtype is None or dtypes.as_dtype(dtype) is data.dtype
+        return data if same else data.to(dtypes.as_dtype(dtype))
     if isinstance(data, np.ndarray):
         shared = from_numpy(data)
         return shared if dtype is None else shared.to(dtypes.as_dtype(dtype))

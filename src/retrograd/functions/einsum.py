@@ -10,7 +10,7 @@ from ..ops.families import Tensor
 from ..ops.matmul import Matmul
 from ..ops.op import normalize_dim
 from ..ops.reduce import Sum
-from ..trace import Handle
+from ..trace import Handle, is_tensor
 
 __all__ = ["einsum", "tensordot", "multi_dot", "chain_matmul", "kron"]
 
@@ -259,8 +259,8 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
     tensor([12., 12.])
     """
     na, nb = len(a.shape), len(b.shape)
-    if isinstance(dims, Handle):
-        dims = dims.tolist()  # type: ignore[attr-defined]
+    if is_tensor(dims):
+        dims = dims.tolist()
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import dtypes
-from ..trace import Handle, spec_of
+from ..trace import Handle, is_tensor, spec_of
 
 _NARROW = (dtypes.float16, dtypes.bfloat16)
 
@@ -24,8 +24,7 @@ def once_rounded(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         (kind,) = floating
         wide = [
-            x.float() if isinstance(x, Handle) and spec_of(x).dtype is kind else x  # type: ignore[attr-defined]
-            for x in args
+            x.float() if is_tensor(x) and spec_of(x).dtype is kind else x for x in args
         ]
         return function(*wide, **kwargs).to(kind)
 

@@ -11,7 +11,7 @@ from ..ops.index import Gather, Index, IndexPut
 from ..ops.logic import Lt, Where
 from ..ops.movement import Expand, Reshape
 from ..ops.op import broadcast_shapes, normalize_dim
-from ..trace import Handle
+from ..trace import is_tensor
 from .indexing import getitem
 from .out import with_out
 from .scattering import number_like, same_type
@@ -21,9 +21,9 @@ __all__ = ["masked_fill", "masked_select", "masked_scatter", "take", "put",
 
 
 def _mask(name: str, mask: Any) -> Any:
-    if not isinstance(mask, Handle):
+    if not is_tensor(mask):
         raise TypeError(f"{name}(): mask must be Tensor, not {type(mask).__name__}")
-    kind = mask.dtype  # type: ignore[attr-defined]
+    kind = mask.dtype
     if kind is not dtypes.bool_:
         raise RuntimeError(
             f"{name} only supports boolean masks, but got mask with dtype {kind.name}; "

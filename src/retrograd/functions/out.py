@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import errors
-from ..trace import Handle
+from ..trace import Handle, is_tensor
 
 #: Functions of the package and of ``special`` with ``out=``, beside those that take it
 #: by themselves. They get it where they are exported: inside the library nobody uses
@@ -113,8 +113,8 @@ def maker(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         if out is None:
             return function(*args, **kwargs)
-        if kwargs.get("dtype") is None and isinstance(out, Handle):
-            kwargs["dtype"] = out.dtype  # type: ignore[attr-defined]
+        if kwargs.get("dtype") is None and is_tensor(out):
+            kwargs["dtype"] = out.dtype
         return filled(*args, out=out, **kwargs)
 
     return call

@@ -13,7 +13,7 @@ from ..dispatch import apply, constant
 from ..ops.elementwise import Where
 from ..ops.families import Tensor
 from ..ops.op import broadcast_shapes
-from ..trace import Handle
+from ..trace import is_tensor
 
 Operand = Any  # a Tensor or a Python number
 Recurrence = Callable[[int, Tensor, Tensor, Tensor], Tensor]
@@ -21,13 +21,13 @@ Recurrence = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 def _evaluated(x: Operand, n: Operand, first: Any, following: Recurrence) -> Tensor:
     """pₙ(x) where p₀ = 1, p₁ = first(x) and pₖ₊₁ = following(k, x, pₖ, pₖ₋₁)."""
-    if not isinstance(x, Handle):
+    if not is_tensor(x):
         kind: Any = n.dtype if n.dtype.is_floating_point else dtypes.get_default_dtype()
         x = constant(np.asarray(x, kind.np))
-    elif not x.dtype.is_floating_point:  # type: ignore[attr-defined]
-        x = x.to(dtypes.get_default_dtype())  # type: ignore[attr-defined]
-    if isinstance(n, Handle):
-        values: Any = n.detach().numpy()  # type: ignore[attr-defined]
+    elif not x.dtype.is_floating_point:
+        x = x.to(dtypes.get_default_dtype())
+    if is_tensor(n):
+        values: Any = n.detach().numpy()
         degrees = np.asarray(values, np.float64).astype(np.int64)
     else:
         degrees = np.asarray(int(n))

@@ -19,7 +19,7 @@ from ..ops.random import (
     RandomInt,
     Uniform,
 )
-from ..trace import Handle
+from ..trace import Handle, is_tensor
 from . import generator as _generator
 from .filled import check_layout, given_size, kind_of, on_cpu, size_of
 from .generator import *  # noqa: F403
@@ -242,9 +242,9 @@ def normal(
     no_whole_numbers(kind, "normal")
     if not isinstance(std, Handle) and not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    if isinstance(std, Handle) and bool((std.detach() < 0).any()):  # type: ignore[attr-defined]
+    if is_tensor(std) and bool((std.detach() < 0).any()):
         raise RuntimeError("normal expects all elements of std >= 0.0")
-    mean, std = (x.detach() if isinstance(x, Handle) else x for x in (mean, std))  # type: ignore[attr-defined]
+    mean, std = (x.detach() if is_tensor(x) else x for x in (mean, std))
     out = draw(Normal, size_of("normal", (size,)), kind, generator) * std + mean
     out = out.to(kind)
     return out.requires_grad_() if requires_grad else out

@@ -14,7 +14,7 @@ from ..ops.index import Gather, Index, IndexPut, Scatter
 from ..ops.movement import Cast, Expand, Reshape, constant_zeros
 from ..ops.op import Spec, normalize_dim
 from ..ops.scatter import ScatterReduce
-from ..trace import Handle
+from ..trace import Handle, is_tensor
 from .indexing import split_key
 from .out import with_out
 
@@ -24,9 +24,9 @@ __all__ = ["gather", "scatter", "scatter_add", "scatter_reduce", "index_select",
 
 
 def same_type(name: str, input: Tensor, src: Any) -> None:
-    if not isinstance(src, Handle):
+    if not is_tensor(src):
         raise TypeError(f"{name}(): src must be Tensor, not {type(src).__name__}")
-    kind = src.dtype  # type: ignore[attr-defined]
+    kind = src.dtype
     if kind is not input.dtype:
         raise RuntimeError(
             f"{name}(): Expected self.dtype to be equal to src.dtype, but they are "

@@ -17,7 +17,7 @@ from ..ops.families import Tensor
 from ..ops.index import Index
 from ..ops.op import normalize_dim
 from ..ops.search import Searchsorted
-from ..trace import Handle
+from ..trace import Handle, is_tensor
 from .out import with_out
 
 __all__ = ["nonzero", "nonzero_static", "argwhere", "unique", "unique_consecutive",
@@ -245,15 +245,14 @@ def isin(
     if not any(isinstance(x, Handle) for x in given):
         raise TypeError("isin(): elements or test_elements must be a Tensor")
     kinds = [
-        (x.dtype, 2 if x.ndim else 1) if isinstance(x, Handle) else (dtypes.of_scalar(x), 0)  # type: ignore[attr-defined]
+        (x.dtype, 2 if x.ndim else 1) if is_tensor(x) else (dtypes.of_scalar(x), 0)
         for x in given
     ]  # fmt: skip
     kind = dtypes.result_type_of(kinds)
     if kind is dtypes.bool_:
         raise RuntimeError("Unsupported input type encountered for isin(): Bool")
     x, among = (
-        v.detach().to(kind) if isinstance(v, Handle) else tensor(v, dtype=kind)  # type: ignore[attr-defined]
-        for v in given
+        v.detach().to(kind) if is_tensor(v) else tensor(v, dtype=kind) for v in given
     )
     if not among.numel():
         out = constant(np.zeros(tuple(x.shape), bool))

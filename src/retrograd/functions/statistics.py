@@ -16,7 +16,7 @@ from ..ops.families import Tensor
 from ..ops.movement import Cat
 from ..ops.op import normalize_dim
 from ..ops.reduce import Cumsum, Sum
-from ..trace import Handle
+from ..trace import is_tensor
 from .arithmetic import result_type
 from .sums import diff, vector_norm
 
@@ -135,7 +135,7 @@ def _slope(f: Tensor, h: Any, d: int, edge_order: int) -> Tensor:
         return f.narrow(d, i if i >= 0 else n + i, length)
 
     parts = []
-    if not isinstance(h, Handle):
+    if not is_tensor(h):
         if n > 2:
             parts = [(at(2, n - 2) - at(0, n - 2)) / (2 * h)]
         if edge_order == 1:
@@ -144,10 +144,10 @@ def _slope(f: Tensor, h: Any, d: int, edge_order: int) -> Tensor:
             first = (-1.5 * at(0) + 2 * at(1) - 0.5 * at(2)) / h
             last = (0.5 * at(-3) - 2 * at(-2) + 1.5 * at(-1)) / h
         return apply(Cat, first, *parts, last, dim=d)
-    if h.ndim != 1 or h.shape[0] != n:  # type: ignore[attr-defined]
+    if h.ndim != 1 or h.shape[0] != n:
         raise RuntimeError(
             f"gradient expected the coordinates of dimension {d} to be {n} numbers in "
-            f"one dimension, not of shape {list(h.shape)}"  # type: ignore[attr-defined]
+            f"one dimension, not of shape {list(h.shape)}"
         )
     line = [-1 if i == d else 1 for i in range(f.ndim)]
     dx = diff(h).to(f.dtype).reshape(line)
@@ -344,8 +344,8 @@ def _counted(columns: list[Any], weights: Any, edges: list[Any]) -> Any:
 
 
 def _edges(values: Any, bins: Any, ends: Any, kind: Any) -> Any:
-    if isinstance(bins, Handle):
-        return bins.detach().numpy()  # type: ignore[attr-defined]
+    if is_tensor(bins):
+        return bins.detach().numpy()
     if bins <= 0:
         raise RuntimeError(f"histogram(): bins must be > 0, but got {bins}")
     low, high = (0.0, 0.0) if ends is None else (float(ends[0]), float(ends[1]))

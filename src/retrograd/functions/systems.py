@@ -19,7 +19,7 @@ from ..ops.lu import Permutation
 from ..ops.matmul import Matmul
 from ..ops.matrix_functions import MatrixExp, Pinv
 from ..ops.reduce import Amax, Sum
-from ..trace import Handle, spec_of
+from ..trace import Handle, is_tensor, spec_of
 from .decompositions import eigvalsh, lu_factor_ex, mirrored, svdvals
 
 __all__ = ["inverse", "det", "slogdet", "logdet", "pinverse", "matrix_exp",
@@ -280,7 +280,7 @@ def _bounds(name: str, a: Tensor, atol: Any, rtol: Any) -> tuple[Tensor, Tensor]
     """The absolute and the relative bound below which a singular value counts as 0."""
     kind = a.dtype.np
     for what, bound in (("atol", atol), ("rtol", rtol)):
-        if isinstance(bound, Handle) and bound.requires_grad:  # type: ignore[attr-defined]
+        if is_tensor(bound) and bound.requires_grad:
             raise RuntimeError(f"{name}: {what} has no derivative: detach it")
     if rtol is None:
         rtol = dtypes.finfo(a.dtype).eps * max(a.shape[-2:])
@@ -292,7 +292,7 @@ def _bounds(name: str, a: Tensor, atol: Any, rtol: Any) -> tuple[Tensor, Tensor]
     if atol is None:
         atol = 0.0
     made = [
-        x.to(a.dtype) if isinstance(x, Handle) else constant(np.asarray(x, kind))  # type: ignore[attr-defined]
+        x.to(a.dtype) if is_tensor(x) else constant(np.asarray(x, kind))
         for x in (atol, rtol)
     ]
     return made[0], made[1]

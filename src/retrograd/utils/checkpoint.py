@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import dispatch
 from ..autograd import no_grad
-from ..trace import Handle
+from ..trace import is_tensor
 
 
 class CheckpointError(RuntimeError):
@@ -108,7 +108,7 @@ def checkpoint(
                 "Passing `context_fn` or `debug` is only supported when "
                 "use_reentrant=False."
             )
-        if not any(isinstance(a, Handle) and a.requires_grad for a in args):  # type: ignore[attr-defined]
+        if not any(is_tensor(a) and a.requires_grad for a in args):
             warnings.warn(
                 "None of the inputs have requires_grad=True. Gradients will be None",
                 UserWarning,

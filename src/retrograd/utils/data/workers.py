@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ...trace import Handle
+from ...trace import is_tensor
 
 
 @dataclass
@@ -154,8 +154,8 @@ def _settled(work: Callable[[Any], Any], item: Any) -> Any:
 
 def settle(batch: Any) -> None:
     """Compute the tensors in a batch, however they are nested."""
-    if isinstance(batch, Handle):
-        batch._value()  # type: ignore[attr-defined]
+    if is_tensor(batch):
+        batch._value()
     elif isinstance(batch, Mapping):
         for part in batch.values():
             settle(part)
