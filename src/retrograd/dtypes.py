@@ -196,6 +196,11 @@ class finfo:
         self.min, self.tiny = float(info.min), float(info.tiny)
         self.smallest_normal, self.resolution = self.tiny, float(info.resolution)
 
+    def __repr__(self) -> str:
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        limits = ", ".join(f"{name}={getattr(self, name):g}" for name in names)
+        return f"finfo({limits}, dtype={self.dtype})"
+
 
 class iinfo:
     """Limits of an integer type: max, min, bits."""
@@ -206,3 +211,6 @@ class iinfo:
         info = np.iinfo(d.np)
         self.dtype, self.bits = d.name, d.itemsize * 8
         self.max, self.min = info.max, info.min
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

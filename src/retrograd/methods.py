@@ -279,8 +279,9 @@ def set_item(self: Any, key: Any, value: Any) -> None:
         value = value.reshape(given[lead:])
     if advanced is not None:
         value = indexing.put(part, advanced, value)
-    if part is self and advanced is None:
-        self._assign(value)
+    if part is not self and value.requires_grad and mutate.is_detached(self):
+        # the alias itself takes the history: what shows a part of it goes away
+        self._assign(mutate.with_part(self, part, value))
     else:
         part._assign(value)
 

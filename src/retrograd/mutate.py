@@ -203,7 +203,7 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
                 f"{spec_of(x)!r} refers to a single memory location. Please clone() the "
                 f"tensor before performing the operation\n  at {errors.user_line()}"
             )
-    detached = meta is not None and any(name == "detach" for name, _ in meta.path)
+    detached = is_detached(x)
     if not rec.inference and not detached and x.is_inference():
         raise RuntimeError(
             "Inplace update to inference tensor outside InferenceMode is not allowed. "
@@ -223,8 +223,8 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
         return False
     if root is x:
         _replace(rec, x, new)
-    elif detached and tracked:
-        _behind(rec, x, root, new)
+    elif detached and rec.grad_mode:
+        _behind(rec, x, root, new, tracked)
         return True
     else:
         _through_view(rec, x, root, new)
@@ -335,16 +335,29 @@ def _through_view(rec: Recorder, x: Any, root: Any, new: Any) -> None:
         _settled(rec, x)
 
 
-def _behind(rec: Recorder, x: Any, root: Any, new: Any) -> None:
+def is_detached(x: Any) -> bool:
+    """Whether *x* shows memory of a tensor whose history it does not share."""
+    meta = x._meta
+    return meta is not None and any(name == "detach" for name, _ in meta.path)
+
+
+def with_part(x: Any, part: Any, new: Any) -> Any:
+    """*x*, with another value where its view *part* is."""
+    path = view_path(part._key, x._key)
+    return apply(REGISTRY["view_write"], x, _fitting(part, new), path=path)
+
+
+def _behind(rec: Recorder, x: Any, root: Any, new: Any, tracked: bool) -> None:
     """Write to memory behind the back of its owner: only the detached alias *x* takes
-    the history of the new value."""
+    the history of the new value, if there is one."""
     dispatch.set_mode(False)
     try:
         _through_view(rec, x, root, new)
     finally:
         dispatch.set_mode(True)
-    x._key = apply(REGISTRY["_overwrite"], stand_in(x._key), new)._key
-    _settled(rec, x)
+    if tracked:
+        x._key = apply(REGISTRY["_overwrite"], stand_in(x._key), new)._key
+        _settled(rec, x)
 
 
 def _settled(rec: Recorder, view: Any) -> None:

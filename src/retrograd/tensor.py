@@ -44,6 +44,25 @@ class Size(tuple[int, ...]):
             n *= d
         return n
 
+    def __getitem__(self, index: Any) -> Any:
+        part = tuple.__getitem__(self, index)
+        return Size(part) if isinstance(index, slice) else part
+
+    def __add__(self, other: Any) -> Any:
+        return (
+            Size(tuple(self) + tuple(other))
+            if isinstance(other, tuple)
+            else NotImplemented
+        )
+
+    def __radd__(self, other: tuple[int, ...]) -> Any:
+        return Size(other + tuple(self))
+
+    def __mul__(self, times: Any) -> Any:
+        return Size(tuple(self) * times)
+
+    __rmul__ = __mul__
+
     def __repr__(self) -> str:
         return f"retrograd.Size({list(self)})"
 

@@ -116,7 +116,7 @@ def _for_each_row(
     used: list[bool] = []
 
     def one(*seeds: Any) -> tuple[Any, ...]:
-        found = grad(outputs, inputs, seeds, retain, create, unused,
+        found = grad(outputs, inputs, seeds, retain, create, allow_unused=unused,
                      materialize_grads=materialize)  # fmt: skip
         used[:] = [g is not None for g in found]
         return tuple(g for g in found if g is not None)

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import dtypes
 from ..dispatch import constant
-from .optimizer import Group, Optimizer, Params, State
+from .optimizer import Group, Optimizer, Params, State, counting_type
 from .rules import (
     check_lr,
     check_nonnegative,
@@ -57,10 +57,10 @@ class ASGD(Optimizer):
         super().__init__(params, defaults)
 
     def init_state(self, param: Tensor, group: Group) -> State:
-        # η and μ are single precision whatever the parameter, as PyTorch keeps them.
+        # The type of η and μ is not the parameter's: as PyTorch keeps them.
         return {
-            "eta": constant(np.array(float(group["lr"]), dtype=np.float32)),
-            "mu": constant(np.ones((), dtype=np.float32)),
+            "eta": constant(np.array(float(group["lr"]), counting_type())),
+            "mu": constant(np.ones((), counting_type())),
             "ax": zeros_like(param),
         }
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..dispatch import constant
 from ..tensor import Tensor as _Tensor
-from .optimizer import Group, Optimizer, Params, State
+from .optimizer import Group, Optimizer, Params, State, counting_type
 from .rules import (
     averaging,
     betas_of,
@@ -68,8 +68,8 @@ class NAdam(Optimizer):
 
     def init_state(self, param: Tensor, group: Group) -> State:
         return {
-            # Single precision whatever the parameter, as PyTorch keeps it.
-            "mu_product": constant(np.ones((), dtype=np.float32)),
+            # Its type is not the parameter's: as PyTorch keeps it.
+            "mu_product": constant(np.ones((), counting_type())),
             "exp_avg": zeros_like(param),
             "exp_avg_sq": zeros_like(param),
         }

@@ -23,6 +23,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from .. import dtypes
 from ..autograd import enable_grad
 from ..dispatch import constant
 from ..tensor import Tensor
@@ -403,7 +404,14 @@ class Optimizer:
 def _pack(entry: State) -> State:
     if "step" not in entry:
         return dict(entry)
-    return {**entry, "step": constant(np.array(entry["step"], dtype=np.float32))}
+    return {**entry, "step": constant(np.array(entry["step"], dtype=counting_type()))}
+
+
+def counting_type() -> Any:
+    """Of what type PyTorch keeps numbers about a run, such as its steps: single
+    precision, unless double is the default type."""
+    wide = dtypes.get_default_dtype() is dtypes.float64
+    return np.float64 if wide else np.float32
 
 
 def _unpack(entry: State, param: Tensor, fresh: State) -> State:

@@ -110,7 +110,7 @@ class Stack:
 
     def _look(self) -> None:
         self.seen = changes[0]
-        self.pure = all(map(_is_pure, self.chain))
+        self.pure = bool(self.chain) and all(map(_is_pure, self.chain))
         if not self.pure:
             return
         modules = [m for part in self.chain for m in part.modules()]
