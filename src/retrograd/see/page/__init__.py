@@ -82,12 +82,13 @@ def document(story: Story) -> str:
     story = story._with(limit=LINES, level="modules")
     d = story.description
     _jacobians(story, d)
-    levels = {"modules": _level(d, boxes.lines(d))}
+    models = story._names.roots.values()
+    levels = {"modules": _level(d, boxes.lines(d, models))}
     if len(d.operations) <= OPERATIONS:
         deep = story._with(level="operations")
         fine = deep.description
         _jacobians(deep, fine)
-        levels["operations"] = _level(fine, boxes.lines(fine))
+        levels["operations"] = _level(fine, boxes.lines(fine, models))
         kernel = story._with(level="kernels").description
         if kernel.kernels:
             levels["kernels"] = _level(kernel, boxes.kernels(kernel))
