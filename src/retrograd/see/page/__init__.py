@@ -6,19 +6,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import os
+import re
+from dataclasses import fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ..collector import paused
-from ..description import Description
+from ..description import Description, Formula
+from ..messages import translator
 from ..notation import escape
 from ..story import Story, explain
 from ..typeset import SIDES
 from . import boxes
+from .words import words
 
+#: lines that a page has at most; of more the first and the last
+LINES = 6000
 #: lines of a graph up to which its operations are a level of their own
 OPERATIONS = 3000
 #: numbers of a Jacobian that is shown, and Jacobians that are
@@ -52,7 +59,7 @@ def page(
     """
     story = explain(
         loss, gradient, layout=layout, lang=lang, precision=precision,
-        limit=None, proof=proof,
+        limit=LINES, proof=proof,
     )  # fmt: skip
     save(story, path)
 
@@ -72,53 +79,68 @@ def save(story: Story, path: str | os.PathLike[str]) -> None:
 @paused
 def document(story: Story) -> str:
     """The page of a story, as HTML."""
-    story = story._with(limit=None, level="modules")
+    story = story._with(limit=LINES, level="modules")
     d = story.description
     _jacobians(story, d)
-    levels = {"modules": _level(d, boxes.lines(d))}
+    models = story._names.roots.values()
+    levels = {"modules": _level(d, boxes.lines(d, models))}
     if len(d.operations) <= OPERATIONS:
         deep = story._with(level="operations")
         fine = deep.description
         _jacobians(deep, fine)
-        levels["operations"] = _level(fine, boxes.lines(fine))
+        levels["operations"] = _level(fine, boxes.lines(fine, models))
         kernel = story._with(level="kernels").description
         if kernel.kernels:
             levels["kernels"] = _level(kernel, boxes.kernels(kernel))
-    data = {"title": d.title, "language": d.language, "levels": levels}
+    data = {
+        "title": d.title, "language": d.language, "levels": levels,
+        "words": words(translator(d.language)),
+    }  # fmt: skip
     return shell("page", d.title, d.language, data)
 
 
 def _level(d: Description, view: boxes.View) -> dict[str, Any]:
-    about = d.as_dict()
-    for part in ("edges", "steps", "modules"):
-        about.pop(part)
-    if not d.kernels:
-        about["operations"] = [
-            {k: o[k] for k in ("id", "op", "formula", "shape", "home", "phase")}
-            for o in about["operations"]
-        ]
-    return {"description": _lean(about), "view": view.as_dict()}
+    few = ("id", "op", "formula", "shape", "home", "phase")
+    left = ("edges", "steps", "modules", "operations")
+    about = {
+        name: _lean(getattr(d, name))
+        for name in _fields(Description)
+        if name not in left and not name.startswith("_")
+    }
+    about["operations"] = [
+        _lean(o if d.kernels else {k: getattr(o, k) for k in few}) for o in d.operations
+    ]
+    return {"description": about, "view": view.as_dict()}
 
 
 #: of these the page shows the MathML alone
 _FORMULAS = ("formula", "numbers", "opened", "rule")
 
 
-def _lean(x: Any) -> Any:
-    """Without what the page does not show: LaTeX, and what is empty."""
-    if isinstance(x, dict):
-        return {
-            k: {"mathml": v["mathml"].replace(f'style="{SIDES}"', 'class="matrix"')}
-            if k in _FORMULAS and isinstance(v, dict)
-            else _lean(v)
-            for k, v in x.items()
-            if k != "latex" and v is not None and v != "" and v != []
-        }
-    if isinstance(x, list):
+def _lean(x: Any, name: str = "") -> Any:
+    """As JSON has it, without what the page does not show: LaTeX, and what is empty."""
+    if x is None or isinstance(x, (str, bool, int)):
+        return x
+    if isinstance(x, float):
+        if math.isfinite(x):
+            return float(f"{x:.6g}")
+        return "NaN" if x != x else "Infinity" if x > 0 else "-Infinity"
+    if isinstance(x, Formula):
+        told = x.mathml.replace(f'style="{SIDES}"', 'class="matrix"')
+        return {"mathml": told} if name in _FORMULAS else {"text": x.text, "mathml": told}
+    if isinstance(x, (list, tuple)):
         return [_lean(v) for v in x]
-    if isinstance(x, float) and x == x and abs(x) != float("inf"):
-        return float(f"{x:.6g}")
-    return x
+    parts = x if isinstance(x, dict) else {f: getattr(x, f) for f in _fields(type(x))}
+    return {
+        str(k): _lean(v, k)
+        for k, v in parts.items()
+        if v is not None and v != "" and v != []
+    }
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind))
 
 
 def _jacobians(story: Story, d: Description) -> None:
@@ -175,8 +197,8 @@ def shell(name: str, title: str, language: str, data: Any, connect: str = "'none
         "base-uri 'none'; form-action 'none'"
     )
     content = json.dumps(data, ensure_ascii=False, allow_nan=False, default=str)
-    for sign in "<>&\u2028\u2029":  # nothing in it can end the element that it is in
-        content = content.replace(sign, f"\\u{ord(sign):04x}")
+    # nothing in it can end the element that it is in, or begin another
+    content = re.sub(r"<(?=!--|/?script)", r"\\u003c", content, flags=re.IGNORECASE)
     parts = {
         "POLICY": policy, "TITLE": escape(title), "LANG": escape(language),
         "STYLE": style, "BODY": static(f"{name}.html"), "DATA": content,

@@ -4,7 +4,7 @@ makes room for those that are open."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -235,14 +235,16 @@ def _laid_out(box: Thing, links: list[tuple[str, str]]) -> dict[str, Any]:
 # -- levels -----------------------------------------------------------------------------
 
 
-def lines(d: Description) -> View:
-    """Circles and blocks for the lines of a description, in boxes for its modules."""
+def lines(d: Description, models: Collection[str] = ()) -> View:
+    """Circles and blocks for the lines of a description, in boxes for its modules. What
+    the model itself computes, the only one of *models*, stands beside its parts."""
     view = View(d.words)
     kinds = {m.path: m.kind for m in d.modules}
+    whole = {x.module for x in d.nodes if x.module in models}
 
     def inside(path: str) -> Thing:
         at = view.root
-        parts = path.split(".") if path else []
+        parts = path.split(".") if path and whole != {path} else []
         for i in range(1, len(parts) + 1):
             here = ".".join(parts[:i])
             at = view.box(here, kinds.get(here) or parts[i - 1], "module", at)
@@ -295,10 +297,18 @@ def kernels(d: Description) -> View:
                     Thing(o, "operation", about.op, about.phase,
                           "×".join(map(str, about.shape)), o), box,
                 )  # fmt: skip
-    for operation in d.operations:
-        for i in operation.inputs:
-            if isinstance(i, str):
-                view.link(i, operation.id)
+    shown: dict[str, list[str]] = {}  # where a view's numbers come from
+
+    def sources(i: str) -> list[str]:
+        if i in view.marks or i not in of:
+            return [i]
+        return shown.get(i, [])
+
+    for operation in d.operations:  # in order: operands first
+        found = [s for i in operation.inputs if isinstance(i, str) for s in sources(i)]
+        shown[operation.id] = found
+        for i in found:
+            view.link(i, operation.id)
     view.steps = [k.id for k in d.kernels]
     return view
 

@@ -3,7 +3,10 @@
 let level, D, V, by, marks, place, open, at = 0, selected = null, order, done;
 let view = {x: 0, y: 0, k: 1}, shown = [], wires = [], size = {w: 1, h: 1};
 const stage = $("graph"), ctx = stage.getContext("2d"), map = $("map");
-const HEAD = 30, PAD = 16, LEVELS = {modules: "Modules", operations: "Operations", kernels: "Kernels"};
+const HEAD = 30, PAD = 16;
+/* words are English in this file and in page.html; DATA.words has those of the language */
+const say = (text, about = {}) => (DATA.words[text] || text).replace(/\{(\w+)\}/g, (_, k) => about[k]);
+const LEVELS = {modules: say("Modules"), operations: say("Operations"), kernels: say("Kernels")};
 const serif = '"STIX Two Text",Cambria,"Times New Roman","Liberation Serif",serif';
 let colors = {};
 function theme() {
@@ -305,7 +308,7 @@ function boxClosed(s, far) {
   ctx.textAlign = "center"; ctx.textBaseline = "middle"; ctx.fillStyle = colors.ink;
   ctx.fillText(fitted(s.box.label, s.w - 16, `PXpx ${serif}`, 15), s.x, s.y - 7);
   ctx.fillStyle = colors.soft;
-  const below = kernel ? `⊞ ${s.box.count} operations` : s.box.kind === "module" ? `⊞ ${s.id} · ${s.box.count}` : `⊞ ${s.box.count} lines`;
+  const below = kernel ? "⊞ " + say("{count} operations", {count: s.box.count}) : s.box.kind === "module" ? `⊞ ${s.id} · ${s.box.count}` : "⊞ " + say("{count} lines", {count: s.box.count});
   ctx.fillText(fitted(below, s.w - 10, "PXpx system-ui,sans-serif", 11), s.x, s.y + 13);
 }
 function minimap(w, h) {
@@ -514,17 +517,17 @@ function numbers(v, label) {
   else {
     const stats = el("div", {class: "stats"});
     for (const k of ["min", "max", "mean", "std", "norm", "zeros", "nan", "inf"]) if (v[k] !== undefined && (!["nan", "inf", "zeros"].includes(k) || v[k])) {
-      const words = {norm: "‖·‖", nan: "NaN", inf: "∞"};
+      const words = {norm: "‖·‖", nan: "NaN", inf: "∞", mean: say("mean"), std: say("std"), zeros: say("zeros")};
       stats.append(el("div", {class: k === "nan" || k === "inf" ? "warn" : null}, el("span", {}, words[k] || k), num(v[k])));
     }
     out.append(stats);
     const pics = el("div", {class: "pics"});
-    if (v.heat) pics.append(el("figure", {}, heat(v.heat, `heat map of ${label}`), el("figcaption", {}, `${times(v.shape)}, blue positive, red negative`)));
-    if (v.histogram && v.histogram.counts.length > 1) pics.append(el("figure", {}, bars(v.histogram.counts, v.histogram.edges, `histogram of ${label}`), el("figcaption", {}, "histogram")));
+    if (v.heat) pics.append(el("figure", {}, heat(v.heat, say("heat map of {name}", {name: label})), el("figcaption", {}, `${times(v.shape)}, ${say("blue positive, red negative")}`)));
+    if (v.histogram && v.histogram.counts.length > 1) pics.append(el("figure", {}, bars(v.histogram.counts, v.histogram.edges, say("histogram of {name}", {name: label})), el("figcaption", {}, say("histogram"))));
     if (pics.children.length) out.append(pics);
-    if (v.data !== undefined && v.size <= 256) { const t = table(v.data); if (t) out.append(v.size <= 40 ? t : el("details", {}, el("summary", {}, "all numbers"), t)); }
+    if (v.data !== undefined && v.size <= 256) { const t = table(v.data); if (t) out.append(v.size <= 40 ? t : el("details", {}, el("summary", {}, say("all numbers")), t)); }
   }
-  if (v.origin === "recomputed") out.append(el("small", {}, D.words.recomputed || "recomputed"));
+  if (v.origin === "recomputed") out.append(el("small", {}, D.words.recomputed));
   return out;
 }
 function panel() {
@@ -539,19 +542,19 @@ function panel() {
   if (e.module) p.append(el("div", {class: "links"}, el("button", {onclick: () => { reveal(e.module); select(e.module); }}, e.module)));
   if (e.formula) p.append(equation([e.name, e.formula], false));
   if (got) { if (e.numbers) p.append(equation(["", e.numbers, e.value && e.value.size <= 9 ? e.value.text : null], false)); }
-  if (e.source) p.append(heading("In the program"), source(e.source));
-  p.append(heading(D.words.value || "value"));
-  p.append(got || !e.formula ? numbers(e.value, e.name.text) : el("div", {class: "wait"}, `comes in step ${stepOf(e.id) + 1}`));
+  if (e.source) p.append(heading(say("In the program")), source(e.source));
+  p.append(heading(D.words.value));
+  p.append(got || !e.formula ? numbers(e.value, e.name.text) : el("div", {class: "wait"}, say("comes in step {step}", {step: stepOf(e.id) + 1})));
   for (const n of e.notes || []) p.append(el("p", {class: "quiet"}, n));
-  if (e.inputs && e.inputs.length) p.append(heading("computed from"), chips(e.inputs));
+  if (e.inputs && e.inputs.length) p.append(heading(say("computed from")), chips(e.inputs));
   const users = D.nodes.filter(n => (n.inputs || []).includes(e.id)).map(n => n.id);
-  if (users.length) p.append(heading("used by"), chips(users.slice(0, 60)));
+  if (users.length) p.append(heading(say("used by")), chips(users.slice(0, 60)));
   const g = e.gradient && by.get(e.gradient);
   if (g) gradient(p, g);
   const ops = (e.operations || []).map(o => by.get(o)).filter(Boolean);
-  if (ops.length && level === "modules") p.append(el("details", {}, el("summary", {}, `${ops.length} operations`), el("ol", {class: "ops"}, ...ops.map(o => el("li", {}, `${o.op}  ${o.formula || ""}  `, el("small", {}, times(o.shape)))))));
+  if (ops.length && level === "modules") p.append(el("details", {}, el("summary", {}, say("{count} operations", {count: ops.length})), el("ol", {class: "ops"}, ...ops.map(o => el("li", {}, `${o.op}  ${o.formula || ""}  `, el("small", {}, times(o.shape)))))));
   const k = kernelOf(e);
-  if (k) p.append(heading("kernel"), el("button", {onclick: () => { load("kernels"); visit(k.id); }}, k.words));
+  if (k) p.append(heading(say("kernel")), el("button", {onclick: () => { load("kernels"); visit(k.id); }}, k.words));
 }
 function kernelOf(e) {
   const deep = DATA.levels.kernels;
@@ -559,45 +562,45 @@ function kernelOf(e) {
   return (deep.description.kernels || []).find(k => (k.operations || []).includes(e.operations[e.operations.length - 1]));
 }
 function gradient(p, g) {
-  const box = el("div", {class: "part back"}, heading(`${D.words.gradient || "gradient"} ${g.name.text}`)), got = stepOf(g.id) < at;
+  const box = el("div", {class: "part back"}, heading(`${D.words.gradient} ${g.name.text}`)), got = stepOf(g.id) < at;
   p.append(box);
   box.append(equation([g.name, g.rule, g.formula], true));
   if (g.opened) box.append(equation(["", g.opened], true));
   if (got && g.numbers) box.append(equation(["", g.numbers, g.value && g.value.size <= 9 ? g.value.text : null], true));
-  box.append(got ? numbers(g.value, g.name.text) : el("div", {class: "wait"}, `comes in step ${stepOf(g.id) + 1}`));
-  if (g.ways > 1) box.append(el("p", {}, `${D.words.sum || "sum"}: ${g.ways}`));
+  box.append(got ? numbers(g.value, g.name.text) : el("div", {class: "wait"}, say("comes in step {step}", {step: stepOf(g.id) + 1})));
+  if (g.ways > 1) box.append(el("p", {}, `${D.words.sum}: ${g.ways}`));
   for (const q of g.products || []) {
     const j = q.jacobian;
-    box.append(heading("outgoing = local Jacobian, incoming"), el("div", {class: "eq"}, math(j.name), j.matrix ? " = " : "", j.matrix ? math(j.matrix) : "", el("span", {class: "quiet"}, `   ${j.words}`)), el("code", {}, q.text));
+    box.append(heading(say("outgoing = local Jacobian, incoming")), el("div", {class: "eq"}, math(j.name), j.matrix ? " = " : "", j.matrix ? math(j.matrix) : "", el("span", {class: "quiet"}, `   ${j.words}`)), el("code", {}, q.text));
     if (j.entries) box.append(el("div", {class: "pics"}, el("figure", {}, heat(j.entries, `Jacobian ${j.name.text}`), el("figcaption", {}, `${j.shape.join("×")}`))), j.shape[0] * j.shape[1] <= 64 ? table(j.entries) : "");
-    else if (j.built === false) box.append(el("small", {}, `${j.shape.join("×")}: ${D.words["not built"] || "not built"}`));
-    if (q.incoming) box.append(el("div", {}, el("small", {}, "incoming "), chips([q.incoming])));
+    else if (j.built === false) box.append(el("small", {}, `${j.shape.join("×")}: ${D.words["not built"]}`));
+    if (q.incoming) box.append(el("div", {}, el("small", {}, say("incoming") + " "), chips([q.incoming])));
   }
-  if (g.reuses && g.reuses.length) box.append(heading(D.words.reused || "reused"), chips(g.reuses));
-  if (g.check) box.append(heading(D.words.difference || "central difference"), el("div", {class: g.check.holds || g.check.kink ? null : "warn"}, `${D.words.error || "error"} ${num(g.check.error, 2)}${g.check.kink ? " – " + D.words.kink : ""}`));
+  if (g.reuses && g.reuses.length) box.append(heading(D.words.reused), chips(g.reuses));
+  if (g.check) box.append(heading(D.words.difference), el("div", {class: g.check.holds || g.check.kink ? null : "warn"}, `${D.words.error} ${num(g.check.error, 2)}${g.check.kink ? " – " + D.words.kink : ""}`));
   for (const n of g.notes || []) box.append(el("p", {class: "quiet"}, n));
 }
 function boxPanel(p, b) {
   const id = b.id;
-  p.append(el("h2", {}, b.label), el("p", {class: "quiet"}, b.kind === "module" ? `${D.words.module || "module"} ${id}` : b.kind === "kernel" ? "one kernel of the compiled plan" : "a run of lines"));
-  p.append(el("button", {onclick: () => { toggle(id); panel(); }}, open.has(id) ? "⊟ close" : "⊞ open"));
+  p.append(el("h2", {}, b.label), el("p", {class: "quiet"}, b.kind === "module" ? `${D.words.module} ${id}` : b.kind === "kernel" ? say("one kernel of the compiled plan") : say("a run of lines")));
+  p.append(el("button", {onclick: () => { toggle(id); panel(); }}, open.has(id) ? "⊟ " + say("close") : "⊞ " + say("open")));
   const k = b.entry && by.get(b.entry);
   if (k) {
-    p.append(el("p", {}, `${num(k.writes || 0)} numbers are written to memory`), heading("operations"));
-    p.append(el("ol", {class: "ops"}, ...(k.operations || []).map(o => by.get(o)).filter(Boolean).map(o => el("li", {}, `${o.op}  ${o.formula || ""}  `, el("small", {}, `${times(o.shape)} ${o.phase}${o.source ? ` ${o.source.file}:${o.source.line}` : ""}`)))));
+    p.append(el("p", {}, say("{count} numbers are written to memory", {count: num(k.writes || 0)})), heading(say("operations")));
+    p.append(el("ol", {class: "ops"}, ...(k.operations || []).map(o => by.get(o)).filter(Boolean).map(o => el("li", {}, `${o.op}  ${o.formula || ""}  `, el("small", {}, `${times(o.shape)} ${say(o.phase)}${o.source ? ` ${o.source.file}:${o.source.line}` : ""}`)))));
     return;
   }
   const lines = [...marks.values()].filter(m => m.kind === "variable" && inside(m.parent, id)).map(m => m.entry);
-  p.append(heading(`${lines.length} values`), chips(lines.slice(0, 150)));
+  p.append(heading(say("{count} values", {count: lines.length})), chips(lines.slice(0, 150)));
 }
 function inside(box, id) { for (let b = box; b !== null && b !== undefined; b = V.boxes[b].parent) if (b === id) return true; return false; }
 function operation(p, o) {
-  p.append(el("h2", {}, o.op), el("p", {class: "quiet"}, `${o.phase} · ${times(o.shape)} ${o.dtype || ""}`), el("code", {}, o.formula || ""));
-  if (o.source) p.append(heading("In the program"), source(o.source));
+  p.append(el("h2", {}, o.op), el("p", {class: "quiet"}, `${say(o.phase)} · ${times(o.shape)} ${o.dtype || ""}`), el("code", {}, o.formula || ""));
+  if (o.source) p.append(heading(say("In the program")), source(o.source));
   const k = o.kernel && by.get(o.kernel);
-  if (k) p.append(heading("kernel"), el("button", {onclick: () => visit(k.id)}, k.words));
+  if (k) p.append(heading(say("kernel")), el("button", {onclick: () => visit(k.id)}, k.words));
   const ins = (o.inputs || []).filter(i => typeof i === "string" && marks.has(i));
-  if (ins.length) p.append(heading("computed from"), chips(ins));
+  if (ins.length) p.append(heading(say("computed from")), chips(ins));
 }
 function start(p) {
   const loss = by.get(D.loss);
@@ -605,12 +608,14 @@ function start(p) {
   if (loss.formula) p.append(equation([loss.name, loss.formula], false));
   if (D.source) p.append(source(D.source));
   const count = k => (D[k] || []).length;
-  p.append(el("p", {class: "quiet"}, `${count("nodes")} values, ${count("gradients")} gradients, ${count("operations")} operations. ${D.words[D.layout] || ""}`));
-  if (D.nonfinite) p.append(el("p", {class: "warn"}, "The first NaN or ∞ is made here: "), chips([D.nonfinite]));
+  p.append(el("p", {class: "quiet"}, say("{values} values, {gradients} gradients, {operations} operations.", {values: count("nodes"), gradients: count("gradients"), operations: count("operations")}) + ` ${D.words[D.layout] || ""}`));
+  if (D.nonfinite) p.append(el("p", {class: "warn"}, say("The first NaN or ∞ is made here:") + " "), chips([D.nonfinite]));
+  const left = (D.omitted || {}).nodes;
+  if (left) p.append(el("p", {class: "warn"}, D.words["left out"].replace("{count}", left)));
   for (const n of D.notes || []) p.append(el("p", {class: "quiet"}, n));
-  p.append(el("p", {class: "quiet"}, "Step with ▶ or →; select a circle or a block to open it."));
+  p.append(el("p", {class: "quiet"}, say("Step with ▶ or →; select a circle or a block to open it.")));
   const given = D.nodes.filter(n => !n.formula && marks.has(n.id)).map(n => n.id);
-  p.append(heading(D.words.given || "Given"), chips(given.slice(0, 120)));
+  p.append(heading(D.words.given), chips(given.slice(0, 120)));
 }
 /* -- search, buttons ---------------------------------------------------------------- */
 let hits = [], hit = 0;
@@ -621,13 +626,13 @@ function find() {
   if (wanted) {
     const score = (texts) => { let best = 9; texts.forEach((t, i) => { if (!t) return; const k = folded(String(t)).indexOf(wanted); if (k >= 0) best = Math.min(best, (k ? 1 : 0) + i * .1); }); return best; };
     for (const n of D.nodes || []) if (marks.has(n.id)) { const s = score([n.name.text, n.label, n.function, n.module, n.source && n.source.text]); if (s < 9) hits.push([s, n.id, n.name.text, n.label, n.module || (n.source ? `${n.source.file}:${n.source.line}` : "")]); }
-    for (const [id, b] of Object.entries(V.boxes)) if (id && b.kind !== "run") { const s = score([id, b.label]); if (s < 9) hits.push([s + .05, id, b.label, b.kind === "kernel" ? "kernel" : id, ""]); }
-    if (level === "kernels") for (const o of D.operations) if (marks.has(o.id)) { const s = score([o.op, o.source && o.source.text]); if (s < 9) hits.push([s, o.id, o.op, o.phase, times(o.shape)]); }
+    for (const [id, b] of Object.entries(V.boxes)) if (id && b.kind !== "run") { const s = score([id, b.label]); if (s < 9) hits.push([s + .05, id, b.label, b.kind === "kernel" ? say("kernel") : id, ""]); }
+    if (level === "kernels") for (const o of D.operations) if (marks.has(o.id)) { const s = score([o.op, o.source && o.source.text]); if (s < 9) hits.push([s, o.id, o.op, say(o.phase), times(o.shape)]); }
     hits.sort((a, b) => a[0] - b[0]);
     hits = hits.slice(0, 40);
   }
   list.replaceChildren(...hits.map((h, i) => el("li", {role: "option", id: "hit" + i, "aria-selected": String(i === hit), onclick: () => { visit(h[1]); list.hidden = true; }}, el("span", {}, h[2]), el("span", {class: "quiet"}, h[3] || ""), el("small", {}, h[4]))));
-  if (wanted && !hits.length) list.append(el("li", {}, "nothing found"));
+  if (wanted && !hits.length) list.append(el("li", {}, say("nothing found")));
   list.hidden = !wanted;
 }
 $("search").addEventListener("input", find);
@@ -652,6 +657,10 @@ $("open-all").addEventListener("click", () => {
   arrange(); whole();
 });
 $("close-all").addEventListener("click", () => { open = new Set([""]); arrange(); whole(); });
+for (const e of document.querySelectorAll("#app *")) {
+  for (const name of ["aria-label", "title", "placeholder"]) if (e.hasAttribute(name)) e.setAttribute(name, say(e.getAttribute(name)));
+  if (e.tagName === "DD") e.textContent = say(e.textContent);
+}
 $("title").textContent = DATA.title; $("title").title = DATA.title;
 for (const name of Object.keys(DATA.levels)) {
   const b = el("button", {"aria-pressed": "false", onclick: () => load(name)}, LEVELS[name]);
