@@ -12,7 +12,7 @@ has the returns alone: the same actor, seeds, episodes and rate.
 
 import numpy as np
 from frame import curves, main, spread
-from pole import LONGEST, play
+from pole import LONGEST, judge, play
 from reinforce import EPISODES, policy, sampled
 from reinforce import learn as reinforce
 
@@ -22,7 +22,7 @@ from retrograd.nn import functional as F
 
 
 def learn(seed, batches, fits=20):
-    """The mean time upright in each batch of episodes."""
+    """The mean time upright in each batch of episodes, and how to act at the end."""
     numbers, actor = np.random.default_rng(seed), policy()
     critic = nn.Sequential(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(),
                            nn.Linear(64, 2))  # fmt: skip
@@ -49,18 +49,20 @@ def learn(seed, batches, fits=20):
         worth = worth - worth.mean(1, keepdim=True)
         (-(actor(x).softmax(1) * worth / (worth.std() + 1e-6)).sum(1).mean()).backward()
         acting.step()
-    return history
+    return history, sampled(actor, numbers)
 
 
 def run(report, seed, quick):
     batches, seeds = 30 if quick else 60, 2 if quick else 10
     found, solved = {}, {}
     for name, method in (("actor and critic", learn), ("REINFORCE", reinforce)):
-        runs = np.array([method(s, batches) for s in report.seeds(seed, seeds)])
-        first = np.where(
-            (runs >= 195).any(1), EPISODES * (1 + (runs >= 195).argmax(1)), np.inf
-        )
-        found[name], solved[name] = runs, first
+        learned = [method(s, batches) for s in report.seeds(seed, seeds)]
+        runs = np.array([history for history, _ in learned])
+        if method is learn:
+            steps = judge(report, [choose for _, choose in learned], seed)
+        done = runs >= 195
+        solved[name] = np.where(done.any(1), EPISODES * (1 + done.argmax(1)), np.inf)
+        found[name] = runs
     ours, theirs = solved.values()
     ends = [spread(runs[:, -5:].mean(1), 0) for runs in found.values()]
     report.verdict(
@@ -75,10 +77,10 @@ def run(report, seed, quick):
         f"median {np.median(ours):.0f} episodes to solve it, {np.median(theirs):.0f} for REINFORCE "
         f"(upright {ends[1]} at the end)",
     )
-    return {"found": found, "solved": solved}
+    return {"found": found, "solved": solved, "steps": steps}
 
 
-def draw(figure, found, solved):
+def draw(figure, found, solved, steps):
     axis = figure.subplots()
     batches = next(iter(found.values())).shape[1]
     curves(axis, EPISODES * np.arange(1, batches + 1), found, xlabel="episodes",

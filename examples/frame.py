@@ -95,7 +95,9 @@ def _cell(value: Any) -> str:
 def spread(values: Iterable[float], digits: int = 1) -> str:
     """Mean ± sample deviation of what several seeds gave, and their number."""
     found = np.asarray(list(values), float)
-    deviation = found.std(ddof=1) if len(found) > 1 else 0.0
+    if len(found) == 1:
+        return f"{found[0]:.{digits}f} (1 seed)"
+    deviation = found.std(ddof=1)
     return f"{found.mean():.{digits}f} ± {deviation:.{digits}f} ({len(found)} seeds)"
 
 

@@ -36,22 +36,20 @@ def train(rates, steps, batch=128):
     """The generator, and the discriminator's loss by step (ln 2 at the equilibrium)."""
     generator, discriminator = network(8, 2), network(2, 1)
     pairs = zip((generator, discriminator), rates, strict=True)
-    optimizers = [
-        rg.optim.Adam(m.parameters(), lr=r, betas=(0.5, 0.9)) for m, r in pairs
-    ]
+    adam = rg.optim.Adam
+    making, judging = (adam(m.parameters(), r, (0.5, 0.9)) for m, r in pairs)
     losses = []
     for _ in range(steps):
         fake = generator(rg.randn(batch, 8))
-        optimizers[1].zero_grad()
-        scores = discriminator(real(batch))
-        fakes = discriminator(fake.detach())
+        judging.zero_grad()
+        scores, fakes = discriminator(real(batch)), discriminator(fake.detach())
         loss = (F.softplus(-scores).mean() + F.softplus(fakes).mean()) / 2
         loss.backward()
-        optimizers[1].step()
+        judging.step()
         losses.append(loss.item())
-        optimizers[0].zero_grad()
+        making.zero_grad()
         F.softplus(-discriminator(fake)).mean().backward()
-        optimizers[0].step()
+        making.step()
     return generator, losses
 
 
@@ -66,18 +64,14 @@ def coverage(generator, count=2000):
 
 
 def run(report, seed, quick):
-    steps, modes, near = (
-        700 if quick else 1500,
-        {k: [] for k in RATES},
-        {k: [] for k in RATES},
-    )
+    steps, modes, near = 700 if quick else 1500, {}, {}
     for _ in report.seeds(seed, 1 if quick else 4):
         points, losses = {}, {}
         for name, rates in RATES.items():
             generator, losses[name] = train(rates, steps)
             points[name], count, share = coverage(generator)
-            modes[name].append(count)
-            near[name].append(share)
+            modes.setdefault(name, []).append(count)
+            near.setdefault(name, []).append(share)
     failed, cured = RATES
     report.verdict(
         "with balanced rates two networks find an equilibrium that covers all modes",
@@ -96,14 +90,11 @@ def run(report, seed, quick):
 
 def draw(figure, points, losses, modes):
     *planes, curve = figure.subplots(1, 3)
-    for axis, (name, found), colour in zip(
-        planes, points.items(), (ORANGE, BLUE), strict=True
-    ):
+    for axis, name, colour in zip(planes, points, (ORANGE, BLUE), strict=True):
         axis.plot(*CENTRES.T, "o", color="k", fillstyle="none", markersize=16)
-        axis.plot(*found.T, ".", color=colour, alpha=0.3, markersize=3)
+        axis.plot(*points[name].T, ".", color=colour, alpha=0.3, markersize=3)
         axis.set(title=name, xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
-    for (name, loss), colour in zip(losses.items(), (ORANGE, BLUE), strict=True):
-        smooth = np.convolve(loss, np.ones(50) / 50, "valid")
+        smooth = np.convolve(losses[name], np.ones(50) / 50, "valid")
         curve.plot(smooth, color=colour, label=name)
     curve.axhline(np.log(2), color="k", ls=":", lw=1)
     curve.set(title="The discriminator's loss", xlabel="step", ylim=(0, 0.8))

@@ -9,12 +9,15 @@ classifier gets wrong, a black box of 130 parameters; and on a smooth bowl the e
 each method needs to come to a hundredth of the start, by the number of parameters.
 """
 
+from importlib.util import find_spec
+
 import numpy as np
 from frame import curves, digits, main
 
 import retrograd as rg
 from retrograd.optim import SGD, zeroth
 
+STAIRS = lambda w: (((w - 1) ** 2).mean() * 20).floor() / 20  # noqa: E731
 METHODS = {  # made for a vector, with a rate
     "gradient descent": lambda w, lr: SGD([w], lr=0.1),
     "evolution strategy": lambda w, lr: zeroth.EvolutionStrategy([w], lr, 0.3, pairs=6),
@@ -26,38 +29,27 @@ METHODS = {  # made for a vector, with a rate
 def minimise(name, objective, size, budget, enough=-1.0, lr=0.1):
     """(evaluations, value) along the way, until the value or the budget is reached."""
     w = rg.zeros(size, requires_grad=True)
-    found = [(1, objective(w).item())]
-    optimizer = METHODS[name](w, lr)
+    found, optimizer = [(1, objective(w).item())], METHODS[name](w, lr)
+
+    def value():
+        loss = objective(w)
+        if name == "gradient descent" and loss.requires_grad:
+            loss.backward()
+        return loss
+
     while found[-1][0] < budget and found[-1][1] > enough:
-        if isinstance(optimizer, SGD):
-            optimizer.zero_grad()
-            loss = objective(w)
-            if loss.requires_grad:
-                loss.backward()
-                optimizer.step()
-        else:
-            optimizer.step(lambda: objective(w))
-        with rg.no_grad():
-            asked = getattr(optimizer, "evaluations", len(found))
-            found.append((asked + 1, objective(w).item()))
+        w.grad = None
+        optimizer.step(value)
+        asked = getattr(optimizer, "evaluations", len(found))
+        found.append((asked + 1, objective(w).item()))
     return np.array(found)
 
 
-def bowl(size):
-    target = rg.ones(size)
-    return lambda w: ((w - target) ** 2).mean()
-
-
 def cost_of_bowl(name, n):
-    """Evaluations until ½‖w − w*‖² is a hundredth of what it was at the start."""
-    mean = bowl(n)
+    """Evaluations until ½‖w − 1‖² is a hundredth of what it was at the start."""
     rate = 6 / (12 + n)  # what the noise of an estimate in n dimensions allows
-    return minimise(name, lambda w: mean(w) * n / 2, n, 20000, n / 200, rate)[-1, 0]
-
-
-def stairs(size):
-    smooth = bowl(size)
-    return lambda w: (smooth(w) * 20).floor() / 20
+    found = minimise(name, lambda w: ((w - 1) ** 2).sum() / 2, n, 20000, n / 200, rate)
+    return found[-1, 0]
 
 
 def errors():
@@ -66,59 +58,48 @@ def errors():
     centred = x - x.mean(0)
     features = centred @ rg.linalg.svd(centred, full_matrices=False)[2][:12].T
     features = rg.cat([features / features.std(0), rg.ones(len(x), 1)], 1)
-    return lambda w: (
-        100 * ((features @ w.reshape(13, 10)).argmax(1) != y).float().mean()
-    )
+    said = lambda w: (features @ w.reshape(13, 10)).argmax(1)  # noqa: E731
+    return lambda w: 100 * (said(w) != y).float().mean()
 
 
 def run(report, seed, quick):
-    try:
-        import cma  # noqa: F401
-    except ImportError:
-        METHODS.pop("CMA-ES", None)
+    if not find_spec("cma") and METHODS.pop("CMA-ES", None):
         report.say("without CMA-ES: pip install 'retrograd[zeroth]'\n")
-    wrong, budget = errors(), 600 if quick else 6000
-    found = {}
+    wrong, sizes = errors(), [2, 8, 32] if quick else [2, 8, 32, 128]
+    few, many = (1000, 600) if quick else (2000, 6000)
+    found, cost = {}, {}
     for name in report.progress(METHODS, "methods"):
         rg.manual_seed(seed)
-        found[name] = (minimise(name, stairs(10), 10, 1000 if quick else 2000, 0.0),
-                       minimise(name, wrong, 130, budget))  # fmt: skip
-    others = [v for k, v in found.items() if k != "gradient descent"]
-    stuck, start = found["gradient descent"], found["gradient descent"][0][0, 1]
+        stair = minimise(name, STAIRS, 10, few, 0.0)
+        found[name] = stair, minimise(name, wrong, 130, many)
+        cost[name] = [cost_of_bowl(name, n) for n in sizes]
+    (steady, flat), *others = [[v[:, 1] for v in pair] for pair in found.values()]
+    stair, black = zip(*((a[-1], b[-1]) for a, b in others), strict=True)
     report.verdict(
         "on stairs and on a black box gradients tell nothing, values do",
-        stuck[0][-1, 1] == start and min(a[-1, 1] for a, _ in others) <= 0.05
-        and stuck[1][-1, 1] == stuck[1][0, 1] and min(b[-1, 1] for _, b in others) < 60,
-        f"gradient descent stays at {start:.2f} and at {stuck[1][-1, 1]:.0f} % of digits wrong; "
-        f"the others get to {', '.join(f'{a[-1, 1]:.2f}' for a, _ in others)} and to "
-        f"{', '.join(f'{b[-1, 1]:.0f}' for _, b in others)} %",
-    )  # fmt: skip
-    sizes = [2, 8, 32] if quick else [2, 8, 32, 128]
-    cost = {}
-    for name in METHODS:
-        rg.manual_seed(seed)
-        cost[name] = [cost_of_bowl(name, n) for n in sizes]
-    most, free = sizes[-1], {k: v for k, v in cost.items() if k != "gradient descent"}
-    growth = {k: v[-1] / v[0] for k, v in cost.items()}
+        np.ptp(steady) == np.ptp(flat) == 0 and min(stair) <= 0.05 and min(black) < 60,
+        f"gradient descent stays at {steady[-1]:.2f} and at {flat[-1]:.0f} % of digits wrong; the "
+        f"others get to {', '.join(f'{v:.2f}' for v in stair)} and to "
+        f"{', '.join(f'{v:.0f}' for v in black)} %",
+    )
+    (least, *_, most), *free = cost.values()
     report.verdict(
         "without gradients the price grows with the number of parameters, with them it does not",
-        cost["gradient descent"][-1] <= 1.1 * cost["gradient descent"][0]
-        and min(growth[k] for k in free) > 3,
-        f"a smooth bowl of {most} parameters takes {cost['gradient descent'][-1]:.0f} gradients or "
-        + ", ".join(f"{v[-1]:,.0f} values ({k})" for k, v in free.items())
-        + f"; with 2 parameters {cost['gradient descent'][0]:.0f}, and "
-        + ", ".join(f"{v[0]:,.0f}" for v in free.values()),
-    )  # fmt: skip
+        most <= 1.1 * least and min(row[-1] / row[0] for row in free) > 3,
+        f"a smooth bowl of {sizes[-1]} parameters takes {most:.0f} gradients or "
+        f"{', '.join(f'{row[-1]:,.0f}' for row in free)} values ({', '.join([*METHODS][1:])}); "
+        f"with 2 parameters {least:.0f}, and {', '.join(f'{row[0]:,.0f}' for row in free)}",
+    )
     return {"found": found, "sizes": sizes, "cost": cost}
 
 
 def draw(figure, found, sizes, cost):
-    left, middle, right = figure.subplots(1, 3)
-    for name, (stair, black) in found.items():
-        left.plot(*stair.T, label=name, lw=1.5)
-        middle.plot(*black.T, label=name, lw=1.5)
-    left.set(xlabel="evaluations", ylabel="height", title="Stairs, 10 parameters")
-    middle.set(xlabel="evaluations", ylabel="digits wrong, %", title="A black box, 130")
+    *ways, right = figure.subplots(1, 3)
+    titles = "Height on stairs, 10 parameters", "Digits wrong, %, 130 parameters"
+    for k, (axis, title) in enumerate(zip(ways, titles, strict=True)):
+        for pair in found.values():
+            axis.plot(*pair[k].T, lw=1.5)
+        axis.set(xlabel="evaluations", title=title)
     curves(right, sizes, cost, xscale="log", yscale="log", xlabel="parameters",
            ylabel="evaluations", title="A smooth bowl", legend="upper left")  # fmt: skip
 

@@ -5,9 +5,9 @@ for the way back. It need not be. A network of n equal layers, cut into √n str
 only the entrances are kept and everything inside is computed again (Chen et al. 2016), keeps
 about 2√n values, for at most one more forward pass: a third more work.
 
-Measured: the peak of the arrays alive in a training step, in units of one layer's output, and
-the time of a step, plainly and with ``checkpoint_sequential``, by depth; and whether the
-weights after some steps are the same.
+Measured, plainly and with ``checkpoint_sequential``: the most memory that a training step
+takes, in units of one layer's output, beside what the plan of the compiled step says that it
+will take; the time of a step; and whether the weights are the same after all steps.
 """
 
 import time
@@ -18,123 +18,98 @@ from frame import curves, main
 
 import retrograd as rg
 from retrograd import nn
-from retrograd.nn import functional as F
 from retrograd.utils.checkpoint import checkpoint_sequential
 
 ROWS, WIDTH = 4096, 32
 UNIT = ROWS * WIDTH * 4  # bytes of one layer's output
 
 
-def network(depth):
-    layers = [(nn.Linear(WIDTH, WIDTH), nn.Tanh()) for _ in range(depth)]
-    return nn.Sequential(*[part for layer in layers for part in layer])
-
-
-def stretches(depth):
-    return round(depth**0.5)
-
-
 def step(model, optimizer, x, y, recompute):
     optimizer.zero_grad()
     if recompute:
-        out = checkpoint_sequential(
-            model, stretches(len(model) // 2), x, use_reentrant=False
-        )
+        stretches = round((len(model) // 2) ** 0.5)
+        out = checkpoint_sequential(model, stretches, x, use_reentrant=False)
     else:
         out = model(x)
-    loss = F.mse_loss(out, y)
-    loss.backward()
+    nn.functional.mse_loss(out, y).backward()
     optimizer.step()
-    return loss
 
 
-def measure(depth, recompute, steps=4):
-    """Peak bytes of a step in units, seconds of a step, and the weights after all."""
+def measure(depth, recompute, steps=8):
+    """Most units a step takes, those of its compiled plan (NaN without one), the least
+    seconds of a step, the weights after all steps."""
     rg.manual_seed(0)
-    model, x = network(depth), rg.randn(ROWS, WIDTH)
-    y = rg.randn(ROWS, WIDTH)
-    optimizer = rg.optim.SGD(model.parameters(), lr=0.01)
+    layers = [(nn.Linear(WIDTH, WIDTH), nn.Tanh()) for _ in range(depth)]
+    model = nn.Sequential(*[part for layer in layers for part in layer])
+    x, y, found = rg.randn(ROWS, WIDTH), rg.randn(ROWS, WIDTH), []
+    optimizer, known = rg.optim.SGD(model.parameters(), lr=0.01), set(rg.plans())
     tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    step(model, optimizer, x, y, recompute).item()
-    peak = tracemalloc.get_traced_memory()[1] - before
-    tracemalloc.stop()
-    times = []
     for _ in range(steps):
-        began = time.process_time()
-        step(model, optimizer, x, y, recompute).item()
-        times.append(time.process_time() - began)
+        tracemalloc.reset_peak()
+        before, began = tracemalloc.get_traced_memory()[0], time.process_time()
+        step(model, optimizer, x, y, recompute)
+        peak = tracemalloc.get_traced_memory()[1] - before
+        found.append((peak / UNIT, time.process_time() - began))
+    tracemalloc.stop()
+    plans = [p.explain(measure=False).peak / UNIT for p in rg.plans() if p not in known]
     weights = np.concatenate([p.detach().numpy().ravel() for p in model.parameters()])
-    return peak / UNIT, min(times), weights
+    (most, _), (_, least) = np.max(found, 0), np.min(found, 0)
+    return most, max(plans, default=np.nan), least, weights
 
 
 def run(report, seed, quick):
-    depths = [16, 64] if quick else [16, 36, 64, 100, 144]
-    found = {True: [], False: []}
+    depths, kept, again = [9, 49] if quick else [16, 49, 100], [], []
     for depth in report.progress(depths, "depths"):
-        for recompute in found:
-            found[recompute].append(measure(depth, recompute, 2 if quick else 4))
-    kept, again = found[False], found[True]
-    rows = list(zip(depths, kept, again, strict=True))
-    report.table(
-        [
-            "layers",
-            "peak, kept",
-            "planned: n",
-            "peak, again",
-            "planned: 2√n",
-            "time again / kept",
-        ],
-        [(n, a[0], n, b[0], 2 * n**0.5, b[1] / a[1]) for n, a, b in rows],
-    )
-    report.say(f"peaks in units of one layer's output, {UNIT / 1e6:.1f} MB")
+        kept.append(measure(depth, False))
+        again.append(measure(depth, True))
+    rows = [(n, a[0], a[1], b[0], b[1], b[2] / a[2]) for n, a, b in zip(depths, kept, again, strict=True)]  # fmt: skip
+    head = "layers", "kept", "planned", "again", "planned", "time again / kept"
+    report.table(head, rows)
+    report.say(f"memory in units of one layer's output, {UNIT / 1e6:.1f} MB")
+    _, plain, planned, recomputed, replanned, slower = np.array(rows, float).T
     span = np.log(depths[-1] / depths[0])
-    powers = [np.log(v[-1][0] / v[0][0]) / span for v in (kept, again)]
-    apart = max(np.abs(a[2] - b[2]).max() for a, b in zip(kept, again, strict=True))
+    powers = [np.log(v[-1] / v[0]) / span for v in (plain, recomputed)]
+    apart = max(np.abs(a[3] - b[3]).max() for a, b in zip(kept, again, strict=True))
     report.verdict(
         "with recomputation memory grows as √n and no longer as n, to the same weights",
         powers[1] < 0.65 < powers[0]
-        and kept[-1][0] > 2 * again[-1][0]
+        and plain[-1] > 2 * recomputed[-1]
         and apart < 1e-5,
-        f"{depths[-1]} layers: {kept[-1][0]:.0f} units plainly, {again[-1][0]:.0f} with recomputation; "
-        f"from {depths[0]} layers they grow as n to the {powers[0]:.2f} and {powers[1]:.2f}; weights "
-        f"after the steps differ by {apart:.0e}",
+        f"{depths[-1]} layers: {plain[-1]:.0f} units plainly, {recomputed[-1]:.0f} with "
+        f"recomputation; from {depths[0]} layers they grow as n to the {powers[0]:.2f} and "
+        f"{powers[1]:.2f}; weights differ by {apart:.0e}",
     )
-    slower = np.median([b[1] / a[1] for _, a, b in rows])
-    limit = kept[len(depths) // 2][0]
+    room = [n for n, a in zip(depths, kept, strict=True) if a[0] <= recomputed[-1]]
     report.verdict(
-        "it costs at most a third more time", slower < 1.34,
-        f"a step takes {slower:.2f} of the time without (median over depths, the least of several "
-        f"steps); within {limit:.0f} units the plain net has {depths[len(depths) // 2]} layers, the "
-        f"other at least {max(n for n, _, b in rows if b[0] <= limit)}",
-    )  # fmt: skip
+        "a net too deep for the memory is trained with recomputation",
+        depths[-1] not in room,
+        f"with {recomputed[-1] * UNIT / 1e6:.0f} MB for a step there is room for "
+        f"{depths[-1]} layers, plainly for {max(room, default=0)} of {depths}",
+    )
+    if np.isfinite(planned).all():
+        off = max(plain[-1] / planned[-1], recomputed[-1] / replanned[-1]) - 1
+        report.verdict("the plan knows beforehand what a step takes", abs(off) < 0.25,
+                       f"of the deepest nets at most {100 * off:.0f} % more was measured, with "
+                       "what recording and compiling take")  # fmt: skip
+    report.verdict(
+        "it costs at most a third more time",
+        np.median(slower) < 1.34,
+        f"a step takes {np.median(slower):.2f} of the time without (median over depths, "
+        "processor time, the least of several steps)",
+    )
     return {"depths": depths, "kept": kept, "again": again, "powers": powers}
 
 
 def draw(figure, depths, kept, again, powers):
     left, right = figure.subplots(1, 2)
-    n = np.array(depths, float)
-    peaks = {
-        "everything kept": [v[0] for v in kept],
-        "computed again": [v[0] for v in again],
-    }
-    curves(left, n, peaks, xlabel="layers", ylabel="peak, in outputs of one layer", ylim=(0, None),
-           title="Memory of a step (dotted: n and 2√n)")  # fmt: skip
-    for planned in (n, 2 * n**0.5):
-        left.plot(n, planned, "k:", lw=1)
-    times = {
-        "everything kept": [1e3 * v[1] for v in kept],
-        "computed again": [1e3 * v[1] for v in again],
-    }
-    curves(
-        right,
-        n,
-        times,
-        xlabel="layers",
-        ylabel="ms of processor time",
-        ylim=(0, None),
-        title="Time of a step",
-    )
+    ways = {"everything kept": kept, "computed again": again}
+    curves(left, depths, {k: [v[0] for v in way] for k, way in ways.items()}, xlabel="layers",
+           ylim=(0, None), title="Memory of a step, in outputs of a layer")  # fmt: skip
+    for way in ways.values():
+        left.plot(depths, [v[1] for v in way], "k:", lw=1)
+    curves(right, depths, {k: [1e3 * v[2] for v in way] for k, way in ways.items()},
+           xlabel="layers", ylim=(0, None), title="Time of a step, ms of processor")  # fmt: skip
+    left.text(depths[0], 0, "dotted: the plan's", fontsize=9)
 
 
 if __name__ == "__main__":

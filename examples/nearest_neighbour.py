@@ -14,7 +14,6 @@ from frame import digits, main, spread
 
 import retrograd as rg
 from retrograd import nn
-from retrograd.nn import functional as F
 
 PER_CLASS = 3
 
@@ -36,25 +35,24 @@ class Nearest(nn.Module):
         """−log of the class's share of the softmax over −β‖x − w_k‖²."""
         scores = -self.sharpness.exp() * rg.cdist(x, self.prototypes) ** 2
         by_class = scores.reshape(-1, 10, PER_CLASS).logsumexp(2)
-        return F.cross_entropy(by_class, y)
+        return nn.functional.cross_entropy(by_class, y)
+
+
+def accuracy(model, x, y):
+    return (model(x) == y).float().mean().item()
 
 
 def slopes(model, x, y, step=1e-4, directions=20):
-    """Along random directions: differences of errors and of surrogate; its gradient."""
-    model.zero_grad()
+    """Along random directions: differences of accuracy and surrogate; its gradient."""
     model.loss(x, y).backward()
-    W, found = model.prototypes, []
-    start = W.detach().clone()
+    W, start, found = model.prototypes, model.prototypes.detach().clone(), []
     for _ in range(directions):
-        d = rg.randn(*W.shape)
-        ends = []
+        d, ends = rg.randn(*W.shape), []
         for sign in (1, -1):
             W.data.copy_(start + sign * step * d)
-            ends.append(
-                [(model(x) != y).float().mean().item(), model.loss(x, y).item()]
-            )
-        W.data.copy_(start)
-        found.append([*(np.subtract(*ends) / (2 * step)), (W.grad * d).sum().item()])
+            ends.append([accuracy(model, x, y), model.loss(x, y).item()])
+        found.append([*np.subtract(*ends) / (2 * step), (W.grad * d).sum().item()])
+    W.data.copy_(start)
     return np.array(found)
 
 
@@ -68,25 +66,21 @@ def train(model, x, y, steps):
 
 
 def run(report, seed, quick):
-    x, y, held_x, held_y = digits()
-    scores = []
+    (x, y, held_x, held_y), scores = digits(), []
     for _ in report.seeds(seed, 2 if quick else 5):
         order = rg.randperm(len(y))
         model = Nearest(x[order], y[order])
-        found, first = (
-            slopes(model, x[:100], y[:100]),
-            model.prototypes.detach().clone(),
-        )
-        before = (model(held_x) == held_y).float().mean().item()
+        found = slopes(model, x[:100], y[:100])
+        first = model.prototypes.detach().clone()
+        before = 100 * accuracy(model, held_x, held_y)
         train(model, x, y, 150 if quick else 600)
-        after = (model(held_x) == held_y).float().mean().item()
-        scores.append((100 * before, 100 * after))
-    flat = (found[:, 0] == 0).mean()
-    agree = np.abs(found[:, 1] - found[:, 2]).max() / np.abs(found[:, 2]).max()
+        scores.append((before, 100 * accuracy(model, held_x, held_y)))
+    counted, differences, slope = found.T
+    agree = np.abs(differences - slope).max() / np.abs(slope).max()
     report.verdict(
         "the argmin hands back no gradient, its softmax surrogate does",
-        flat >= 0.8 and agree < 0.02 and np.abs(found[:, 2]).min() > 0,
-        f"a small step changes the count of errors in {1 - flat:.0%} of 20 directions; the "
+        (counted == 0).mean() >= 0.8 and agree < 0.02 and np.abs(slope).min() > 0,
+        f"a small step changes the count of errors in {(counted != 0).mean():.0%} of 20 directions; the "
         f"surrogate's gradient agrees with its differences to {100 * agree:.1f} %",
     )
     before, after = np.array(scores).T
@@ -102,13 +96,13 @@ def run(report, seed, quick):
 def draw(figure, first, last, scores):
     figure.set_size_inches(9, 2)
     axes = figure.subplots(1, 2)
-    names = ["Before: three samples of each class", "After: the prototypes learned"]
-    for axis, rows, name in zip(axes, (first, last), names, strict=True):
+    for axis, rows in zip(axes, (first, last), strict=True):
         tiles = rows.numpy().reshape(10, PER_CLASS, 8, 8).clip(-1.5, 1.5)
-        framed = np.pad(tiles, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=0)
+        framed = np.pad(tiles, ((0, 0), (0, 0), (1, 1), (1, 1)))
         axis.imshow(framed.transpose(1, 2, 0, 3).reshape(PER_CLASS * 10, 100), "gray_r")
-        axis.set_title(name)
         axis.axis("off")
+    axes[0].set_title("Before: three samples of each class")
+    axes[1].set_title("After: the prototypes learned")
 
 
 if __name__ == "__main__":

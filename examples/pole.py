@@ -1,11 +1,14 @@
 """Poles on carts, many at once: the world of the reinforcement examples, in NumPy.
 
 The equations and the limits of Barto, Sutton and Anderson 1983, as in Gymnasium's
-CartPole-v1 (a test compares the two). Learners see states and whether a pole still stands;
-nothing here has a derivative.
+CartPole-v1 (a test compares the two), which judges what was learned where it is installed.
+Learners see states and whether a pole still stands; nothing here has a derivative.
 """
 
+from importlib.util import find_spec
+
 import numpy as np
+from frame import spread
 
 GRAVITY, CART, POLE, HALF_LENGTH, FORCE, SECONDS = 9.8, 1.0, 0.1, 0.5, 10.0, 0.02
 LIMITS = np.array([2.4, 12 * np.pi / 180])
@@ -54,3 +57,28 @@ def play(numbers, choose, episodes):
         to_go[stood].astype(np.float32),
         lengths,
     )
+
+
+def in_gymnasium(choose, seed, most=500):
+    """Steps that ``choose(states)`` stands in an episode of Gymnasium's CartPole-v1."""
+    import gymnasium
+
+    world = gymnasium.make("CartPole-v1", max_episode_steps=most)
+    state, _ = world.reset(seed=seed)
+    steps, over = 0, False
+    while not over:
+        state, _, fallen, out_of_time, _ = world.step(int(choose(state[None])[0]))
+        steps, over = steps + 1, fallen or out_of_time
+    world.close()
+    return steps
+
+
+def judge(report, policies, seed):
+    """What Gymnasium says to learned ways to choose, where it is installed."""
+    if not find_spec("gymnasium"):
+        report.say("not judged by Gymnasium's CartPole-v1: pip install gymnasium")
+        return []
+    steps = [in_gymnasium(choose, seed + k) for k, choose in enumerate(policies)]
+    report.say(f"in Gymnasium's CartPole-v1 the learned policies stand {spread(steps, 0)} "
+               f"of 500 steps, {sum(n == 500 for n in steps)} of them all 500")  # fmt: skip
+    return steps

@@ -12,7 +12,7 @@ mean of a batch is 195 ("solved"). Returns are brought to mean 0 and deviation 1
 
 import numpy as np
 from frame import curves, main, spread
-from pole import play
+from pole import judge, play
 
 import retrograd as rg
 from retrograd import nn
@@ -37,7 +37,7 @@ def sampled(model, numbers):
 
 
 def learn(seed, batches):
-    """The mean time upright in each batch of episodes."""
+    """The mean time upright in each batch of episodes, and how to act at the end."""
     numbers, model = np.random.default_rng(seed), policy()
     optimizer = rg.optim.Adam(model.parameters(), lr=0.02)
     history = []
@@ -53,17 +53,15 @@ def learn(seed, batches):
         )
         (losses * rg.from_numpy(weights)).mean().backward()
         optimizer.step()
-    return history
+    return history, sampled(model, numbers)
 
 
 def run(report, seed, quick):
     batches = 30 if quick else 60
-    histories = np.array(
-        [learn(s, batches) for s in report.seeds(seed, 2 if quick else 20)]
-    )
-    solved = [
-        EPISODES * (1 + np.argmax(h >= 195)) for h in histories if (h >= 195).any()
-    ]
+    learned = [learn(s, batches) for s in report.seeds(seed, 2 if quick else 20)]
+    histories = np.array([history for history, _ in learned])
+    done = [np.flatnonzero(history >= 195) for history in histories]
+    solved = [EPISODES * (1 + first[0]) for first in done if len(first)]
     best = histories.max(1)
     report.verdict(
         "a policy learns to balance by gradient estimation from returns alone",
@@ -72,10 +70,11 @@ def run(report, seed, quick):
         f"200 steps after {batches * EPISODES} episodes; solved (195) by {len(solved)} of "
         f"{len(histories)} seeds" + (f", after {np.median(solved):.0f} episodes in the median" if solved else ""),
     )  # fmt: skip
-    return {"histories": histories, "solved": solved}
+    steps = judge(report, [choose for _, choose in learned], seed)
+    return {"histories": histories, "solved": solved, "steps": steps}
 
 
-def draw(figure, histories, solved):
+def draw(figure, histories, solved, steps):
     axis = figure.subplots()
     episodes = EPISODES * np.arange(1, histories.shape[1] + 1)
     axis.plot(episodes, histories.T, color="#888888", lw=0.5)

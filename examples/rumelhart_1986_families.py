@@ -15,47 +15,11 @@ from frame import curves, main, spread
 import retrograd as rg
 from retrograd import nn
 
-COUPLES = "Christopher Penelope,Andrew Christine,Arthur Margaret,James Victoria,Charles Jennifer"
-ITALIAN = "Roberto Maria,Pierro Francesca,Emilio Gina,Marco Lucia,Tomaso Angela"
-FAMILIES = [(COUPLES, "Colin", "Charlotte"), (ITALIAN, "Alfonso", "Sophia")]
 SWEEPS = 1500
 SETTINGS = {  # first weights within ±; ε; shrinking after each update
     "in the paper's schedule": (0.3, 0.01, 0.002),
     "with larger first weights and steps": (1.0, 0.05, 0.0002),
 }
-RELATIONS = "father mother husband wife son daughter uncle aunt brother sister nephew niece".split()
-
-
-def family(couples, boy, girl):
-    """The facts {(person, relation): people} of one tree, from its couples and children."""
-    pairs = [c.split() for c in couples.split(",")]
-    grand, other, (son, _), (nephew_father, daughter), (_, sister) = pairs
-    children = {tuple(grand): (son, daughter), tuple(other): (nephew_father, sister),
-                (nephew_father, daughter): (boy, girl)}  # fmt: skip
-    people = [*(p for pair in pairs for p in pair), boy, girl]
-    male = {p for pair in pairs for p in pair[:1]} | {boy}
-    facts = {}
-
-    def add(person, words, others):
-        for q in others:
-            facts.setdefault((person, words[q not in male]), set()).add(q)
-
-    spouse = {a: b for p in pairs for a, b in (p, p[::-1])}
-    parents = {c: set(p) for p, cs in children.items() for c in cs}
-    siblings = {c: set(cs) - {c} for cs in children.values() for c in cs}
-    for person in people:
-        above = parents.get(person, set())
-        uncles = {s for p in above for s in siblings.get(p, ())}
-        add(person, ("father", "mother"), above)
-        add(person, ("husband", "wife"), {spouse[person]} if person in spouse else ())
-        add(person, ("son", "daughter"), {c for c, p in parents.items() if person in p})
-        add(person, ("brother", "sister"), siblings.get(person, ()))
-        add(person, ("uncle", "aunt"), uncles | {spouse[u] for u in uncles})
-    for (person, relation), others in list(facts.items()):
-        if relation in ("uncle", "aunt"):
-            for q in others:
-                add(q, ("nephew", "niece"), {person})
-    return people, facts
 
 
 class Families(nn.Module):
@@ -94,13 +58,12 @@ def learn(facts, held, sweeps, first, rate, decay):
 
 
 def run(report, seed, quick):
-    trees = [family(*names) for names in FAMILIES]
-    people, known = trees[0][0] + trees[1][0], trees[0][1] | trees[1][1]
-    one_hot = [np.eye(24)[[people.index(p) for p, _ in known]],
-               np.eye(12)[[RELATIONS.index(r) for _, r in known]],
+    people, relations, known = rg.datasets.family_trees()
+    one_hot = [np.eye(24)[[people.index(person) for person, _ in known]],
+               np.eye(12)[[relations.index(relation) for _, relation in known]],
                [[q in answer for q in people] for answer in known.values()]]  # fmt: skip
     facts = [rg.tensor(np.array(a, np.float32)) for a in one_hot]
-    report.say(f"{len(people)} people, {len(RELATIONS)} relations, {len(known)} facts")
+    report.say(f"{len(people)} people, {len(relations)} relations, {len(known)} facts")
     histories = {name: [] for name in SETTINGS}
     for s in report.seeds(seed, 2 if quick else 5):
         held = np.zeros(len(known), bool)

@@ -69,7 +69,7 @@ def table(link: str, most: int) -> str:
 def write_tables() -> None:
     (PAGES / "README.md").write_text(
         "# Gallery\n\nThe systems that the lectures describe, each a program of under a "
-        "hundred statements in `examples/`,\nwith its claim, what was measured, and whether "
+        "hundred lines of code in `examples/`,\nwith its claim, what was measured, and whether "
         f"the claim holds.\n\n{table('', 9)}\n",
         encoding="utf-8",
     )

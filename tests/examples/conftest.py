@@ -51,5 +51,11 @@ class Ran:
 
 
 @pytest.fixture
+def program() -> Any:
+    """A module of examples/ by its name."""
+    return load
+
+
+@pytest.fixture
 def short_run(tmp_path: Path) -> Any:
     return lambda name, **how: Ran(name, tmp_path, **how)

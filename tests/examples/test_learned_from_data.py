@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,3 +17,6 @@ def test_genres_are_told_from_files_of_sound(short_run: Any) -> None:
     table = ran.numbers["table"]
     assert table.shape == (10, 10) and table.sum() == 10  # a song of each is held out
     assert table.trace() >= 5
+    assert {Path(song).suffix for song in ran.numbers["songs"]} == {
+        ".wav", ".flac", ".ogg", ".mp3",
+    }  # fmt: skip

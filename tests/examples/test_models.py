@@ -14,11 +14,11 @@ def test_prototypes_are_learned_through_the_surrogate(short_run: Any) -> None:
 
 def test_a_network_grown_along_each_expression_generalises(short_run: Any) -> None:
     ran = short_run("data_dependent")
-    right = ran.numbers["right"][0]
-    assert right[0] >= 95 and right[-1] >= 70  # of two leaves; of sixteen, never seen
-    first, again = ran.numbers["times"]
-    # What it costs is the machine's; that a shape is recorded once is the program's.
-    assert len(first) == len({str(t) for t in first}) <= 50 < len(again)
+    ran.holds()
+    (right,) = ran.numbers["right"]
+    assert min(right[:2]) > 95 and right[-1] > 85  # 2 and 3 leaves; 16, never seen
+    # 2 shapes of two leaves and 8 of three are all that there is to record.
+    assert len(set(ran.numbers["shapes"])) == 10
 
 
 def test_each_data_trick_is_worth_its_trouble(short_run: Any) -> None:

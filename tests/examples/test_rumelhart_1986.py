@@ -20,9 +20,8 @@ def test_two_units_find_symmetry_with_mirrored_weights(short_run: Any) -> None:
 def test_the_family_trees_have_their_facts_and_are_learned(short_run: Any) -> None:
     ran = short_run("rumelhart_1986_families")
     assert ran.numbers["facts"] == 104 and len(set(ran.numbers["people"])) == 24
-    _, facts = ran.module.family(*ran.module.FAMILIES[0])
-    assert facts["Colin", "aunt"] == {"Margaret", "Jennifer"}
-    assert facts["Arthur", "nephew"] == {"Colin"}
-    assert ("Andrew", "father") not in facts
+    # In the paper's own schedule it does not learn, and the program says so.
+    first, second = ran.report.verdicts.values()
+    assert second and not first
     _, learned = ran.numbers["histories"].values()
     assert np.mean([h[-1][0] for h in learned]) > 0.9

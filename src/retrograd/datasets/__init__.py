@@ -1,4 +1,4 @@
-"""Real data that ships with the package."""
+"""Data that ship with the package, or are made by it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..dispatch import constant
+from .families import family_trees as family_trees
 
 
 def digits() -> tuple[Any, Any]:
