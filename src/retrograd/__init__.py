@@ -55,6 +55,7 @@ from .graph import graph
 from .layouts import *  # noqa: F403
 from .tensor import Size, Tensor, device
 from .trace import is_tensor
+from .utils.dlpack import to_dlpack as to_dlpack
 
 float, double, half = float32, float64, float16
 long, int, short = int64, int32, int16
@@ -144,11 +145,6 @@ def is_inference(input: _Any) -> _Any:
 def get_device(input: _Any) -> _Any:
     """The number of the GPU that holds the tensor: −1, for the CPU."""
     return input.get_device()
-
-
-def to_dlpack(input: _Any) -> _Any:
-    """The tensor as a DLPack capsule, in the same memory."""
-    return input.__dlpack__()
 
 
 def numel(input: _Any) -> _Any:

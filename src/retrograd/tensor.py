@@ -212,7 +212,7 @@ class Tensor(Handle):
         shape = self.shape
         if not shape:
             raise TypeError("len() of a 0-d tensor")
-        return shape[0]
+        return int(shape[0])
 
     @property
     def device(self) -> device:

@@ -127,10 +127,14 @@ def _lean(x: Any, name: str = "") -> Any:
         return "NaN" if x != x else "Infinity" if x > 0 else "-Infinity"
     if isinstance(x, Formula):
         told = x.mathml.replace(f'style="{SIDES}"', 'class="matrix"')
-        return {"mathml": told} if name in _FORMULAS else {"text": x.text, "mathml": told}
+        return (
+            {"mathml": told} if name in _FORMULAS else {"text": x.text, "mathml": told}
+        )
     if isinstance(x, (list, tuple)):
         return [_lean(v) for v in x]
-    parts = x if isinstance(x, dict) else {f: getattr(x, f) for f in _fields(type(x))}
+    parts = (
+        x if isinstance(x, dict) else {f: getattr(x, f) for f in _fields(x.__class__)}
+    )
     return {
         str(k): _lean(v, k)
         for k, v in parts.items()
