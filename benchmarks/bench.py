@@ -8,8 +8,9 @@
 Each row times blocks of steps, one library after the other, round after round, once all
 are warm: medians of a step's time, and medians of the ratios within a round, so that
 what slows the machine for a while slows all. ``loss.item()`` is read each step. Each
-thread count runs in a process of its own; with two threads a second process has
-OMP_PROC_BIND=true, and of PyTorch's figures the better one counts.
+thread count runs in a process of its own, kept on one processor for one thread; with
+two threads a second process has OMP_PROC_BIND=true, and of PyTorch's figures the better
+one counts.
 """
 
 from __future__ import annotations
@@ -183,8 +184,6 @@ def own_process(threads: int, *arguments: str, bind: bool = False, **env: str) -
     limits = {f"{v}_NUM_THREADS": str(threads) for v in ("OMP", "OPENBLAS", "MKL")}
     if bind:
         limits["OMP_PROC_BIND"] = "true"
-    if threads == 1:
-        limits["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
     done = subprocess.run(
         [sys.executable, __file__, *arguments],
         env={**os.environ, **limits, **env},
@@ -353,6 +352,9 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(args.threads)
+        if args.threads == 1 and hasattr(os, "sched_setaffinity"):
+            # XLA has no setting that keeps it to one thread
+            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         rounds = 2 if args.quick else args.rounds
         print(
             json.dumps(
