@@ -13,6 +13,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from . import dispatch, dtypes, mutate, storage
 from .dispatch import constant
 from .functions import (
@@ -221,8 +223,8 @@ def _bind_operators() -> None:
         "T": property(lambda self: self.permute(*range(self.ndim)[::-1])),
         "mT": property(lambda self: self.transpose(-2, -1)),
         "where": lambda self, condition, other: F.where(condition, self, other),
-        "copy_": lambda self, source, non_blocking=False: self._assign(
-            _cast_like(source, self)
+        "copy_": lambda self, source, non_blocking=False: mutate.assign(
+            self, _cast_like(source, self), anew=True
         ),
         "fill_": _fill,
         "zero_": lambda self: mutate.fill(
@@ -255,8 +257,6 @@ def _cast_like(source: Any, target: Any) -> Any:
 def _fill(self: Any, value: Any) -> Any:
     """Set every element to *value*."""
     if not isinstance(value, Handle):
-        import numpy as np
-
         value = constant(np.array(value, self.dtype.np))
     elif dimensions := len(spec_of(value).shape):
         raise RuntimeError(
@@ -268,14 +268,23 @@ def _fill(self: Any, value: Any) -> Any:
 
 def set_item(self: Any, key: Any, value: Any) -> None:
     """``self[key] = value``: written through the view that the basic part selects."""
+    if key is True or key is False:
+        if key:
+            set_item(self, None, value)
+        elif not isinstance(value, Handle):
+            _one_number(self, value)
+        return
     basic, advanced = indexing.split_key(tuple(self.shape), key)
     part = self if basic is None else indexing.basic_view(self, basic)
-    if not isinstance(value, Handle):
-        value = create.tensor(value, dtype=self.dtype)
+    if isinstance(value, Handle):
+        if advanced is not None:
+            _check_put(self, key, value)
+    else:
+        value = create.tensor(_one_number(self, value), dtype=self.dtype)
     value = _cast_like(value, self)
     given = tuple(value.shape)
-    lead = len(given) - part.ndim
-    if advanced is None and lead > 0 and all(n == 1 for n in given[:lead]):
+    if given and given[0] == 1:  # leading dimensions of length 1 say nothing
+        lead = next((i for i, n in enumerate(given) if n != 1), len(given))
         value = value.reshape(given[lead:])
     if advanced is not None:
         value = indexing.put(part, advanced, value)
@@ -283,7 +292,46 @@ def set_item(self: Any, key: Any, value: Any) -> None:
         # the alias itself takes the history: what shows a part of it goes away
         self._assign(mutate.with_part(self, part, value))
     else:
-        part._assign(value)
+        mutate.assign(part, value, anew=advanced is None)
+
+
+def _check_put(target: Any, key: Any, value: Any) -> None:
+    """RuntimeError where a tensor of another type is put at indices, other than one
+    number where a mask is true."""
+    parts = key if type(key) is tuple else (key,)
+    if value.numel() == 1:
+        chosen: list[Any] = [
+            p for p in parts if isinstance(p, (Handle, list, np.ndarray, range, bool))
+        ]
+        if len(chosen) == 1 and indexing.is_mask(chosen[0]) and np.ndim(chosen[0]):
+            return
+    if value.dtype is not target.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{target.dtype.name} for the destination and {value.dtype.name} for the "
+            f"source: use value.to({target.dtype})"
+        )
+
+
+def _one_number(target: Any, value: Any) -> Any:
+    """A Python number that is assigned; TypeError for anything else that is no tensor."""
+    if isinstance(value, complex):
+        raise RuntimeError(
+            f"value cannot be converted to type {target.dtype.name} without losing its "
+            "imaginary part"
+        )
+    if not isinstance(value, (int, float, np.integer)):
+        raise TypeError(
+            f"can't assign a {type(value).__name__} to a tensor of {target.dtype.name}: "
+            "assign a number or a tensor, such as rg.tensor(value)"
+        )
+    if value != value and not target.dtype.is_floating_point:
+        if target.dtype is not dtypes.bool_:
+            raise RuntimeError(
+                f"value cannot be converted to type {target.dtype.name} without "
+                "overflow: it is NaN"
+            )
+    return value
 
 
 _bind()

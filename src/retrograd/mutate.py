@@ -168,13 +168,14 @@ def _materialized(x: Any) -> bool:
     return x._array is not None and type(x._key) is not State
 
 
-def assign(x: Any, new: Any) -> Any:
-    """Give *x* a new value in place; returns *x*."""
+def assign(x: Any, new: Any, anew: bool = False) -> Any:
+    """Give *x* a new value in place, perhaps one that has nothing to do with the old one
+    (*anew*); returns *x*."""
     rec = dispatch.recorder()
     # The change is several events, and they are run together.
     eager, rec.eager = rec.eager, False
     try:
-        shared = _assign(rec, x, new)
+        shared = _assign(rec, x, new, anew)
     finally:
         rec.eager = eager
     if (eager or shared) and not rec.running and rec.tracing is None:
@@ -182,7 +183,7 @@ def assign(x: Any, new: Any) -> Any:
     return x
 
 
-def _assign(rec: Recorder, x: Any, new: Any) -> bool:
+def _assign(rec: Recorder, x: Any, new: Any, anew: bool) -> bool:
     """Record the change; whether others hold the memory, and must see it at once."""
     if type(x._key) is Failed:
         raise x._key.error
@@ -215,7 +216,8 @@ def _assign(rec: Recorder, x: Any, new: Any) -> bool:
     if rec.tracing is not None:
         rec.tracing.check_write(root, new)
     tracked = rec.grad_mode and (new.requires_grad or x.requires_grad)
-    if tracked and not new.requires_grad and spec_of(new).dtype.is_floating_point:
+    unrelated = not new.requires_grad or (anew and x.requires_grad)
+    if tracked and unrelated and spec_of(new).dtype.is_floating_point:
         # what is replaced gets a gradient of zeros
         new = apply(REGISTRY["where"], False, x, new)
     if _materialized(x) and _materialized(root) and not tracked:

@@ -143,9 +143,12 @@ def test_updating(name: str) -> None:
     compare(torch, run, x)
 
 
-def test_masks_of_bytes() -> None:  # PyTorch warns, and does the same
-    mask = rg.tensor([1, 0, 1], dtype=rg.uint8)
-    np.testing.assert_array_equal(rg.tensor(X)[mask].numpy(), X[[0, 2]])
+def test_masks_of_bytes() -> None:
+    for lib in (rg, torch):
+        mask = lib.tensor([1, 0, 1], dtype=lib.uint8)
+        with pytest.warns(UserWarning, match="uint8"):
+            part = lib.tensor(X)[mask]
+        np.testing.assert_array_equal(part.numpy(), X[[0, 2]])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int64", "int8", "uint8", "bool"])

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..dispatch import apply, constant, recorder
+from ..errors import warn
 from ..ops.index import Index, IndexPut
 from ..ops.movement import Slice
 from ..trace import Handle, State, spec_of
@@ -104,16 +105,18 @@ def split_key(shape: tuple[int, ...], key: Any) -> tuple[Any, Any]:
             continue
         if isinstance(p, (builtins.bool, np.bool_)):
             continue
-        mask_dims = getattr(p, "ndim", 0) if _is_mask(p) else 1
-        if _is_mask(p) and not hasattr(p, "ndim"):
+        mask_dims = getattr(p, "ndim", 0) if is_mask(p) else 1
+        if is_mask(p) and not hasattr(p, "ndim"):
             parts[i] = p = _as_index(p)
             mask_dims = p.ndim
         used += mask_dims
-    dots = [i for i, p in enumerate(parts) if p is Ellipsis]
-    if len(dots) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
     if used > len(shape):
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
+    dots = [i for i, p in enumerate(parts) if p is Ellipsis]
+    for i in reversed(dots[1:]):  # one more says nothing, if nothing comes after it
+        if used < len(shape) and any(p is not None for p in parts[i + 1 :]):
+            raise IndexError("an index can only have a single ellipsis ('...')")
+        del parts[i]
     if dots:
         parts[dots[0] : dots[0] + 1] = [slice(None)] * (len(shape) - used)
     basic: list[Any] = []
@@ -133,6 +136,8 @@ def split_key(shape: tuple[int, ...], key: Any) -> tuple[Any, Any]:
             dim += 1
             continue
         index = _as_index(p)
+        if index.dtype is dtypes.uint8:
+            warn("indexing with uint8 is deprecated: use a mask of type bool instead")
         if index.dtype is dtypes.bool_ or index.dtype is dtypes.uint8:
             mask = index.numpy() if not index.requires_grad else index.detach().numpy()
             for k, n in enumerate(mask.shape):
@@ -160,7 +165,8 @@ def split_key(shape: tuple[int, ...], key: Any) -> tuple[Any, Any]:
     return (None if trivial else tuple(basic)), (advanced or None)
 
 
-def _is_mask(p: Any) -> builtins.bool:
+def is_mask(p: Any) -> builtins.bool:
+    """Whether a part of a key selects where it is true."""
     if isinstance(p, Handle):
         return spec_of(p).dtype in (dtypes.bool_, dtypes.uint8)
     if isinstance(p, np.ndarray):

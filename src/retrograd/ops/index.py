@@ -257,6 +257,8 @@ class IndexPut(_Advanced):
         key = _numpy_index(a, indices, dims, wraps)
         if not accumulate:
             out[key] = value
+        elif not out.size:
+            pass
         elif len(indices) == 1 and dims == (0,) and out.ndim == 2:
             _add_rows(
                 out, key[0], np.broadcast_to(value, (*key[0].shape, out.shape[1]))
