@@ -97,3 +97,43 @@ def test_a_detached_tensor_takes_the_history_of_what_is_written() -> None:
         e.sum().backward()
         found.append((first, a.grad.tolist(), w.tolist(), w.requires_grad))
     assert found[1] == found[0]
+
+
+def test_a_function_that_changes_its_input() -> None:
+    found = []
+    for lib in (torch, rg):
+
+        class Next(lib.autograd.Function):  # type: ignore[name-defined,misc]
+            @staticmethod
+            def forward(ctx: Any, x: Any) -> Any:
+                x.add_(1)
+                ctx.mark_dirty(x)
+                return x, 5
+
+            @staticmethod
+            def backward(ctx: Any, g: Any, _: Any) -> Any:
+                return g * 7
+
+        x = lib.tensor([1.0, 2.0], requires_grad=True)
+        y = x * 2
+        out, five = Next.apply(y)
+        (y * y).sum().backward()
+        found.append((out is y, five, y.tolist(), x.grad.tolist()))
+    assert found[1] == found[0]
+
+
+def test_a_function_with_too_many_gradients() -> None:
+    for lib in (torch, rg):
+
+        class Wrong(lib.autograd.Function):  # type: ignore[name-defined,misc]
+            @staticmethod
+            def forward(ctx: Any, x: Any) -> Any:
+                return x * 1
+
+            @staticmethod
+            def backward(ctx: Any, g: Any) -> Any:
+                return g, g
+
+        x = lib.ones(2, requires_grad=True)
+        with pytest.raises(RuntimeError, match=r"expected 1, got 2"):
+            Wrong.apply(x).sum().backward()

@@ -18,6 +18,7 @@ class FunctionCtx:
     def __init__(self) -> None:
         self._saved: tuple[Any, ...] = ()
         self._no_grad_outputs: tuple[Any, ...] = ()
+        self._dirty: tuple[Any, ...] = ()
         self.needs_input_grad: tuple[bool, ...] = ()
         self.materialize_grads = True
 
@@ -34,7 +35,8 @@ class FunctionCtx:
         self._no_grad_outputs = tensors
 
     def mark_dirty(self, *tensors: Any) -> None:
-        """Accepted for PyTorch's interface; values here are never overwritten."""
+        """Inputs that ``forward`` changed in place and returns."""
+        self._dirty = tensors
 
     def set_materialize_grads(self, value: bool) -> None:
         self.materialize_grads = value
@@ -59,7 +61,7 @@ class _Call:
 
     def __init__(self, cls: Any, ctx: FunctionCtx, slots: list[int | None]) -> None:
         self.cls, self.ctx, self.slots = cls, ctx, slots
-        self.shapes: list[Spec] = []
+        self.shapes: list[Spec | None] = []  # None: an output that is no tensor
 
     def gradient(self, position: int, g: Any, index: int) -> Any:
         key = (position, id(g))
@@ -67,16 +69,29 @@ class _Call:
             grads = [
                 g
                 if i == position
-                else (_zeros(s) if self.ctx.materialize_grads else None)
+                else (_zeros(s) if s and self.ctx.materialize_grads else None)
                 for i, s in enumerate(self.shapes)
             ]
             result = self.cls.backward(self.ctx, *grads)
-            self._result = result if isinstance(result, tuple) else (result,)
+            self._result = self._checked(
+                result if isinstance(result, tuple) else (result,)
+            )
             self._key, self._g = key, g
         found = [
-            r for r, s in zip(self._result, self.slots, strict=False) if s is not None
+            r for r, s in zip(self._result, self.slots, strict=True) if s is not None
         ]
         return found[index]
+
+    def _checked(self, result: tuple[Any, ...]) -> tuple[Any, ...]:
+        """One gradient for each argument of ``forward``; None may follow."""
+        expected = len(self.slots)
+        if len(result) < expected or any(r is not None for r in result[expected:]):
+            raise RuntimeError(
+                f"function {self.cls.__name__}Backward returned an incorrect number of "
+                f"gradients (expected {expected}, got {len(result)}): backward returns "
+                "one for each argument of forward, None where there is none"
+            )
+        return result[:expected]
 
 
 def _zeros(spec: Spec) -> Any:
@@ -138,12 +153,16 @@ class Function:
         call = _Call(cls, ctx, slots)
         several = isinstance(outputs, tuple)
         listed = outputs if several else (outputs,)
-        call.shapes = [spec_of(o) for o in listed]
+        call.shapes = [spec_of(o) if isinstance(o, Handle) else None for o in listed]
         results = tuple(
             o
-            if any(o is n for n in ctx._no_grad_outputs)
+            if not isinstance(o, Handle) or any(o is n for n in ctx._no_grad_outputs)
             else _attach(call, i, o, tensors)
             for i, o in enumerate(listed)
+        )
+        results = tuple(
+            o._assign(r) if any(o is d for d in ctx._dirty) else r
+            for o, r in zip(listed, results, strict=True)
         )
         return results if several else results[0]
 
