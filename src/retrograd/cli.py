@@ -157,7 +157,8 @@ def _report(run: Run) -> None:
         click.echo(f"Stopped early: {run.note}")
     score, n = run.score, len(run.rows.test)
     if run.data.classes:
-        result = f"{score['accuracy']:.1%} of {n} rows held out are right"
+        what = "rows" if run.data.songs is None else "songs"
+        result = f"{score['accuracy']:.1%} of {n} {what} held out are right"
     else:
         result = f"R² {score['r2']:.4f}, RMSE {score['rmse']:.5g} on {n} rows held out"
     click.echo(f"{result} ({len(run.history)} epochs, {run.seconds:.1f} s)")

@@ -103,3 +103,79 @@ def test_what_cannot_be_read_is_said(collection: Path) -> None:
     soundfile.write(broken, np.zeros(0), 22050)
     with pytest.raises(train.DataError, match="holds no sound"):
         train.read(str(collection))
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
+@pytest.mark.parametrize("rate", [8000, 22050, 44100])
+def test_every_format_rate_and_channel_gives_the_same_picture(
+    tmp_path: Path, ending: str, rate: int
+) -> None:
+    numbers = np.random.default_rng(0)
+    song = tone(1000.0, 1.0, rate, numbers)
+    wav, other = tmp_path / "song.wav", tmp_path / f"both.{ending}"
+    soundfile.write(wav, song, rate)
+    soundfile.write(other, np.stack([song, song], 1), rate)  # stereo
+    expected, found = audio.spectrogram(wav, 32), audio.spectrogram(other, 32)
+    moments = min(found.shape[1], expected.shape[1])  # some encoders add a little
+    assert abs(found.shape[1] - expected.shape[1]) <= 4
+    # What is loud is the same; encoders may drop what nobody hears.
+    loud = expected[:, 4 : moments - 4] > -20
+    apart = np.abs(found[:, 4 : moments - 4] - expected[:, 4 : moments - 4])
+    assert loud.any() and apart[loud].max() < 3
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
+@pytest.mark.parametrize("content", [b"", b"\0", b"ID3 is not enough " * 9])
+def test_a_broken_file_is_one_clear_line(
+    tmp_path: Path, ending: str, content: bytes
+) -> None:
+    path = tmp_path / f"broken.{ending}"
+    path.write_bytes(content)
+    with pytest.raises(
+        train.DataError, match=rf"broken\.{ending}: a broken audio"
+    ) as e:
+        audio.spectrogram(path, 16)
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("ending", ["ogg", "mp3"])
+def test_a_song_that_is_cut_off_is_read_as_far_as_it_goes_or_refused(
+    tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"cut.{ending}"
+    song = tone(440.0, 2.0, 22050, np.random.default_rng(0))
+    soundfile.write(path, song, 22050)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    try:
+        assert audio.spectrogram(path, 16).shape[1] > 20
+    except train.DataError as error:
+        assert "cut off" in str(error) or "a broken audio file" in str(error)
+
+
+def test_a_moment_of_sound_is_one_window_and_silence_is_silent(tmp_path: Path) -> None:
+    path = tmp_path / "short.wav"
+    soundfile.write(path, np.ones(3) / 2, 22050)
+    found = audio.windows(audio.spectrogram(path, 16), 32)
+    assert found.shape == (1, 1, 16, 32) and np.isfinite(found).all()
+    soundfile.write(path, np.zeros(22050), 22050)
+    assert np.isfinite(audio.spectrogram(path, 16)).all()
+    soundfile.write(path, np.array([0.1, np.nan, 0.1]), 22050, subtype="FLOAT")
+    with pytest.raises(train.DataError, match="no number"):
+        audio.spectrogram(path, 16)
+
+
+def test_the_layout_of_gtzan_and_a_folder_too_high(
+    collection: Path, tmp_path: Path
+) -> None:
+    """``genres/blues/blues.00000.wav``, with what else lies about in such folders."""
+    (collection / "README.txt").write_text("about")
+    (collection / "low" / ".DS_Store").write_bytes(b"\0")
+    (collection / "low" / "._low.00000.wav").write_bytes(b"\0")
+    (collection / "features").mkdir()
+    (collection / "features" / "features_30_sec.csv").write_text("a,b\n")
+    data = train.read(str(collection), train.Choices(image_size=16))
+    assert data.classes == ["high", "low"] and len(np.unique(data.songs)) == 12
+    with pytest.raises(
+        train.DataError, match=r"one class, 'music'.*inside .*music are"
+    ):
+        train.read(str(collection.parent), train.Choices(image_size=16))

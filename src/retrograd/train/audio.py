@@ -77,8 +77,10 @@ def spectrogram(path: Path, mels: int) -> Any:
             samples = file.read(dtype="float32", always_2d=True).mean(1)
     except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError) as error:
         raise DataError(f"{path}: a broken audio file: {error}") from None
-    if not len(samples) or not np.isfinite(samples).all():
-        raise DataError(f"{path} holds no sound")
+    if not len(samples):
+        raise DataError(f"{path} holds no sound: it is empty or cut off")
+    if not np.isfinite(samples).all():
+        raise DataError(f"{path}: a sample is no number (NaN or infinite)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if rate != RATE:

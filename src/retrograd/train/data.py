@@ -264,7 +264,7 @@ def _check(data: Examples) -> None:
         if k == 1:
             raise DataError(
                 f"{data.source}: all {n} rows are of one class, {quoted(data.classes[0])}: "
-                "there is nothing to tell apart"
+                f"there is nothing to tell apart{_deeper(data)}"
             )
         if n < 2 * k:
             raise DataError(
@@ -278,6 +278,14 @@ def _check(data: Examples) -> None:
             f"{data.source}: {n} rows are too few to train on and to check: at least "
             f"{FEWEST_ROWS} are needed"
         )
+
+
+def _deeper(data: Examples) -> str:
+    """What to say when the classes are one folder further down."""
+    inner = Path(data.source) / data.classes[0]
+    if not (inner.is_dir() and any(p.is_dir() for p in inner.iterdir())):
+        return ""
+    return f"; if the folders inside {inner} are the classes, name that folder"
 
 
 def stratified(y: Any, fraction: float, order: Any, classes: int) -> Any:

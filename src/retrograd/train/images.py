@@ -69,8 +69,8 @@ def list_classes(folder: Path) -> tuple[list[Path], list[int], list[str]]:
             files += inside
     if not classes:
         raise DataError(
-            f"{folder} has no images in sub-folders: one sub-folder per class is "
-            f"expected, with files such as {', '.join(SUFFIXES[:3])}"
+            f"{folder} has no images or songs in sub-folders: one sub-folder per class is "
+            f"expected, with files such as {', '.join(SUFFIXES[:3])}, .wav or .mp3"
         )
     return files, labels, classes
 
