@@ -221,3 +221,20 @@ def test_a_kill_leaves_the_old_file_or_the_new(tmp_path):
         process.communicate()
         w = load_safetensors(path)[0]["w"].numpy()
         assert w[0] >= 5 and (w == w[0]).all()
+
+
+def test_watched_programs_fail_as_python_says(tmp_path):
+    for text, expected in {
+        "import sys\nprint(sys.argv)\n1 / 0\n": 'File "p.py", line 3, in <module>',
+        "def f(:\n": "SyntaxError",
+    }.items():
+        (tmp_path / "p.py").write_text(text)
+        done = run("watch", "p.py", "--own", cwd=tmp_path)
+        plain = subprocess.run(
+            [sys.executable, "p.py", "--own"],
+            cwd=tmp_path, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == plain.returncode == 1
+        assert done.stdout == plain.stdout and expected in done.stderr
+        assert done.stderr.splitlines()[-1] == plain.stderr.splitlines()[-1]
+        assert "runpy" not in done.stderr and "retrograd/" not in done.stderr

@@ -30,6 +30,11 @@ def test_import_loads_no_peers_and_nothing_of_the_command_line() -> None:
     assert not [name for name in NEVER if name in loaded]
 
 
+def test_parts_are_loaded_when_they_are_used() -> None:
+    loaded = modules_after("import retrograd")
+    assert not {f"retrograd.{part}" for part in rg._LAZY} & loaded
+
+
 def test_import_is_silent() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", "import retrograd"],

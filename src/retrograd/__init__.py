@@ -55,7 +55,6 @@ from .graph import graph
 from .layouts import *  # noqa: F403
 from .tensor import Size, Tensor, device
 from .trace import is_tensor
-from .utils.dlpack import to_dlpack as to_dlpack
 
 float, double, half = float32, float64, float16
 long, int, short = int64, int32, int16
@@ -89,7 +88,8 @@ _LAZY_NAMES |= dict.fromkeys(
     "settings",
 )
 _LAZY_NAMES |= {"svd_lowrank": "functions.lowrank",
-                "pca_lowrank": "functions.lowrank", "can_cast": "dtypes"}  # fmt: skip
+                "pca_lowrank": "functions.lowrank", "can_cast": "dtypes",
+                "to_dlpack": "utils.dlpack"}  # fmt: skip
 #: functions of layers, from nn.toplevel
 _LAYERS = frozenset(
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 import time
+import traceback
 import webbrowser
 from pathlib import Path
 
@@ -33,7 +34,14 @@ def watch(
     argv, folder = sys.argv, sys.path[0]
     sys.argv, sys.path[0] = [script, *arguments], str(path.resolve().parent)
     try:
-        runpy.run_path(str(path), run_name="__main__")
+        try:
+            runpy.run_path(str(path), run_name="__main__")
+        except Exception as error:  # the program's own: told as Python tells it
+            trace = error.__traceback__
+            while trace is not None and trace.tb_frame.f_code.co_filename != str(path):
+                trace = trace.tb_next
+            traceback.print_exception(type(error), error, trace)
+            raise SystemExit(1) from None
         found.end()
         if found.step == 0:
             click.echo("retrograd watch: no optimizer made a step", err=True)
