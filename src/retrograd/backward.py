@@ -93,7 +93,8 @@ class LeafPath:
         promise._key, promise._array, promise._grad, promise._meta = (
             self, None, None, None,
         )  # fmt: skip
-        note(common, "begun")
+        if rec.capture is not None:
+            note(common, "begun")
         common.value = promise
         rec.pending.append(promise)
         return True
