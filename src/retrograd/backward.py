@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import dispatch, errors
-from .dispatch import apply, constant, stand_in
+from .dispatch import apply, constant, place, stand_in
 from .gradients import Bundle, Gradients, Share, gradient_of, note, set_gradient, shared
 from .ops.op import REGISTRY
 from .parts import Part, both, part_of, whole
@@ -273,6 +273,7 @@ class _Reverse:
     def run(self, wanted: set[Any]) -> None:
         """Take the nodes from the last to the first and pull each gradient back."""
         rec = self.rec
+        line = rec.where or place()
         while self.heap:
             node = self.nodes.pop(heapq.heappop(self.heap))
             segment, state = node
@@ -285,7 +286,9 @@ class _Reverse:
                 g = hooks[state].run(g)
             if node in wanted:
                 self.captured[node] = g
-            outer, rec.of = rec.of, state
+            outer, rec.of, before = rec.of, state, rec.where
+            if REGISTRY.get(state.op.name) is state.op:  # type: ignore[union-attr]
+                rec.where = line  # its rules are the library's
             try:
                 part = self._part(state, g)
                 if part is not None:
@@ -294,7 +297,7 @@ class _Reverse:
                 for key, gx in self.pullback(segment, state, g):
                     self.add(segment, key, gx)
             finally:
-                rec.of = outer
+                rec.of, rec.where = outer, before
         for _, leaf in self.leaves.values():
             self.waiting[id(leaf)] = whole(self.waiting[id(leaf)])
 

@@ -208,7 +208,7 @@ def cache(clear: bool) -> None:
     elif clear:
         click.echo(f"{store.clear()} files deleted from {place}")
     else:
-        known = store.files(place) if place.is_dir() else []
+        known = store.files()
         size = sum(size for _, size, _ in known) / 2**20
         click.echo(f"{place}: {len(known)} files, {size:.1f} MiB")
 

@@ -63,7 +63,8 @@ class Recorder:
                  "args_known", "group", "of", "epoch", "count", "eager", "grad_mode",
                  "inference", "autocast", "running", "unsettled", "bases",
                  "hold", "targets", "orphans", "capture", "region",
-                 "tracing", "instead", "variables")  # fmt: skip
+                 "tracing", "instead", "variables",
+                 "interpreted", "compiled", "where")  # fmt: skip
 
     def __init__(self) -> None:
         self.roots: dict[tuple[Any, ...], State] = {}
@@ -80,7 +81,10 @@ class Recorder:
         self.tracing: Any = None  # the innermost function that is being transformed
         self.instead: State | None = None  # what is recorded takes the place of this
         self.variables: set[State] = set()  # of the func.grad and func.vjp under way
+        #: line and module of what is recorded, where the library records by itself
+        self.where: tuple[str, Any] | None = None
         self.capture: Any = None  # notes the runs of a function that is compiled
+        self.interpreted = self.compiled = 0  # operations
         self.reset()
 
     def reset(self) -> None:
@@ -156,12 +160,10 @@ class Recorder:
         """Append one state to the trace."""
         mode = self.grad_mode
         state = State(self.state, kind, self, mode, op, inputs, attrs, spec, grad)
-        frame = errors.user_frame()
         if self.instead is not None:
             state.line, state.module = self.instead.line, self.instead.module
-        elif frame is not None:
-            state.line = errors.line_of(frame)
-            state.module = errors.module_path(sys._getframe(1), _module_type)
+        else:
+            state.line, state.module = self.where or place()
         state.group, state.of, state.region = self.group, self.of, self.region
         for key in inputs:
             if type(key) is Arg:
@@ -185,10 +187,7 @@ class Recorder:
     def emit(self, op: type[Op], keys: list[Any], attrs: dict[str, Any]) -> State:
         """Promote the operands, apply the shape rule and append the operation."""
         try:
-            operands = self.promote(op, keys)
-            specs = [k.spec for k in operands]
-            attrs = op.normalize(*specs, **attrs)
-            spec = op.infer(*specs, **attrs)
+            operands, attrs, spec = self.inferred(op, keys, attrs)
         except (RuntimeError, TypeError, IndexError, ValueError) as error:
             shown = ", ".join(
                 repr(k.spec) if hasattr(k, "spec") else repr(k) for k in keys
@@ -213,6 +212,31 @@ class Recorder:
         if op.view:
             state.inference = operands[0].inference
         return state
+
+    def inferred(
+        self, op: type[Op], keys: list[Any], attrs: dict[str, Any]
+    ) -> tuple[list[Any], dict[str, Any], Spec]:
+        """Operands of the type that promotion gives them, attributes as *op* wants
+        them, and the result's shape: looked up where all three follow from types and
+        shapes that were met before."""
+        known: Any = None
+        plain = all(map(_plain, attrs.values())) if attrs else True
+        if plain and all(hasattr(k, "spec") and not k.weak for k in keys):
+            known = (op, *(k.spec for k in keys))
+            if attrs:
+                known += tuple((k, type(v), v) for k, v in attrs.items())
+            found = _inferred.get(known)
+            if found is not None:
+                return keys, dict(found[0]), found[1]
+        operands = self.promote(op, keys)
+        specs = [k.spec for k in operands]
+        attrs = op.normalize(*specs, **attrs)
+        spec = op.infer(*specs, **attrs)
+        if known is not None and operands == keys:
+            if len(_inferred) > TRIE_LIMIT:
+                _inferred.clear()
+            _inferred[known] = (dict(attrs), spec)
+        return operands, attrs, spec
 
     def _check_kept(
         self, op: type[Op], keeps: tuple[int, ...], operands: list[Any]
@@ -389,6 +413,26 @@ class Recorder:
                 f"that NumPy arrays or views share\n  at {errors.user_line()}"
             )
         _run(self)
+
+
+#: attributes and shape of the result by operation, shapes and attributes
+_inferred: dict[Any, tuple[dict[str, Any], Spec]] = {}
+
+
+def _plain(value: Any) -> bool:
+    """Whether equal values of that type are the same in every respect."""
+    kind = type(value)
+    if kind is tuple:
+        return all(type(v) is int for v in value)
+    return value is None or kind is int or kind is bool or kind is str
+
+
+def place() -> tuple[str, Any]:
+    """The line of the user's code that is running, and the module that it is in."""
+    frame = errors.user_frame()
+    if frame is None:
+        return "", None
+    return errors.line_of(frame), errors.module_path(sys._getframe(1), _module_type)
 
 
 class _Local(threading.local):
@@ -682,9 +726,11 @@ def _compose(
     )  # what another thread has pending is a leaf here
     start, epoch = rec.state, rec.epoch
     pending, arguments = len(rec.pending), len(rec.args)
-    outer = rec.group
+    outer, before = rec.group, rec.where
     if name:
         rec.group = (*outer, Composition(name))
+        if before is None and not any(map(callable, args)):
+            rec.where = place()  # no line of the user's comes in between
     try:
         result = _plainly(name, function, args, kwargs)
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
@@ -696,7 +742,7 @@ def _compose(
         what = f"in {name}({_shown(args)}) at {errors.user_line()}"
         raise errors.at(error, what) from None
     finally:
-        rec.group = outer
+        rec.group, rec.where = outer, before
     outs = result if type(result) is tuple else (result,)
     known = {id(t) for t in rec.pending[pending:]}
     if (

@@ -137,3 +137,34 @@ def test_buffers_that_live_at_once_never_overlap(seed: int) -> None:
             if a.first <= b.last and b.first <= a.last:
                 assert x + a.size <= y or y + b.size <= x
     assert top <= sum(-(-life.size // ALIGN) * ALIGN for life in lives)
+
+
+def test_kernels_alike_share_their_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("llvmlite")
+    from retrograd.compiler import build
+
+    monkeypatch.setattr("retrograd.execute.cache.EXECUTOR", "auto")
+    layers = [rg.nn.Linear(9, 9) for _ in range(4)]
+    model = rg.nn.Sequential(*(p for layer in layers for p in (layer, rg.nn.Tanh())))
+    (model(rg.ones(5, 9)).sum() * 2.0).backward()
+    plans: list[Any] = []
+    monkeypatch.setattr("retrograd.execute.cache.native", plans.append)
+    monkeypatch.setattr("retrograd.execute.cache.wants_native", lambda *_: True)
+    assert model[0].weight.grad is not None and model[0].weight.grad.sum().item()
+    made = build.Build(plans[0])
+    shared = made.text(made.steps[0])
+    layout = made.steps[0].layout
+    products = [k for k in made.fusion.kernels if type(k) is Product]
+    descriptions = {
+        build.Description(k, made.fusion, made.outside).key for k in products
+    }
+    assert None not in descriptions and len(descriptions) < len(products)
+    monkeypatch.setattr(build, "Description", lambda *_: _Nothing())
+    assert made.text(made.steps[0]) == shared and made.steps[0].layout == layout
+
+
+class _Nothing:
+    """A kernel of which nothing is known."""
+
+    key: Any = None
+    buffers: tuple[Any, ...] = ()

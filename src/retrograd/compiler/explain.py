@@ -15,8 +15,10 @@ import numpy as np
 
 from ..trace import Arg, Bound
 from . import jit
+from .build import Build, divided
 from .fuse import Call, Columns, Kernel, Loop, Product
-from .native import HEADER, NATIVES, Native, Segment, divided
+from .native import NATIVES, Native
+from .segment import Segment
 
 #: rounds of which the fastest counts
 ROUNDS = 5
@@ -145,22 +147,24 @@ def _flops(kernel: Kernel) -> int:
 def explain(native: Native, measure: bool = True) -> PlanInfo:
     """The kernels of a graph, in the order in which they run."""
     infos: list[KernelInfo] = []
-    for step in native.steps:
+    build = native.build
+    for step, running in zip(build.steps, native.steps, strict=True):
         if type(step) is not Segment:
-            infos.append(_info(native, step, 0.0, False))
+            infos.append(_info(build, step, 0.0, False))
             continue
-        text = native.text(step, clock=True)  # finds the stages too
-        times = _measure(native, step, text) if measure and jit.is_x86() else None
+        if not step.stages:
+            build.text(step)  # finds them
+        times = _measure(running) if measure and jit.is_x86() else None
         for i in step.kernels:
             own = [n for n, (k, _) in enumerate(step.stages) if k == i]
             stages = [step.stages[n][1] for n in own]
-            info = _info(native, native.fusion.kernels[i],
+            info = _info(build, build.fusion.kernels[i],
                          sum(s.nanoseconds for s in stages),
                          any(map(divided, stages)))  # fmt: skip
             if times is not None:
                 info.measured = sum(times[n] for n in own)
             infos.append(info)
-    segments = [s for s in native.steps if type(s) is Segment]
+    segments = [s for s in build.steps if type(s) is Segment]
     given: dict[Any, int] = {}
     for s in segments:
         for b in s.inputs:
@@ -176,11 +180,11 @@ def explain(native: Native, measure: bool = True) -> PlanInfo:
     )
 
 
-def _info(native: Native, kernel: Kernel, predicted: float, shared: bool) -> KernelInfo:
+def _info(build: Build, kernel: Kernel, predicted: float, shared: bool) -> KernelInfo:
     inside = set(kernel.nodes)
-    buffers = {native.fusion.view(k).buffer for n in kernel.nodes for k in n.inputs}
+    buffers = {build.fusion.view(k).buffer for n in kernel.nodes for k in n.inputs}
     moved = sum(b.spec.nbytes for b in buffers - inside)
-    moved += sum(n.spec.nbytes for n in kernel.nodes if n in native.outside)
+    moved += sum(n.spec.nbytes for n in kernel.nodes if n in build.outside)
     lines = (n.state.line for n in kernel.nodes if n.state is not None)
     last = kernel.nodes[-1].spec.shape
     return KernelInfo(
@@ -195,9 +199,8 @@ def _info(native: Native, kernel: Kernel, predicted: float, shared: bool) -> Ker
     )
 
 
-def _measure(native: Native, step: Segment, text: str) -> list[float]:
+def _measure(step: Segment) -> list[float]:
     """Nanoseconds of each stage, the fastest of a few rounds."""
-    function, keep = jit.python_function(jit.library(text).address("step"))
     rng = np.random.default_rng(0)
     arrays = []
     for key in step.inputs:
@@ -210,22 +213,18 @@ def _measure(native: Native, step: Segment, text: str) -> list[float]:
         else:
             arrays.append(np.zeros(spec.shape, spec.dtype.np))
     arrays += [np.empty(b.spec.shape, b.spec.dtype.np) for b in step.outputs]
-    arena = np.zeros(step.size + HEADER + 64, np.uint8)
-    arena = arena[-int(arena.__array_interface__["data"][0]) % 64 :]
-    arena[:HEADER] = step.arena[:HEADER]
-    ticks = np.zeros(len(step.stages) + 1, np.int64)
+    arena = step.room()
+    ticks = np.zeros(len(step.layout.rows) + 1, np.int64)
     arena[16:24].view(np.int64)[0] = ticks.__array_interface__["data"][0]
-    best = np.full(len(step.stages), math.inf)
+    best = np.full(len(step.layout.rows), math.inf)
     for _ in range(ROUNDS):
         start = time.perf_counter_ns()
-        if function(*arrays, arena):
+        if step.function(*arrays, arena):
             best[:] = math.nan
             break
         took = time.perf_counter_ns() - start
         cycles = int(ticks[-1] - ticks[0])
         best = np.minimum(best, np.diff(ticks) * (took / max(cycles, 1)))
-    del function  # before its definition goes
-    del keep
     return [float(t) for t in best]
 
 

@@ -7,6 +7,7 @@ not change in a loop is put in front of it by whoever emits it.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -64,6 +65,7 @@ class Module:
         self.functions: dict[str, Function] = {}
         self.declared: dict[str, str] = {}
         self.tables: dict[tuple[int, ...], str] = {}
+        self.roots: list[str] = []  # functions whose addresses others want
 
     def table(self, numbers: Sequence[int]) -> Value:
         """A constant array of integers; its address."""
@@ -76,20 +78,61 @@ class Module:
         return name
 
     def text(self) -> str:
+        return self.parts(1)[0]
+
+    def parts(self, count: int) -> list[str]:
+        """The text in so many parts that take about as long to compile, each a module
+        that calls the functions of the others."""
+        texts = {name: f.text() for name, f in self.functions.items()}
+        order = sorted(texts, key=lambda name: -_effort(texts[name]))
+        mine: list[set[str]] = [set() for _ in range(count)]
+        load = [0] * count
+        for name in order:
+            least = load.index(min(load))
+            mine[least].add(name)
+            load[least] += _effort(texts[name])
+        found = []
+        for n, chosen in enumerate(mine):
+            own = [text for name, text in texts.items() if name in chosen]
+            used = set(re.findall(r"@([\w.]+)", "\n".join(own)))
+            if not n:
+                used.update(self.roots)
+            others = [f for name, f in self.functions.items() if name in used - chosen]
+            parts = self._tables(used) if count > 1 else self._tables(None)
+            if self.roots and not n:
+                roots = ", ".join(f"ptr @{f}" for f in self.roots)
+                parts.append(f"@roots = constant [{len(self.roots)} x ptr] [{roots}]")
+            for name, signature in sorted(self.declared.items()):
+                result, arguments = signature.split(" (", 1)
+                parts.append(f"declare {result} @{name}({arguments}")
+            parts += [f"declare {f.head()}" for f in others]
+            parts += own if count == 1 else [_shared(text) for text in own]
+            parts.append(
+                'attributes #0 = { nounwind "prefer-vector-width"="512" '
+                '"no-nans-fp-math"="false" }'
+            )
+            found.append("\n".join(parts) + "\n")
+        return found
+
+    def _tables(self, used: set[str] | None) -> list[str]:
+        """The constant arrays, or those that are used."""
         parts = []
         for numbers, called in self.tables.items():
-            kind = f"[{len(numbers)} x i64]"
-            text = ", ".join(f"i64 {n}" for n in numbers)
-            parts.append(f"{called} = internal constant {kind} [{text}], align 64")
-        for name, signature in sorted(self.declared.items()):
-            result, arguments = signature.split(" (", 1)
-            parts.append(f"declare {result} @{name}({arguments}")
-        parts += [f.text() for f in self.functions.values()]
-        parts.append(
-            'attributes #0 = { nounwind "prefer-vector-width"="512" "no-nans-fp-math"='
-            '"false" }'
-        )
-        return "\n".join(parts) + "\n"
+            if used is None or called[1:] in used:
+                kind = f"[{len(numbers)} x i64]"
+                text = ", ".join(f"i64 {n}" for n in numbers)
+                parts.append(f"{called} = internal constant {kind} [{text}], align 64")
+        return parts
+
+
+def _effort(text: str) -> int:
+    """How long a function takes to compile, in lines of ordinary code."""
+    return 20 + text.count("\n") + 3 * text.count("shufflevector")
+
+
+def _shared(text: str) -> str:
+    """A function that another module may call."""
+    return text.replace("define internal ", "define hidden ", 1)
 
 
 class Loop:
@@ -151,7 +194,8 @@ class Function:
         internal: bool = True,
     ) -> None:
         self.module, self.name, self.result = module, called, result
-        self.parameters = [Value(f"%{n}", t) for t, n in parameters]
+        self.given = [Value(f"%{n}", t) for t, n in parameters]
+        self.parameters = self.given  # what the body works with
         self.internal = internal
         self.lines: list[Any] = []  # lines, and sections that are lists of their own
         self.count = 0
@@ -173,12 +217,15 @@ class Function:
         finally:
             self.lines = outer
 
+    def head(self) -> str:
+        given = ", ".join(f"{p.element} {p.name}" for p in self.given)
+        return f"{self.result} @{self.name}({given})"
+
     def text(self) -> str:
-        given = ", ".join(f"{p.element} {p.name}" for p in self.parameters)
         kind = "internal " if self.internal else ""
         noinline = " noinline" if self.internal else ""
         return (
-            f"define {kind}{self.result} @{self.name}({given}){noinline} #0 {{\n"
+            f"define {kind}{self.head()}{noinline} #0 {{\n"
             "entry:\n" + "\n".join(_flat(self.lines)) + "\n}"
         )
 

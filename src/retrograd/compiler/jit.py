@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
+import importlib.util
+import os
 import platform
+import struct
+import threading
 from typing import Any
 
 import numpy as np
 
-from . import store
+from . import elf, store
 
 
 class Library:
-    """Compiled code: addresses by name; the code lives as long as this object."""
+    """Compiled code, of one or more object files: addresses by name; the code lives as
+    long as this object."""
 
-    def __init__(self, engine: Any, code: bytes) -> None:
-        self._engine, self.code = engine, code
+    def __init__(self, objects: list[bytes]) -> None:
+        self.name = ""  # in the store
+        self._loaded: Any = None
+        if elf.POSSIBLE:
+            with contextlib.suppress(elf.Strange):
+                self._loaded = elf.Loaded(objects)
+        if self._loaded is None:
+            self._engine = _engine(objects)
 
     def address(self, name: str) -> int:
-        return int(self._engine.get_function_address(name))
+        if self._loaded is not None:
+            return int(self._loaded.names[name])
+        return int(self._engine.get_global_value_address(name))
+
+    def roots(self, count: int) -> list[int]:
+        """The addresses in the module's table of functions."""
+        if not count:
+            return []
+        return list((ctypes.c_uint64 * count).from_address(self.address("roots")))
 
 
 @functools.cache
@@ -34,10 +54,14 @@ def _llvm() -> Any:
 
 @functools.cache
 def _machine() -> Any:
+    return _machine_of_its_own()
+
+
+def _machine_of_its_own() -> Any:
+    """A code generator: an engine takes it over, and threads cannot share one."""
     llvm = _llvm()
-    target = llvm.Target.from_default_triple()
     # opt=1: the code generator's own work; no passes over the IR run before it
-    return target.create_target_machine(
+    return llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(),
         features=llvm.get_host_cpu_features().flatten(),
         opt=1,
@@ -59,60 +83,151 @@ def is_x86() -> bool:
 
 
 @functools.cache
-def _identity() -> str:
+def identity() -> str:
+    """What decides about the code that is made of a text: LLVM and the processor.
+    llvmlite is not imported for it where the system describes the processor."""
+    processor = _processor()
+    package = importlib.util.find_spec("llvmlite")
+    if processor and package is not None and package.origin:
+        folder = os.path.join(os.path.dirname(package.origin), "binding")
+        files = [
+            f for f in sorted(os.listdir(folder)) if not f.endswith((".py", ".pyc"))
+        ]
+        sizes = [(f, os.stat(os.path.join(folder, f)).st_size) for f in files]
+        return repr((package.origin, sizes, processor))
     llvm = _llvm()
     parts = (llvm.llvm_version_info, llvm.get_host_cpu_name(),
              llvm.get_host_cpu_features().flatten())  # fmt: skip
     return repr(parts)
 
 
+def _processor() -> list[bytes]:
+    """The first processor as Linux describes it, without what changes by the moment."""
+    try:
+        with open("/proc/cpuinfo", "rb") as file:
+            lines = file.read(8192).split(b"\n\n", 1)[0].splitlines()
+    except OSError:
+        return []
+    names = (b"vendor_id", b"cpu family", b"model", b"stepping", b"flags")
+    return [line for line in lines if line.startswith(names)]
+
+
 _libraries: dict[str, Library] = {}
 
 
-def library(text: str) -> Library:
-    """The machine code of a module: from memory, from disk, or compiled now."""
-    name = key(text)
-    found = _libraries.get(name)
+def library(*texts: str) -> Library:
+    """The machine code of modules that belong together: from memory, from disk, or
+    compiled now, at once if there are several."""
+    name = key(*texts)
+    found = stored(name)
     if found is None:
-        code = store.read(name)
-        if code is None:
-            found = compile_text(text)
-            store.write(name, found.code)
-        else:
-            found = load(code)
+        objects = compile_texts(*texts)
+        found = Library(objects)
+        store.write(name, _joined(objects), "o")
+        found.name = name
         _libraries[name] = found
     return found
 
 
-def key(text: str) -> str:
-    """What the machine code of *text* depends on, as a short name."""
-    return hashlib.sha256((_identity() + text).encode()).hexdigest()[:32]
+def stored(name: str) -> Library | None:
+    """Machine code by its name, if it is in memory or on disk."""
+    found = _libraries.get(name)
+    if found is None:
+        data = store.read(name, "o")
+        try:
+            objects = _separate(data or b"")
+        except struct.error:  # nothing, or not what is written here
+            return None
+        found = _libraries[name] = Library(objects)
+        found.name = name
+    return found
 
 
-def compile_text(text: str) -> Library:
-    """Machine code for a module."""
+def _joined(objects: list[bytes]) -> bytes:
+    sizes = struct.pack(f"<{1 + len(objects)}Q", len(objects), *map(len, objects))
+    return sizes + b"".join(objects)
+
+
+def _separate(data: bytes) -> list[bytes]:
+    (count,) = struct.unpack_from("<Q", data)
+    objects, at = [], 8 + 8 * count
+    for size in struct.unpack_from(f"<{count}Q", data, 8):
+        objects.append(data[at : at + size])
+        at += size
+    return objects
+
+
+def key(*texts: str) -> str:
+    """What the machine code of *texts* depends on, as a short name."""
+    parts = "\n".join((identity(), *texts))
+    return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
+
+def compile_texts(*texts: str) -> list[bytes]:
+    """An object file for each module; each has a thread."""
     llvm = _llvm()
-    module = llvm.parse_assembly(text)
-    module.verify()
-    return load(_machine().emit_object(module))
+    modules = [llvm.parse_assembly(text, llvm.create_context()) for text in texts]
+    for module in modules:
+        module.verify()
+    if len(texts) == 1:
+        return [_machine().emit_object(modules[0])]
+    emit = _emitter()
+    found: list[Any] = [None] * len(texts)
+
+    def one(n: int) -> None:
+        try:
+            found[n] = emit(_machine_of_its_own(), modules[n])
+        except Exception as error:
+            found[n] = error
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(1, len(texts))]
+    for thread in threads:
+        thread.start()
+    one(0)
+    for thread in threads:
+        thread.join()
+    for result in found:
+        if isinstance(result, Exception):
+            raise result
+    return found
 
 
-def load(code: bytes) -> Library:
-    """Machine code that was made before."""
+def _emitter() -> Any:
+    """llvmlite's ``emit_object`` without its lock: modules of different contexts have
+    nothing in common. Where llvmlite looks different, with the lock."""
+    llvm = _llvm()
+    ffi = llvm.ffi
+    try:
+        locked = ffi.lib.LLVMPY_TargetMachineEmitToMemory
+        emit = ctypes.CDLL(ffi.lib._name).LLVMPY_TargetMachineEmitToMemory
+        emit.argtypes, emit.restype = locked.argtypes, locked.restype
+        start, size = ffi.lib.LLVMPY_GetBufferStart, ffi.lib.LLVMPY_GetBufferSize
+        dispose = ffi.lib.LLVMPY_DisposeMemoryBuffer
+    except (AttributeError, OSError):
+        return llvm.TargetMachine.emit_object
+
+    def free(machine: Any, module: Any) -> bytes:
+        with ffi.OutputString() as error:
+            buffer = emit(machine, module, 1, error)
+            if not buffer:
+                raise RuntimeError(str(error))
+        try:
+            return ctypes.string_at(start(buffer), size(buffer))
+        finally:
+            dispose(buffer)
+
+    return free
+
+
+def _engine(objects: list[bytes]) -> Any:
+    """LLVM's own loader, with some code."""
     llvm = _llvm()
     empty = llvm.parse_assembly("")
-    engine = llvm.create_mcjit_compiler(empty, _machine_for_engine())
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine = llvm.create_mcjit_compiler(empty, _machine_of_its_own())
+    for code in objects:
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    return Library(engine, code)
-
-
-def _machine_for_engine() -> Any:
-    # the engine takes the machine over, so each has one of its own
-    llvm = _llvm()
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), opt=1, codemodel="jitdefault", jit=True
-    )
+    return engine
 
 
 class _MethodDef(ctypes.Structure):

@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 
-from . import jit
+from . import driver, jit
 
 #: parts for each thread: what one leaves over another takes
 _PARTS = 2
@@ -306,7 +306,8 @@ class Pool:
                 source = _TEXT.format(
                     **text, parts=_PARTS, rounds=_ROUNDS, futex=number
                 )
-                self._library = jit.library(source)
+                self._library = jit.library(source + driver.text())
+                driver.STEP.begin(self._library.address("step"))
                 self._slot(0, self._library.address("run"))
                 self._start = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(
                     self._library.address("start")

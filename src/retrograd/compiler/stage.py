@@ -14,8 +14,8 @@ WORTH = 8000.0
 
 
 class Stage(NamedTuple):
-    """``function(buffers…, begin, end)`` does what lies from *begin* to *end* of
-    *extent*; those parts may be done at once, by several threads."""
+    """``function(pointers to the buffers, begin, end)`` does what lies from *begin* to
+    *end* of *extent*; those parts may be done at once, by several threads."""
 
     function: str
     buffers: tuple[Any, ...]  # keys, or ERROR, or SCRATCH
@@ -24,9 +24,13 @@ class Stage(NamedTuple):
 
 
 def stage_function(module: Module, name: str, buffers: tuple[Any, ...]) -> Function:
-    """The function of a stage, to be filled; its last two parameters are the part."""
-    given = [("ptr", f"p{i}") for i in range(len(buffers))]
-    return Function(module, name, [*given, ("i64", "begin"), ("i64", "end")])
+    """The function of a stage, to be filled. It is given one pointer, to those to the
+    buffers; ``parameters`` are the latter, and then the part."""
+    f = Function(module, name, [("ptr", "on"), ("i64", "begin"), ("i64", "end")])
+    on, begin, end = f.parameters
+    places = [f.at(on, i, "i64") for i in range(len(buffers))]
+    f.parameters = [*(f.load(p, "ptr_") for p in places), begin, end]
+    return f
 
 
 def last_part(f: Function, extent: int) -> Value:

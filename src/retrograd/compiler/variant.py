@@ -23,6 +23,7 @@ from ..trace import (
     settings,
 )
 from .capture import Capture
+from .driver import STEP
 from .parts import Part, part_of
 from .repeat import Copies, repeat
 from .trees import Given, Kept, Made, Refused, filled, places, template
@@ -532,7 +533,7 @@ class Variant:
         outs = part.step.results()
         part.call[part.outputs] = outs
         copies.after(kept, outs[self.result[1]])
-        done, error = repeat(part.step.address, part.call, copies, steps, proceed)
+        done, error = repeat(STEP.address, part.call, copies, steps, proceed)
         part.call[part.outputs] = [None] * len(outs)
         ends = counters[done - 1] if done and counters else before
         for (_, generator, _), counter in zip(self.draws, ends, strict=True):

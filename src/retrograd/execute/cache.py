@@ -2,6 +2,12 @@
 
 ``RETROGRAD_EXECUTOR`` says ``interpreter``, ``native`` (at once) or ``auto``: what has
 come back a few times is compiled. Without llvmlite everything is interpreted.
+
+To compile a graph costs about as much as to interpret it a hundred times. What comes
+back after few other runs is part of a loop, and worth it at once. Where graphs are always
+different ones (a number of rounds that depends on the data) each comes back late or never,
+and no more is compiled than has been interpreted a hundred times. Operations are counted,
+not seconds, so that a program does the same each time.
 """
 
 from __future__ import annotations
@@ -9,23 +15,44 @@ from __future__ import annotations
 import importlib.util
 import os
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..dispatch import Recorder
 
 EXECUTOR = os.environ.get("RETROGRAD_EXECUTOR", "auto")
 if EXECUTOR not in ("auto", "interpreter", "native"):
     raise ValueError(
         f"RETROGRAD_EXECUTOR is {EXECUTOR!r}; it can be 'auto', 'interpreter' or 'native'"
     )
-#: how often a plan is interpreted before it is worth compiling
+#: how often a plan is interpreted before it is worth compiling, if it comes back at once
 TIMES = 2
+#: other runs in between after which a return counts half
+HALF = 8
+#: to compile an operation costs as much as to interpret it so often
+PRICE = 100
 _available = importlib.util.find_spec("llvmlite") is not None
 
 
-def wants_native(runs: int) -> bool:
-    """Whether a plan that is run for the *runs*-th time should be compiled."""
+def wants_native(plan: Any, rec: Recorder) -> bool:
+    """Whether a plan that is run should be compiled first."""
     if not _available or EXECUTOR == "interpreter":
         return False
-    return EXECUTOR == "native" or runs > TIMES
+    if EXECUTOR == "native":
+        return True
+    passed = rec.epoch - plan.last
+    plan.last = rec.epoch
+    plan.returns = 1 + plan.returns * 0.5 ** ((passed - 1) / HALF)
+    size = len(plan.nodes)
+    if plan.runs > TIMES and (
+        plan.returns > TIMES
+        or rec.capture is not None  # somebody asked for it
+        or (rec.compiled + size) * PRICE <= rec.interpreted
+    ):
+        rec.compiled += size
+        return True
+    rec.interpreted += size
+    return False
 
 
 def native(plan: Any) -> Any:

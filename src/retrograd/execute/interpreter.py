@@ -135,7 +135,7 @@ class Plan:
         wanted.update(*(states for _, states in self.bundles))
         wanted |= {value for _, value in self.writes} | set(self.saved)
         self.wanted = wanted
-        self.runs = 0
+        self.runs, self.last, self.returns = 0, 0, 0.0
         self.native: Any = None  # the machine code, once there is some; False: never
         self.pooled = 0  # how often the executor itself holds what it delivers
         self._compile(path, wanted)
@@ -181,7 +181,7 @@ class Plan:
     def run(self, rec: dispatch.Recorder) -> None:
         """Compute, give every live tensor its array, write memory, keep a segment."""
         if self.native is None:
-            self._consider_native()
+            self._consider_native(rec)
         if self.native and self._run_native(rec):
             return
         values = self._leaves(rec)
@@ -204,10 +204,10 @@ class Plan:
         if failures:
             raise next(iter(failures.values()))
 
-    def _consider_native(self) -> None:
+    def _consider_native(self, rec: dispatch.Recorder) -> None:
         """Compile what has come back often enough."""
         self.runs += 1
-        if cache.wants_native(self.runs):
+        if cache.wants_native(self, rec):
             self.native = cache.native(self)
 
     def _run_native(self, rec: dispatch.Recorder) -> bool:
