@@ -10,6 +10,7 @@ from typing import Any
 from .. import backward as _reverse
 from .. import dispatch
 from ..dispatch import constant
+from ..paths import accumulate
 from ..trace import spec_of
 from . import graph as graph
 from . import profiler as profiler
@@ -161,7 +162,7 @@ def backward(
             if g is not None:
                 pairs.append((x, g))
     for t, g in pairs:
-        _reverse._accumulate(rec, t, _reverse.deliver(rec, g), create_graph)
+        accumulate(rec, t, _reverse.deliver(rec, g), create_graph)
 
 
 class Variable:
