@@ -257,11 +257,6 @@ class Recorder:
         first = getattr(op, "promote_from", 0)
         target = None
         if op.promotion and len(keys) > first:
-            if not any(hasattr(k, "spec") for k in keys):
-                raise TypeError(
-                    f"{op.name}(): argument 'input' must be Tensor, not "
-                    f"{type(keys[0]).__name__}"
-                )
             ranked = []
             for k in keys[first:]:
                 if not hasattr(k, "spec"):
