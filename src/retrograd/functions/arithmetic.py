@@ -325,6 +325,10 @@ def clamp(input: Tensor, min: Operand = None, max: Operand = None) -> Tensor:
     """
     if min is None and max is None:
         raise RuntimeError("clamp: at least one of 'min' or 'max' must not be None")
+    if not isinstance(input, Handle):
+        raise TypeError(
+            f"clamp(): argument 'input' must be Tensor, not {type(input).__name__}"
+        )
     if len({isinstance(x, Handle) for x in (min, max) if x is not None}) > 1:
         raise TypeError(
             "clamp(): both bounds must be tensors, or both numbers: use "
