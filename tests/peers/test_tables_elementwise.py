@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import op_tables
+import retrograd as rg
 
 torch: Any = pytest.importorskip(
     "torch", reason="comparisons with PyTorch are skipped: it is not installed"
@@ -54,8 +55,38 @@ def test_types(name: str) -> None:
         op_tables.check(name, getattr(torch, dtype), most=1, order=0, rtol=rtol)
 
 
-def test_refusals() -> None:
-    op_tables.check_refusals("isclose")
+#: with samples that PyTorch refuses, in its table
+REFUSING = """
+isclose pow float_power copysign hypot nextafter xlogy special.xlog1py neg
+""".split()
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_refusals(name: str) -> None:
+    op_tables.check_refusals(name)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda lib, x: lib.clamp(x),
+        lambda lib, x: lib.clamp(x, lib.zeros(3), 1.0),
+        lambda lib, x: lib.clamp(x, 0.0, lib.ones(3)),
+        lambda lib, x: lib.clamp(x, lib.zeros(5), lib.ones(5)),
+        lambda lib, x: lib.clamp(x, "a"),
+        lambda lib, x: lib.clamp(2.0, 0.0, 1.0),
+        lambda lib, x: x.clamp_(lib.zeros(2, 4)),
+        lambda lib, x: x.long().clamp_(0.5),
+        lambda lib, x: lib.clamp(x, 0.0, 1.0, out=lib.zeros(4, dtype=lib.int64)),
+    ],
+)
+def test_refused_bounds(call: Any) -> None:
+    kinds = []
+    for lib in (rg, torch):
+        with pytest.raises((RuntimeError, TypeError, ValueError)) as caught:
+            call(lib, lib.arange(4.0))
+        kinds.append(caught.type)
+    assert kinds[0] is kinds[1]
 
 
 def test_bessel_functions_within_their_accuracy() -> None:

@@ -37,7 +37,7 @@ from ..ops.elementwise import (
     Where,
 )
 from ..ops.families import Tensor
-from ..trace import spec_of
+from ..trace import Handle, spec_of
 from .half import once_rounded
 
 __all__ = [
@@ -325,6 +325,15 @@ def clamp(input: Tensor, min: Operand = None, max: Operand = None) -> Tensor:
     """
     if min is None and max is None:
         raise RuntimeError("clamp: at least one of 'min' or 'max' must not be None")
+    if not isinstance(input, Handle):
+        raise TypeError(
+            f"clamp(): argument 'input' must be Tensor, not {type(input).__name__}"
+        )
+    if len({isinstance(x, Handle) for x in (min, max) if x is not None}) > 1:
+        raise TypeError(
+            "clamp(): both bounds must be tensors, or both numbers: use "
+            "rg.tensor(number), or clamp_min and clamp_max one after the other"
+        )
     if min is not None:
         outside = apply(Lt, input, min)
         if hasattr(min, "dtype"):  # NaN in a bound stays
