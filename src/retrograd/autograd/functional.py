@@ -260,15 +260,29 @@ def hessian(
     if strict and outer_jacobian_strategy == "forward-mode":
         raise AssertionError("strict=True is not supported with forward-mode")
 
-    def gradient(*xs: Any) -> Any:
-        once = _Once(func, xs, True, "hessian")
-        once.scalar()
-        return tuple(once.pull([constant_zeros(spec_of(once.ys[0])) + 1], strict))
-
+    gradient = _gradient(func, strict, "hessian", [])
     result = jacobian(
         gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy
     )
     return result if isinstance(inputs, (tuple, list)) else result[0]
+
+
+def _gradient(
+    func: Callable[..., Any],
+    strict: bool,
+    name: str,
+    value: list[Any],
+    left: Callable[[Any], list[Any]] = lambda y: [y],
+) -> Callable[..., Any]:
+    """x ↦ ∇f(x) for a scalar f, whose value is left in *value*."""
+
+    def gradient(*xs: Any) -> Any:
+        once = _Once(func, xs, True, name)
+        once.scalar()
+        value[:] = left(once.ys[0])
+        return tuple(once.pull([constant_zeros(spec_of(once.ys[0])) + 1], strict))
+
+    return gradient
 
 
 def hvp(
@@ -285,12 +299,7 @@ def hvp(
         points = tuple(x.detach() for x in points)
     values: list[Any] = []
 
-    def gradient(*xs: Any) -> Any:
-        once = _Once(func, xs, True, "hvp")
-        once.scalar()
-        values[:] = released(once.ys[0])
-        return tuple(once.pull([constant_zeros(spec_of(once.ys[0])) + 1], strict))
-
+    gradient = _gradient(func, strict, "hvp", values, released)
     _, along = _jvp(gradient, points, tuple(vs), strict=strict)
     keep = [*values, *along]
     keep = keep if create_graph else [t.detach() for t in keep]
@@ -309,12 +318,7 @@ def vhp(
     vs = _directions(v, points, inputs, "vhp", "input to the user-provided function is")
     values: list[Any] = []
 
-    def gradient(*xs: Any) -> Any:
-        once = _Once(func, xs, True, "vhp")
-        once.scalar()
-        values[:] = [once.ys[0]]
-        return tuple(once.pull([constant_zeros(spec_of(once.ys[0])) + 1], strict))
-
+    gradient = _gradient(func, strict, "vhp", values)
     outer = _Once(gradient, inputs, create_graph, "vhp")
     product = outer.pull(vs, strict)
     return outer.plain(values[0]), _as_given(product, inputs)

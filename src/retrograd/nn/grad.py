@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..dispatch import apply
@@ -24,65 +25,31 @@ def _attrs(
     }
 
 
-def _input(n: int, size: Any, weight: Tensor, g: Tensor, *how: Any) -> Tensor:
-    result: Tensor = apply(ConvInput, g, weight, **_attrs(n, size, *how))
-    return result
+def _of_input(n: int) -> Callable[..., Tensor]:
+    def gradient(
+        input_size: Any, weight: Tensor, grad_output: Tensor, stride: Ints = 1,
+        padding: Ints = 0, dilation: Ints = 1, groups: int = 1,
+    ) -> Tensor:  # fmt: skip
+        attrs = _attrs(n, input_size, stride, padding, dilation, groups)
+        return apply(ConvInput, grad_output, weight, **attrs)
+
+    gradient.__name__ = gradient.__qualname__ = f"conv{n}d_input"
+    gradient.__doc__ = f"The gradient of conv{n}d in its input, of *input_size*."
+    return gradient
 
 
-def _weight(n: int, x: Tensor, size: Any, g: Tensor, *how: Any) -> Tensor:
-    result: Tensor = apply(ConvWeight, x, g, **_attrs(n, size, *how))
-    return result
+def _of_weight(n: int) -> Callable[..., Tensor]:
+    def gradient(
+        input: Tensor, weight_size: Any, grad_output: Tensor, stride: Ints = 1,
+        padding: Ints = 0, dilation: Ints = 1, groups: int = 1,
+    ) -> Tensor:  # fmt: skip
+        attrs = _attrs(n, weight_size, stride, padding, dilation, groups)
+        return apply(ConvWeight, input, grad_output, **attrs)
+
+    gradient.__name__ = gradient.__qualname__ = f"conv{n}d_weight"
+    gradient.__doc__ = f"The gradient of conv{n}d in its weight, of *weight_size*."
+    return gradient
 
 
-def conv1d_input(
-    input_size: Any, weight: Tensor, grad_output: Tensor, stride: Ints = 1,
-    padding: Ints = 0, dilation: Ints = 1, groups: int = 1,
-) -> Tensor:  # fmt: skip
-    """The gradient of conv1d in its input, of *input_size*."""
-    return _input(1, input_size, weight, grad_output, stride, padding, dilation, groups)
-
-
-def conv1d_weight(
-    input: Tensor, weight_size: Any, grad_output: Tensor, stride: Ints = 1,
-    padding: Ints = 0, dilation: Ints = 1, groups: int = 1,
-) -> Tensor:  # fmt: skip
-    """The gradient of conv1d in its weight, of *weight_size*."""
-    return _weight(
-        1, input, weight_size, grad_output, stride, padding, dilation, groups
-    )
-
-
-def conv2d_input(
-    input_size: Any, weight: Tensor, grad_output: Tensor, stride: Ints = 1,
-    padding: Ints = 0, dilation: Ints = 1, groups: int = 1,
-) -> Tensor:  # fmt: skip
-    """The gradient of conv2d in its input, of *input_size*."""
-    return _input(2, input_size, weight, grad_output, stride, padding, dilation, groups)
-
-
-def conv2d_weight(
-    input: Tensor, weight_size: Any, grad_output: Tensor, stride: Ints = 1,
-    padding: Ints = 0, dilation: Ints = 1, groups: int = 1,
-) -> Tensor:  # fmt: skip
-    """The gradient of conv2d in its weight, of *weight_size*."""
-    return _weight(
-        2, input, weight_size, grad_output, stride, padding, dilation, groups
-    )
-
-
-def conv3d_input(
-    input_size: Any, weight: Tensor, grad_output: Tensor, stride: Ints = 1,
-    padding: Ints = 0, dilation: Ints = 1, groups: int = 1,
-) -> Tensor:  # fmt: skip
-    """The gradient of conv3d in its input, of *input_size*."""
-    return _input(3, input_size, weight, grad_output, stride, padding, dilation, groups)
-
-
-def conv3d_weight(
-    input: Tensor, weight_size: Any, grad_output: Tensor, stride: Ints = 1,
-    padding: Ints = 0, dilation: Ints = 1, groups: int = 1,
-) -> Tensor:  # fmt: skip
-    """The gradient of conv3d in its weight, of *weight_size*."""
-    return _weight(
-        3, input, weight_size, grad_output, stride, padding, dilation, groups
-    )
+conv1d_input, conv2d_input, conv3d_input = map(_of_input, (1, 2, 3))
+conv1d_weight, conv2d_weight, conv3d_weight = map(_of_weight, (1, 2, 3))

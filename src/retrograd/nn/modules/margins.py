@@ -33,8 +33,8 @@ class HingeEmbeddingLoss(_Loss):
         )
 
 
-class MarginRankingLoss(_Loss):
-    """ℓ = max(0, margin − y (x₁ − x₂)), y = ±1 says which should be larger."""
+class _OfPairs(_Loss):
+    """A loss of two inputs and y = ±1, with a margin."""
 
     def __init__(
         self,
@@ -45,6 +45,10 @@ class MarginRankingLoss(_Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self.margin = margin
+
+
+class MarginRankingLoss(_OfPairs):
+    """ℓ = max(0, margin − y (x₁ − x₂)), y = ±1 says which should be larger."""
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Any:
         return F.margin_ranking_loss(
@@ -52,18 +56,8 @@ class MarginRankingLoss(_Loss):
         )
 
 
-class CosineEmbeddingLoss(_Loss):
+class CosineEmbeddingLoss(_OfPairs):
     """ℓ = 1 − cos(x₁, x₂) where y = 1, max(0, cos(x₁, x₂) − margin) where y = −1."""
-
-    def __init__(
-        self,
-        margin: float = 0.0,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Any:
         return F.cosine_embedding_loss(
