@@ -242,7 +242,7 @@ class Kernel:
     """Operations that are computed together."""
 
     id: str
-    kind: str  # "loop" "product" "columns" "call"
+    kind: str  # "loop" "product" "convolution" "columns" … "call" (NumPy)
     words: str
     shape: list[int]
     operations: list[str] = field(default_factory=list)

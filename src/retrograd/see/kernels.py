@@ -3,9 +3,19 @@ gradients, found by the compiler's own passes. No machine code is made."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..compiler.fuse import Call, Columns, Fusion, Loop, Product
+from ..compiler.fuse import (
+    Call,
+    Columns,
+    Convolution,
+    Fusion,
+    Joined,
+    Loop,
+    Pooling,
+    Product,
+    Random,
+    Rows,
+)
+from ..compiler.fuse import Kernel as Kernel_
 from ..compiler.passes import optimized
 from ..compiler.program import Node, from_trace
 from ..trace import State
@@ -52,13 +62,19 @@ def kernels_of(
     return found
 
 
-def _kind(kernel: Any, say: Say) -> tuple[str, str, tuple[int, ...]]:
+def _kind(kernel: Kernel_, say: Say) -> tuple[str, str, tuple[int, ...]]:
+    """What it is called in the data, in words, and the shape that it goes over."""
     shape = kernel.nodes[-1].spec.shape
     if isinstance(kernel, Loop):
         return "loop", say("one loop over {shape}"), kernel.shape
-    if isinstance(kernel, Product):
-        return "product", say("matrix product {shape}"), shape
-    if isinstance(kernel, Columns):
-        return "columns", say("sum of rows to {shape}"), shape
-    assert isinstance(kernel, Call) or kernel.nodes
-    return "call", say("NumPy computes {shape}"), shape
+    words = {
+        Product: say("matrix product {shape}"),
+        Convolution: say("convolution {shape}"),
+        Pooling: say("pooling {shape}"),
+        Joined: say("put together {shape}"),
+        Rows: say("rows by an index {shape}"),
+        Random: say("random numbers {shape}"),
+        Columns: say("sum of rows to {shape}"),
+        Call: say("NumPy computes {shape}"),
+    }
+    return type(kernel).__name__.lower(), words[type(kernel)], shape

@@ -13,7 +13,13 @@ function el(tag, about = {}, ...children) {
   e.append(...children.filter(c => c !== null && c !== undefined));
   return e;
 }
-const style = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/* asking the browser anew makes it work out all styles of a page that has changed */
+const styles = new Map();
+function style(name) {
+  if (!styles.has(name)) styles.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  return styles.get(name);
+}
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => styles.clear());
 const minus = s => s.replace(/-/g, "−");
 function num(v, digits = 4) {
   if (v === null || v === undefined) return "–";

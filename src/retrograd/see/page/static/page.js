@@ -3,7 +3,7 @@
 let level, D, V, by, marks, place, open, at = 0, selected = null, order, done;
 let view = {x: 0, y: 0, k: 1}, shown = [], wires = [], size = {w: 1, h: 1};
 const stage = $("graph"), ctx = stage.getContext("2d"), map = $("map");
-const HEAD = 30, PAD = 16;
+const HEAD = 30, PAD = 16, WAYS = 8, CHIPS = 100;
 /* words are English in this file and in page.html; DATA.words has those of the language */
 const say = (text, about = {}) => (DATA.words[text] || text).replace(/\{(\w+)\}/g, (_, k) => about[k]);
 const LEVELS = {modules: say("Modules"), operations: say("Operations"), kernels: say("Kernels")};
@@ -488,7 +488,8 @@ document.addEventListener("keydown", e => {
 const heading = text => el("h3", {}, text);
 function chips(ids) {
   const box = el("div", {class: "links"});
-  for (const id of ids) { const e = by.get(id); if (e) box.append(el("button", {onclick: () => visit(id)}, e.name ? e.name.text : e.op || e.words)); }
+  for (const id of ids.slice(0, CHIPS)) { const e = by.get(id); if (e) box.append(el("button", {onclick: () => visit(id)}, e.name ? e.name.text : e.op || e.words)); }
+  if (ids.length > CHIPS) box.append(el("small", {}, `… ${ids.length}`));
   return box;
 }
 function equation(parts, back) {
@@ -548,7 +549,7 @@ function panel() {
   for (const n of e.notes || []) p.append(el("p", {class: "quiet"}, n));
   if (e.inputs && e.inputs.length) p.append(heading(say("computed from")), chips(e.inputs));
   const users = D.nodes.filter(n => (n.inputs || []).includes(e.id)).map(n => n.id);
-  if (users.length) p.append(heading(say("used by")), chips(users.slice(0, 60)));
+  if (users.length) p.append(heading(say("used by")), chips(users));
   const g = e.gradient && by.get(e.gradient);
   if (g) gradient(p, g);
   const ops = (e.operations || []).map(o => by.get(o)).filter(Boolean);
@@ -569,16 +570,24 @@ function gradient(p, g) {
   if (got && g.numbers) box.append(equation(["", g.numbers, g.value && g.value.size <= 9 ? g.value.text : null], true));
   box.append(got ? numbers(g.value, g.name.text) : el("div", {class: "wait"}, say("comes in step {step}", {step: stepOf(g.id) + 1})));
   if (g.ways > 1) box.append(el("p", {}, `${D.words.sum}: ${g.ways}`));
-  for (const q of g.products || []) {
-    const j = q.jacobian;
-    box.append(heading(say("outgoing = local Jacobian, incoming")), el("div", {class: "eq"}, math(j.name), j.matrix ? " = " : "", j.matrix ? math(j.matrix) : "", el("span", {class: "quiet"}, `   ${j.words}`)), el("code", {}, q.text));
-    if (j.entries) box.append(el("div", {class: "pics"}, el("figure", {}, heat(j.entries, `Jacobian ${j.name.text}`), el("figcaption", {}, `${j.shape.join("×")}`))), j.shape[0] * j.shape[1] <= 64 ? table(j.entries) : "");
-    else if (j.built === false) box.append(el("small", {}, `${j.shape.join("×")}: ${D.words["not built"]}`));
-    if (q.incoming) box.append(el("div", {}, el("small", {}, say("incoming") + " "), chips([q.incoming])));
+  const ways = g.products || [];
+  box.append(...ways.slice(0, WAYS).map(product));
+  if (ways.length > WAYS) {  /* made when they are asked for */
+    const rest = el("details", {}, el("summary", {}, "+ " + (ways.length - WAYS)));
+    rest.addEventListener("toggle", () => rest.append(...ways.slice(WAYS).map(product)), {once: true});
+    box.append(rest);
   }
   if (g.reuses && g.reuses.length) box.append(heading(D.words.reused), chips(g.reuses));
   if (g.check) box.append(heading(D.words.difference), el("div", {class: g.check.holds || g.check.kink ? null : "warn"}, `${D.words.error} ${num(g.check.error, 2)}${g.check.kink ? " – " + D.words.kink : ""}`));
   for (const n of g.notes || []) box.append(el("p", {class: "quiet"}, n));
+}
+function product(q) {
+  const out = el("div"), j = q.jacobian;
+  out.append(heading(say("outgoing = local Jacobian, incoming")), el("div", {class: "eq"}, math(j.name), j.matrix ? " = " : "", j.matrix ? math(j.matrix) : "", el("span", {class: "quiet"}, `   ${j.words}`)), el("code", {}, q.text));
+  if (j.entries) out.append(el("div", {class: "pics"}, el("figure", {}, heat(j.entries, `Jacobian ${j.name.text}`), el("figcaption", {}, `${j.shape.join("×")}`))), j.shape[0] * j.shape[1] <= 64 ? table(j.entries) : "");
+  else if (j.built === false) out.append(el("small", {}, `${j.shape.join("×")}: ${D.words["not built"]}`));
+  if (q.incoming) out.append(el("div", {}, el("small", {}, say("incoming") + " "), chips([q.incoming])));
+  return out;
 }
 function boxPanel(p, b) {
   const id = b.id;
@@ -591,7 +600,7 @@ function boxPanel(p, b) {
     return;
   }
   const lines = [...marks.values()].filter(m => m.kind === "variable" && inside(m.parent, id)).map(m => m.entry);
-  p.append(heading(say("{count} values", {count: lines.length})), chips(lines.slice(0, 150)));
+  p.append(heading(say("{count} values", {count: lines.length})), chips(lines));
 }
 function inside(box, id) { for (let b = box; b !== null && b !== undefined; b = V.boxes[b].parent) if (b === id) return true; return false; }
 function operation(p, o) {
@@ -615,7 +624,7 @@ function start(p) {
   for (const n of D.notes || []) p.append(el("p", {class: "quiet"}, n));
   p.append(el("p", {class: "quiet"}, say("Step with ▶ or →; select a circle or a block to open it.")));
   const given = D.nodes.filter(n => !n.formula && marks.has(n.id)).map(n => n.id);
-  p.append(heading(D.words.given), chips(given.slice(0, 120)));
+  p.append(heading(D.words.given), chips(given));
 }
 /* -- search, buttons ---------------------------------------------------------------- */
 let hits = [], hit = 0;
