@@ -11,6 +11,8 @@ import pytest
 # The user's own store of compiled code is left alone.
 _store = tempfile.TemporaryDirectory(prefix="retrograd-")
 os.environ["RETROGRAD_CACHE"] = _store.name
+# Whatever is compiled is checked after each pass.
+os.environ.setdefault("RETROGRAD_PASSES", "verify")
 
 import retrograd as rg  # noqa: E402
 

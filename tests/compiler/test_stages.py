@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +15,7 @@ from retrograd.compiler import passes
 from retrograd.compiler import program as P
 from retrograd.compiler.fuse import Columns, Fusion, Loop, Product
 from retrograd.compiler.memory import ALIGN, Life, arrange
+from retrograd.compiler.recompute import recompute
 from retrograd.trace import Const, State
 
 
@@ -168,3 +173,85 @@ class _Nothing:
 
     key: Any = None
     buffers: tuple[Any, ...] = ()
+
+
+def golden() -> P.Program:
+    """A program on which each pass has something to do."""
+    data = rg.zeros(3, 4).numpy()
+    x = rg.from_numpy(data)
+    w = rg.nn.Parameter(rg.zeros(2, 4))
+    h = (x * 1 - x.mean(0)) / (x.mean(0).exp() + 1)
+    loss = -(h @ w.t()).sum()
+    loss.backward()
+    return recorded(loss, w.grad, (h + 1).sum(0))
+
+
+def test_the_golden_text_of_every_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    watch = lambda stage, program: seen.append(f"# {stage}\n{program}")  # noqa: E731
+    monkeypatch.setattr(passes, "watchers", [watch])
+    program = passes.optimized(golden())
+    passes.staged("recompute", recompute(program))
+    kernels = [
+        f"{type(k).__name__.lower()}: {' '.join(n.op.name for n in k.nodes)}"
+        for k in Fusion(program).kernels
+    ]
+    seen.append("\n".join(["# kernels", *kernels]))
+    path = Path(__file__).parent.parent / "golden" / "stages.txt"
+    assert "\n\n".join(seen) + "\n" == path.read_text(encoding="utf-8")
+
+
+def test_passes_can_be_watched_from_outside() -> None:
+    code = (
+        "import retrograd as rg\n"
+        "x = rg.ones(3)\n"
+        "print((x * 1 + 2).tolist())\n"
+    )  # fmt: skip
+    env = {**os.environ, "RETROGRAD_PASSES": "print", "RETROGRAD_EXECUTOR": "native"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[3.0, 3.0, 3.0]\n"
+    stages = ["recorded", *(p.__name__ for p in passes.PASSES), "recompute"]
+    headings = [line[2:] for line in done.stderr.splitlines() if line.startswith("# ")]
+    assert stages == headings[-len(stages) :]
+    last = done.stderr.strip().split("\n\n")[-1]
+    assert "add <f32[3]> 2.0" in last and "mul" not in last
+
+
+def test_a_pass_that_breaks_the_program_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def careless(program: P.Program) -> P.Program:
+        return P.Program(program.nodes[1:], program.wanted)
+
+    monkeypatch.setattr(passes, "WATCH", "verify")
+    monkeypatch.setattr(passes, "PASSES", (careless,))
+    with pytest.raises(AssertionError, match="used before made"):
+        passes.optimized(recorded(rg.ones(3).exp().sin()))
+
+
+def test_dead_drops_what_nobody_uses() -> None:
+    x = rg.ones(3)
+    kept = x.exp()
+    program = recorded(kept, x.sin())
+    program.wanted.pop(next(s for s in program.wanted if s is not kept._key))
+    assert [n.op.name for n in passes.dead(program).nodes] == ["exp"]
+
+
+def test_recompute_keeps_what_is_dear_and_drops_what_is_cheap() -> None:
+    x = rg.ones(64, 8)
+    centred = x - x.mean(0)
+    scaled = centred / (centred.square().mean(0) + 1).sqrt()
+    program = passes.optimized(recorded(scaled, (scaled * 3).sum(0)))
+    again = recompute(program)
+    again.verify()
+    # the centred input is needed before the variance is known, and after it
+    before = [n.op.name for n in program.nodes].count("sub")
+    assert [n.op.name for n in again.nodes].count("sub") == before + 1
+    dear = passes.optimized(recorded((x.exp() - x.exp().mean(0)).square().sum(0)))
+    assert [n.op.name for n in recompute(dear).nodes].count("exp") == 1

@@ -27,7 +27,7 @@ from .ir import Module
 from .join import JoinCode
 from .loops import ColumnsCode, LoopCode
 from .memory import Life, arrange
-from .passes import optimized
+from .passes import optimized, staged
 from .pool import POOL
 from .pooling import PoolCode
 from .products import ProductCode
@@ -55,7 +55,8 @@ class Build:
     def __init__(self, plan: Any) -> None:
         states = (k for k in plan.wanted if type(k) is State)
         wanted = sorted(states, key=lambda s: s.depth)
-        program = recompute(optimized(from_trace(plan.nodes, wanted)))
+        program = optimized(from_trace(plan.nodes, wanted))
+        program = staged("recompute", recompute(program))
         self.fusion = fusion = Fusion(program)
         #: the buffer in which each wanted state arrives
         self.results: dict[Any, Any] = {}

@@ -228,6 +228,18 @@ def _measure(step: Segment) -> list[float]:
     return [float(t) for t in best]
 
 
+def joined(infos: list[PlanInfo]) -> PlanInfo:
+    """Graphs that run one after the other, as one table."""
+    return PlanInfo(
+        [k for info in infos for k in info.kernels],
+        arena=sum(info.arena for info in infos),
+        arguments=sum(info.arguments for info in infos),
+        results=sum(info.results for info in infos),
+        segments=sum(info.segments for info in infos),
+        in_place=sum(info.in_place for info in infos),
+    )
+
+
 def plans() -> list[Native]:
     """The graphs of this process that have become machine code, the newest first.
 

@@ -6,7 +6,10 @@ live at once may share memory.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import ctypes
+import functools
+import sys
+from typing import Any, NamedTuple
 
 ALIGN = 64
 
@@ -15,6 +18,20 @@ class Life(NamedTuple):
     size: int
     first: int
     last: int
+
+
+@functools.cache
+def _trim() -> Any:
+    """glibc's malloc_trim; something else where there is none."""
+    if not sys.platform.startswith("linux"):
+        return int
+    return getattr(ctypes.CDLL(None), "malloc_trim", int)
+
+
+def give_back() -> None:
+    """Return to the system what was freed: the allocator keeps pages between values
+    that are in use, and the arena would come on top of them."""
+    _trim()(0)
 
 
 def arrange(lives: list[Life]) -> tuple[list[int], int]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..trace import Arg, Bound, Const, State, memory_of
 from . import jit, record
+from .memory import give_back
 from .segment import Segment
 
 #: the graphs of this process that have become machine code
@@ -30,6 +31,7 @@ class Native:
     def __init__(self, plan: Any) -> None:
         if not jit.layout_known():
             raise NotImplementedError("arrays look different in memory here")
+        give_back()  # what interpreting it took, before the arena is filled
         self._plan = weakref.ref(plan)
         self._build: Any = None
         names = record.name_of(plan)

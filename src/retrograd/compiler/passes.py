@@ -1,10 +1,15 @@
 """What is done to a program before its kernels are made.
 
-Passes are functions from a program to a program, in the tuple :data:`PASSES`.
+Passes are functions from a program to a program, in the tuple :data:`PASSES`. With
+``RETROGRAD_PASSES=verify`` the program is checked after each, with ``print`` it is shown
+too; :data:`watchers` are called with each stage.
 """
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -115,8 +120,27 @@ def dead(program: Program) -> Program:
 PASSES = (fold, common, laws, common, factored, common, dead)
 
 
+#: told the name of each stage and the program after it
+watchers: list[Callable[[str, Program], None]] = []
+WATCH = os.environ.get("RETROGRAD_PASSES", "")
+if WATCH not in ("", "verify", "print"):
+    raise ValueError(f"RETROGRAD_PASSES is {WATCH!r}; it can be 'verify' or 'print'")
+
+
+def staged(stage: str, program: Program) -> Program:
+    """*program* itself, after those who watch have seen it."""
+    if WATCH:
+        program.verify()
+    if WATCH == "print":
+        print(f"# {stage}\n{program}\n", file=sys.stderr)
+    for watch in watchers:
+        watch(stage, program)
+    return program
+
+
 def optimized(program: Program) -> Program:
     """The program after all passes."""
+    staged("recorded", program)
     for one in PASSES:
-        program = one(program)
+        program = staged(one.__name__, one(program))
     return program

@@ -52,7 +52,8 @@ def recompute(program: Program) -> Program:
             for i in readers[u]:
                 if i != home:
                     chosen.setdefault(i, set()).add(u)
-    return _rewritten(program, fusion, of, chosen) if chosen else program
+    stays = set(readers).difference(*chosen.values()) if chosen else set()
+    return _rewritten(program, fusion, of, chosen, stays) if chosen else program
 
 
 def _saving(
@@ -65,7 +66,9 @@ def _saving(
         costly = None
         anchors: dict[int, set[Any]] = {}
         for u in again:
-            found = _anchors(fusion, kernel, u, set(again))
+            # what other kernels read in any case is there for all
+            stays = {n for n in kernel.nodes if n in readers and n not in again}
+            found = _anchors(fusion, kernel, u, stays)
             if found is None:
                 costly = u
                 break
@@ -84,7 +87,7 @@ def _saving(
     return []
 
 
-def _anchors(fusion: Fusion, kernel: Loop, u: Any, again: set[Any]) -> set[Any] | None:
+def _anchors(fusion: Fusion, kernel: Loop, u: Any, stays: set[Any]) -> set[Any] | None:
     """Arrays from which *u* follows in a few cheap operations; None if it does not."""
     cost = 0
     found: set[Any] = set()
@@ -107,7 +110,7 @@ def _anchors(fusion: Fusion, kernel: Loop, u: Any, again: set[Any]) -> set[Any] 
         for key in node.inputs:
             view = fusion.view(key)
             inner = view.buffer in kernel.level and kernel.level[view.buffer] == FULL
-            if not inner:
+            if not inner or (view.buffer in stays and key is view.buffer):
                 # an array of its own, or a value of the row: it is there anyway
                 found.add(view.buffer)
             elif key is not view.buffer:
@@ -118,10 +121,14 @@ def _anchors(fusion: Fusion, kernel: Loop, u: Any, again: set[Any]) -> set[Any] 
 
 
 def _rewritten(
-    program: Program, fusion: Fusion, of: dict[Any, Any], chosen: dict[int, set[Any]]
+    program: Program,
+    fusion: Fusion,
+    of: dict[Any, Any],
+    chosen: dict[int, set[Any]],
+    stays: set[Any],
 ) -> Program:
     """*of* gives the node in the fused model for one of the program; *chosen* are nodes
-    of the model."""
+    of the model, and *stays* those that are stored in any case."""
     nodes: list[Node] = []
     copies: dict[tuple[int, Any], Node] = {}
     known: dict[Any, Any] = {}
@@ -134,7 +141,7 @@ def _rewritten(
         kernel: Any = fusion.kernels[fusion.home[of[u]]]
         inputs = []
         for key in u.inputs:
-            inner = kernel.level.get(of.get(key)) == FULL
+            inner = kernel.level.get(of.get(key)) == FULL and of[key] not in stays
             inputs.append(again(i, key) if inner else known.get(key, key))
         node = Node(u.op, tuple(inputs), u.attrs, u.spec, u.state)
         node.late = known[u]

@@ -197,7 +197,10 @@ class Compiled:
         :func:`retrograd.plans`."""
         if not self.variants:
             raise RuntimeError(f"there is no native call to explain: {self.why}")
-        return list(self.variants.values())[-1].parts[-1].native.explain(measure)
+        from .explain import joined
+
+        parts = list(self.variants.values())[-1].parts
+        return joined([part.native.explain(measure) for part in parts])
 
     def _key(self, rec: Any, form: Any, flat: Any) -> Any:
         """What two calls must have in common to be the same native call."""

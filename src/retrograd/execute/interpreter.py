@@ -37,6 +37,10 @@ from ..trace import (
 from . import cache
 
 _NOTHING = nullcontext()
+#: operations that cannot fail once their shapes are known: those of updates
+_SURE = {"add", "sub", "mul", "div", "neg", "sqrt", "pow", "sign", "where",
+         "maximum", "minimum", "abs", "expand", "reshape", "permute", "cast", "clone",
+         "zeros", "sum", "lt", "le", "gt", "ge", "eq", "exp", "log"}  # fmt: skip
 _probe = [object()]
 #: the reference count of an object that only the pending list holds
 _UNHELD = next(map(getrefcount, _probe))
@@ -164,6 +168,7 @@ class Plan:
             for key in (*state.inputs, state):
                 last[key] = n
         self.nodes = nodes
+        early = self._early(nodes, last)
         self.calls: list[Any] = []
         for n, state in enumerate(nodes):
             op: Any = state.op
@@ -174,7 +179,26 @@ class Plan:
                 if last[k] == n and k not in wanted and type(k) is not Const
             )
             ins = tuple(self.slot[k] for k in state.inputs)
-            self.calls.append((call or op.forward, ins, self.slot[state], drop))
+            put = early.get(n, ())
+            self.calls.append((call or op.forward, ins, self.slot[state], drop, put))
+
+    def _early(
+        self, nodes: list[State], last: dict[Any, int]
+    ) -> dict[int, list[tuple[Any, State]]]:
+        """Writes that can be done on the way, after a call: so that old parameters and
+        new ones are not all there at once. Nothing may fail afterwards, nor read the
+        memory or its new value."""
+        sure = len(nodes)
+        while sure and nodes[sure - 1].op.name in _SURE:  # type: ignore[union-attr]
+            sure -= 1
+        given = {k for _, k in self.outputs} | set(self.saved)
+        given.update(*(states for _, states in self.bundles))
+        found: dict[int, list[tuple[Any, State]]] = {}
+        for target, value in self.writes:
+            n = max(last.get(target, -1), last.get(value, len(nodes)))
+            if sure <= n < len(nodes) and value not in given:
+                found.setdefault(n, []).append((target, value))
+        return found
 
     # -- computing ------------------------------------------------------------------
 
@@ -186,9 +210,10 @@ class Plan:
             return
         values = self._leaves(rec)
         failures: dict[int, BaseException] = {}
+        done: list[Any] = []  # memory that is written already
         with np.errstate(all="ignore"):
             try:
-                for call, ins, out, drop in self.calls:
+                for call, ins, out, drop, put in self.calls:
                     if len(ins) == 2:
                         values[out] = call(values[ins[0]], values[ins[1]])
                     elif len(ins) == 1:
@@ -197,10 +222,17 @@ class Plan:
                         values[out] = call(*[values[i] for i in ins])
                     for i in drop:
                         values[i] = None
+                    if put and not rec.snapshots:
+                        done += [t for t, k in put if self._take(rec, values, t, k)]
             except Exception:
+                if done:
+                    raise
                 failures = self._run_what_can(rec, values)
         self.pooled = 0
-        self._deliver(rec, values, failures, self.writes)
+        writes = self.writes
+        if done:
+            writes = [w for w in writes if w[0] not in done]
+        self._deliver(rec, values, failures, writes)
         if failures:
             raise next(iter(failures.values()))
 
@@ -286,7 +318,7 @@ class Plan:
         """After an error: compute what does not depend on the failing operation."""
         failures: dict[int, BaseException] = {}
         values[:] = self._leaves(rec)
-        for (call, ins, out, _), state in zip(self.calls, self.nodes, strict=True):
+        for (call, ins, out, *_), state in zip(self.calls, self.nodes, strict=True):
             broken = [failures[i] for i in ins if i in failures]
             if broken:
                 failures[out] = broken[0]
@@ -380,27 +412,35 @@ class Plan:
     def _write(
         self, rec: dispatch.Recorder, values: list[Any], writes: list[Any]
     ) -> None:
-        """Memory that was written to takes its new value: by taking over the array
-        itself where nobody else holds either."""
-        slot = self.slot
+        """Memory that was written to takes its new value."""
         for target, key in writes:
-            owner: Any = (
-                target.ref() if type(target) is Bound else rec.args[target.index]
-            )
-            if target in slot:
-                values[slot[target]] = None
-            value = values[slot[key]]
-            # the slot of the tensor, and the argument of getrefcount
-            if (
-                fresh(value, 0)
-                and getrefcount(owner._array) <= 2
-                and owner._array.base is None
-                and value.dtype is owner._array.dtype
-            ):
-                owner._array = value
-            else:
-                np.copyto(owner._array, value, casting="unsafe")
-            memory_of(owner)[0] += 1
+            if not self._take(rec, values, target, key):
+                owner: Any = (
+                    target.ref() if type(target) is Bound else rec.args[target.index]
+                )
+                np.copyto(owner._array, values[self.slot[key]], casting="unsafe")
+                memory_of(owner)[0] += 1
+
+    def _take(
+        self, rec: dispatch.Recorder, values: list[Any], target: Any, key: Any
+    ) -> bool:
+        """Let a tensor take over the array of its new value, where nobody else holds
+        this or the old one."""
+        owner: Any = target.ref() if type(target) is Bound else rec.args[target.index]
+        if target in self.slot:
+            values[self.slot[target]] = None
+        value = values[self.slot[key]]
+        # the slot of the tensor, and the argument of getrefcount
+        if (
+            not fresh(value, 0)
+            or getrefcount(owner._array) > 2
+            or owner._array.base is not None
+            or value.dtype is not owner._array.dtype
+        ):
+            return False
+        owner._array = value
+        memory_of(owner)[0] += 1
+        return True
 
     def _settle(self, tensor: Handle, segment: Any, failures: dict[int, Any]) -> None:
         """A tensor whose memory was written is a leaf again, or has a history."""
