@@ -186,7 +186,11 @@ def own_process(threads: int, *arguments: str, bind: bool = False, **env: str) -
         limits["OMP_PROC_BIND"] = "true"
     done = subprocess.run(
         [sys.executable, __file__, *arguments],
-        env={**os.environ, **limits, **env},
+        env={
+            k: v
+            for k, v in {**os.environ, **limits, **env}.items()
+            if k != "PYTHONDONTWRITEBYTECODE"
+        },  # as for those who start programs
         stdout=subprocess.PIPE,
         text=True,
         check=False,
