@@ -228,6 +228,24 @@ def test_batch_descent_is_that_of_the_mean_loss(short):
     assert turns(found["way"]) > 3 * turns(found["batch"])
 
 
+def test_compiled_steps_are_looked_at_as_well():
+    watched, alone = Training(), Training()
+    one, other = rg.compile(watched.step), rg.compile(alone.step)
+    with rg.watch(watched.model, quiet=True) as watch:
+        for _ in range(12):
+            assert one().item() == pytest.approx(other().item(), rel=1e-5)
+        assert watch.step == 12
+        watched.step, before = one, len(one.history)
+        data, losses = measured(watch, watched, 3)
+        assert data["rows"][0]["step"] > 12 and not watch._problem
+        for _ in range(6):
+            losses.append(one().item())
+        assert watch.step == 12 + len(losses)
+        assert len(one.history) == before  # nothing was recorded anew
+    for loss in losses:
+        assert loss == pytest.approx(other().item(), rel=1e-4)
+
+
 def test_looking_is_no_new_work_for_the_compiler():
     training = Training()
     for _ in range(8):
@@ -312,6 +330,11 @@ def test_the_command_runs_a_program(tmp_path):
     done = call("train.py", "--steps", "3")
     assert done.returncode == 0 and done.stdout == "trained\n"
     assert "http://127.0.0.1:" in done.stderr
+    (tmp_path / "wrong.py").write_text("def f():\n    raise ValueError('mine')\nf()\n")
+    wrong = call("wrong.py")
+    lines = wrong.stderr.splitlines()
+    assert wrong.returncode == 1 and lines[-1] == "ValueError: mine"
+    assert lines[1].startswith("Traceback") and 'wrong.py", line 3' in lines[2]
     gone = call("gone.py")
     assert gone.returncode == 2
     assert gone.stderr == "retrograd: gone.py: there is no such file\n"
