@@ -198,6 +198,7 @@ def numbers(model):
 def test_batch_descent_is_that_of_the_mean_loss(short):
     training = Training()
     x, y = rg.randn(80, 3), rg.randn(80, 1)
+    before = len(rg.plans())
     with rg.watch(training.model, quiet=True) as watch:
         measured(watch, training)
         start, count = numbers(training.model), watch.step
@@ -210,6 +211,7 @@ def test_batch_descent_is_that_of_the_mean_loss(short):
         found = watch.descent._picture
         assert not watch._problem and watch.step == count + 10
     assert found["batches"] == found["averaged"] == 10
+    assert len(rg.plans()) <= before + 8  # not one for each batch
     training.model, training.x, training.y = alone, x, y
     training.optimizer = rg.optim.SGD(alone.parameters(), lr=0.1)
     for _ in range(10):

@@ -206,7 +206,9 @@ class Watch:
             self.descent.give_up(self._problem)
         finally:
             self._busy = False
-        if self._paused and not held:
+        if held:  # asked for, and so not part of the share
+            self._spent = 0.0
+        elif self._paused:
             self._rest()
         self._missed = 0 if sample is not None else self._missed + 1
         if not (
