@@ -89,11 +89,21 @@ def main() -> None:
             assert running.stderr is not None
             found = re.search(r"http\S+", running.stderr.readline())
             assert found is not None
-            page = browser.new_page(viewport={"width": 1280, "height": 1000})
+            page = browser.new_page(viewport={"width": 1280, "height": 1080})
             page.goto(found.group())
-            page.wait_for_timeout(13_000)
-            page.click("#compute")
-            page.wait_for_timeout(3_000)
+            page.wait_for_timeout(1_500)
+            page.click("#descent")
+            while page.evaluate("!surface"):
+                page.wait_for_timeout(200)
+            with page.context.expect_page() as other:
+                page.click("#graph")
+            other.value.set_viewport_size({"width": 1280, "height": 620})
+            while other.value.evaluate("typeof step === 'undefined' || !step"):
+                other.value.wait_for_timeout(200)
+            other.value.screenshot(path=HERE / "live.png")
+            smaller(HERE / "live.png")
+            other.value.close()
+            page.wait_for_timeout(4_000)
             page.screenshot(path=HERE / "digits.png")
             smaller(HERE / "digits.png")
         finally:

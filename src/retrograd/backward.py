@@ -8,7 +8,7 @@ derivative graph can be printed, run, compiled and differentiated again.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,10 @@ _FREED = (
 )
 
 _ONES: dict[Any, Const] = {}
+
+#: called with the outputs before a backward is recorded; empty unless a training is
+#: being looked at
+watchers: list[Callable[[Sequence[Any]], None]] = []
 
 
 def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
@@ -339,6 +343,11 @@ def _seed(tensor: Any, g: Any, what: str) -> Any:
     return g
 
 
+def _tell(tensors: Sequence[Any]) -> None:
+    for watcher in list(watchers):
+        watcher(tensors)
+
+
 def reverse(
     tensors: Sequence[Any],
     seeds: Sequence[Any],
@@ -347,6 +356,7 @@ def reverse(
     wanted: Sequence[Any] = (),
 ) -> _Reverse:
     """Reverse the graph that leads to *tensors*; the gradients are recorded."""
+    _tell(tensors)
     rec = dispatch.recorder()
     if rec.hooks and rec.tracing is None:
         rec.flush()  # hooks may read values: let them find everything computed
@@ -424,6 +434,8 @@ def backward(
             segment, key = kept_for(tensor)
     if key is not None:
         path = rec.state.next.get(key) or rec.enter(key)
+        if path is not None and watchers:
+            _tell([tensor])
         if path is not None and path.follow(rec, segment, create_graph):
             return
     start = rec.state

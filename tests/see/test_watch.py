@@ -1,5 +1,6 @@
 """``rg.watch``: what it measures, what it leaves behind, who may ask it, and its page."""
 
+import copy
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd import nn
+from retrograd import backward, nn
 from retrograd.nn import functional as F
 from see.browser import chromium, opened
 
@@ -51,15 +52,21 @@ def ask(watch, path, token=None, host=None, body=None):
 
 def measured(watch, training, rows=1):
     """Step until something was measured; a page is open meanwhile."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     losses = []
     while time.monotonic() < end:
         data = json.loads(ask(watch, "/data?after=0")[1])
         if len(data["rows"]) >= rows:
             return data, losses
-        watch._next = 0.0
+        look(watch)
         losses.append(training.step().item())
     raise AssertionError("nothing was measured")
+
+
+def look(watch):
+    """At the next step."""
+    watch._next = 0.0
+    watch._arm()
 
 
 def test_numbers_are_those_of_the_step():
@@ -94,21 +101,23 @@ def test_dead_and_saturated_units_are_counted():
     assert activation("a", "ReLU", image)["dead"] == pytest.approx(2 / 3)
 
 
-def test_the_model_is_unchanged_afterwards():
+def test_the_model_is_unchanged_afterwards(short):
     watched, alone = Training(), Training()
-    backward, hooks = rg.Tensor.backward, dict(watched.model[0].__dict__.get("_hooks") or {})  # fmt: skip
+    method = rg.Tensor.backward
     with rg.watch(watched.model, quiet=True) as watch:
         _, losses = measured(watch, watched, 3)
-        assert ask(watch, "/do", body=b"surface")[0] == 200
-        watched.step()
-        steps = len(losses) + 1
-    assert rg.Tensor.backward is backward
+        for action in (b"surface", b"descent"):
+            assert ask(watch, "/do", body=action)[0] == 200
+            while watch.descent._number < 1 + (action == b"descent"):
+                losses.append(watched.step().item())
+        steps = len(losses)
+        assert watch.step == steps and not watch._problem
+    assert rg.Tensor.backward is method and not backward.watchers
     for module in watched.model.modules():
-        left = module.__dict__.get("_hooks") or hooks
-        assert not any(left.values())
+        assert not any((module.__dict__.get("_hooks") or {}).values())
     from retrograd.optim import optimizer
 
-    assert not any(optimizer._of_all.values())
+    assert not any(optimizer._of_all.values()) and not watched.optimizer._hooks
     for _ in range(steps):
         alone.step()
     for a, b in zip(watched.model.parameters(), alone.model.parameters(), strict=True):
@@ -118,23 +127,36 @@ def test_the_model_is_unchanged_afterwards():
 def test_nothing_is_measured_while_no_page_is_open():
     training = Training()
     with rg.watch(training.model, quiet=True) as watch:
+        from retrograd.optim import optimizer
+
         for _ in range(5):
             training.step()
+            assert not any(optimizer._of_all.values()) and not backward.watchers
         assert watch.step == 5
-        assert not watch._rows and not watch._handles and watch._before is None
+        assert not watch._rows
+        measured(watch, training)
+        watch.server.seen = -1e9  # the page was closed
+        look(watch)
+        training.step()
+        training.step()
+        assert not any(optimizer._of_all.values()) and not backward.watchers
+        assert watch.step == training.optimizer._stepped
 
 
 def test_the_loss_surface_is_that_of_the_model():
     training = Training()
     with rg.watch(training.model, quiet=True) as watch:
         measured(watch, training, 4)
+        from retrograd.see.watching.surface import plane
+
         ask(watch, "/do", body=b"surface")
-        here = watch._way.places[-1]
         training.step()
-        found = watch._surface
-        _, directions, way = watch._way.plane()
+        found = json.loads(ask(watch, "/data?after=0")[1])["surface"]
+        here, directions, share = plane(watch.descent.way.places)
         np.testing.assert_allclose(directions @ directions.T, np.eye(2), atol=1e-6)
-        assert found["points"] == 225 and len(found["way"]) == len(way)
+        assert len(found["way"]) == len(watch.descent.way.places)
+        assert found["share"] == pytest.approx(share) and 0.5 < share <= 1
+        assert np.isfinite(np.array(found["loss"])).all()
         at = here + found["x"][3] * directions[0] + found["y"][11] * directions[1]
     start = 0
     with rg.no_grad():
@@ -143,6 +165,100 @@ def test_the_loss_surface_is_that_of_the_model():
             start += p.numel()
         loss = F.mse_loss(training.model(training.x), training.y).item()
     assert found["loss"][11][3] == pytest.approx(loss, rel=1e-4)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Few steps beside descent with all batches, and no hurry on a busy machine."""
+    monkeypatch.setattr("retrograd.see.watching.descent.STEPS", 10)
+    monkeypatch.setattr("retrograd.see.watching.descent.FEW", 100)
+    monkeypatch.setattr("retrograd.see.watching.descent.LATE", 1e6)
+
+
+def test_sgd_goes_beside_descent_with_the_mean_gradient(short):
+    """One batch alone has no noise: both ways are the same, by any optimizer."""
+    for kind, options in ((rg.optim.SGD, {"momentum": 0.9}), (rg.optim.Adam, {})):
+        training = Training()
+        training.optimizer = kind(training.model.parameters(), lr=0.05, **options)
+        with rg.watch(training.model, quiet=True) as watch:
+            measured(watch, training, 2)
+            ask(watch, "/do", body=b"descent")
+            while not watch.descent._number:
+                training.step()
+            found = watch.descent._picture
+            assert len(found["way"]) == 11 and found["averaged"] == 10
+            size = np.abs(found["way"]).max()
+            np.testing.assert_allclose(found["batch"], found["way"], atol=1e-3 * size)
+
+
+def numbers(model):
+    return np.concatenate([p.detach().numpy().reshape(-1) for p in model.parameters()])
+
+
+def test_batch_descent_is_that_of_the_mean_loss(short):
+    training = Training()
+    x, y = rg.randn(80, 3), rg.randn(80, 1)
+    before = len(rg.plans())
+    with rg.watch(training.model, quiet=True) as watch:
+        measured(watch, training)
+        start, count = numbers(training.model), watch.step
+        alone = copy.deepcopy(training.model)
+        ask(watch, "/do", body=b"descent")
+        while not watch.descent._number:
+            i = watch.step % 5
+            training.x, training.y = x[16 * i : 16 * i + 16], y[16 * i : 16 * i + 16]
+            training.step()
+        found = watch.descent._picture
+        assert not watch._problem and watch.step == count + 10
+    assert found["batches"] == found["averaged"] == 10
+    assert len(rg.plans()) <= before + 8  # not one for each batch
+    training.model, training.x, training.y = alone, x, y
+    training.optimizer = rg.optim.SGD(alone.parameters(), lr=0.1)
+    for _ in range(10):
+        training.step()
+    # in a plane that was put through both ways, distances are hardly shorter
+    shown = np.linalg.norm(np.subtract(found["batch"][-1], found["batch"][0]))
+    true = np.linalg.norm(numbers(alone) - start)
+    assert shown == pytest.approx(true, rel=0.05)
+
+    def turns(way):
+        """The mean change of direction from step to step."""
+        steps = np.diff(np.array(way), axis=0)
+        unit = steps / np.linalg.norm(steps, axis=1)[:, None]
+        return float(np.mean(np.linalg.norm(np.diff(unit, axis=0), axis=1)))
+
+    assert turns(found["way"]) > 3 * turns(found["batch"])
+
+
+def test_compiled_steps_are_looked_at_as_well():
+    watched, alone = Training(), Training()
+    one, other = rg.compile(watched.step), rg.compile(alone.step)
+    with rg.watch(watched.model, quiet=True) as watch:
+        for _ in range(12):
+            assert one().item() == pytest.approx(other().item(), rel=1e-5)
+        assert watch.step == 12
+        watched.step, before = one, len(one.history)
+        data, losses = measured(watch, watched, 3)
+        assert data["rows"][0]["step"] > 12 and not watch._problem
+        for _ in range(6):
+            losses.append(one().item())
+        assert watch.step == 12 + len(losses)
+        assert len(one.history) == before  # nothing was recorded anew
+    for loss in losses:
+        assert loss == pytest.approx(other().item(), rel=1e-4)
+
+
+def test_looking_is_no_new_work_for_the_compiler():
+    training = Training()
+    for _ in range(8):
+        training.step().item()
+    compiled = len(rg.plans())
+    with rg.watch(training.model, quiet=True) as watch:
+        measured(watch, training, 6)
+        for _ in range(8):
+            training.step().item()
+        assert len(rg.plans()) == compiled
+        assert not watch._problem
 
 
 def test_only_who_has_the_token_and_the_address_is_answered():
@@ -157,13 +273,14 @@ def test_only_who_has_the_token_and_the_address_is_answered():
         assert not watch._paused
         assert ask(watch, "/do", body=b"rm")[0] == 400
         assert ask(watch, "/data?after=x")[0] == 400
+        assert ask(watch, "/data?after=-1")[0] == 400
         assert ask(watch, "/etc/passwd")[0] == 404
 
 
 def test_a_taken_port_and_no_model_are_one_line():
     model = nn.Linear(2, 1)
     with rg.watch(model, quiet=True) as watch:
-        from retrograd.see.watching import Watch
+        from retrograd.see.watching.session import Watch
 
         with pytest.raises(OSError, match=r"^cannot open port \d+ on 127.0.0.1: it is taken"):  # fmt: skip
             Watch(model, watch.server.port, None, "second")
@@ -179,7 +296,7 @@ def test_event_files(tmp_path):
         rg.watch(training.model, tensorboard=tmp_path / "file", quiet=True)
     with rg.watch(training.model, tensorboard=tmp_path / "runs", quiet=True) as watch:
         while not watch._rows:
-            watch._next = 0.0
+            look(watch)
             training.step()
     files = list((tmp_path / "runs").iterdir())
     assert len(files) == 1 and b"gradient" in files[0].read_bytes()
@@ -215,6 +332,11 @@ def test_the_command_runs_a_program(tmp_path):
     done = call("train.py", "--steps", "3")
     assert done.returncode == 0 and done.stdout == "trained\n"
     assert "http://127.0.0.1:" in done.stderr
+    (tmp_path / "wrong.py").write_text("def f():\n    raise ValueError('mine')\nf()\n")
+    wrong = call("wrong.py")
+    lines = wrong.stderr.splitlines()
+    assert wrong.returncode == 1 and lines[-1] == "ValueError: mine"
+    assert lines[1].startswith("Traceback") and 'wrong.py", line 3' in lines[2]
     gone = call("gone.py")
     assert gone.returncode == 2
     assert gone.stderr == "retrograd: gone.py: there is no such file\n"
@@ -228,7 +350,7 @@ def until(page, what, seconds=20):
         page.wait_for_timeout(100)
 
 
-def test_the_page_pauses_steps_and_resumes(tmp_path):
+def test_the_page_pauses_steps_and_resumes(short):
     import threading
 
     training = Training()
@@ -255,6 +377,10 @@ def test_the_page_pauses_steps_and_resumes(tmp_path):
                 until(page, f"latest.step === {at + 1}")
                 page.click("#compute")
                 until(page, "surface && surface.loss")
+                page.click("#descent")
+                until(page, "surface && surface.batch")
+                assert "mean gradient" in page.inner_text("#ways")
+                assert page.evaluate("paused")
                 page.click("#pause")
                 until(page, f"latest.step > {at + 4}")
                 assert "0.weight" in page.inner_text("#layers")
@@ -267,6 +393,9 @@ def test_the_page_pauses_steps_and_resumes(tmp_path):
                     "self.y" in graph.title()
                     and graph.locator("#levels button").count() == 3
                 )
+                until(graph, "step > 0")
+                at, value = graph.evaluate("[step, by.get(D.loss).value.data]")
+                until(graph, f"step > {at} && by.get(D.loss).value.data !== {value}")
                 page.set_viewport_size({"width": 390, "height": 844})
                 assert page.evaluate("document.documentElement.scrollWidth") <= 390
         finally:

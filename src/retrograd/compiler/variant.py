@@ -436,6 +436,8 @@ class Variant:
                 np.copyto(memory, outs_of[r][n], casting="unsafe")
             for counter in part.counters:
                 counter[0] += 1
+        for optimizer, _ in self.steps:
+            optimizer._stepped += 1
         self.used += 1
         return (self._deliver(args, outs_of),)
 
@@ -543,6 +545,7 @@ class Variant:
             for memory in part.counters:
                 memory[0] += done
             for optimizer, swift, counts in planned:
+                optimizer._stepped += done
                 swift.count(optimizer, [c + done - 1 for c in counts])
             self._deliver((), [outs])
         return done, error

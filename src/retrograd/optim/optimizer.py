@@ -52,8 +52,8 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(step)
     def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        self._stepped = True
-        if not self._hooks and not _of_all:
+        self._stepped += 1
+        if not (self._hooks or _of_all) or not _any_hook(self):
             return step(self, *args, **kwargs)
         for hook in (*_of("step_pre"), *self._hooks_of("step_pre").values()):
             result = hook(self, args, kwargs)
@@ -74,6 +74,11 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
 
 #: the hooks of every optimizer, by kind
 _of_all: dict[str, dict[int, Callable[..., Any]]] = {}
+
+
+def _any_hook(optimizer: Optimizer) -> bool:
+    """Whether a hook is left of those that were registered."""
+    return any(_of_all.values()) or any(optimizer._hooks.values())
 
 
 def _of(kind: str) -> list[Callable[..., Any]]:
@@ -130,7 +135,7 @@ class Optimizer:
         self.state = defaultdict(dict)
         self.param_groups = []
         self._hooks: dict[str, dict[int, Callable[..., Any]]] = {}
-        self._stepped = False
+        self._stepped = 0  # the steps made
         self._edges = StepEdges()
         groups = list(params)
         if not groups:

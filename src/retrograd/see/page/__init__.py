@@ -68,7 +68,7 @@ def save(story: Story, path: str | os.PathLike[str]) -> None:
     """Write the page of a story."""
     from ...io.atomic import write_atomically
 
-    text = document(story)
+    text = document(levels(story))
     try:
         write_atomically(Path(path), text.encode())
     except OSError as error:
@@ -77,26 +77,36 @@ def save(story: Story, path: str | os.PathLike[str]) -> None:
 
 
 @paused
-def document(story: Story) -> str:
-    """The page of a story, as HTML."""
+def levels(story: Story) -> dict[str, Story]:
+    """The story at the levels of detail that its page has."""
     story = story._with(limit=LINES, level="modules")
-    d = story.description
-    _jacobians(story, d)
-    models = story._names.roots.values()
-    levels = {"modules": _level(d, boxes.lines(d, models))}
-    if len(d.operations) <= OPERATIONS:
-        deep = story._with(level="operations")
-        fine = deep.description
-        _jacobians(deep, fine)
-        levels["operations"] = _level(fine, boxes.lines(fine, models))
-        kernel = story._with(level="kernels").description
-        if kernel.kernels:
-            levels["kernels"] = _level(kernel, boxes.kernels(kernel))
+    found = {"modules": story}
+    if len(story.description.operations) <= OPERATIONS:
+        found["operations"] = story._with(level="operations")
+        kernel = story._with(level="kernels")
+        if kernel.description.kernels:
+            found["kernels"] = kernel
+    return found
+
+
+@paused
+def document(stories: dict[str, Story], live: dict[str, Any] | None = None) -> str:
+    """The page of a story at these levels, as HTML. With *live*, it asks the server that
+    it came from for the values of later steps."""
+    shown = {}
+    for level, story in stories.items():
+        d = story.description
+        if level == "kernels":
+            shown[level] = _level(d, boxes.kernels(d))
+        else:
+            _jacobians(story, d)
+            shown[level] = _level(d, boxes.lines(d, story._names.roots.values()))
+    d = stories["modules"].description
     data = {
-        "title": d.title, "language": d.language, "levels": levels,
+        "title": d.title, "language": d.language, "levels": shown, "live": live,
         "words": words(translator(d.language)),
     }  # fmt: skip
-    return shell("page", d.title, d.language, data)
+    return shell("page", d.title, d.language, data, "'self'" if live else "'none'")
 
 
 def _level(d: Description, view: boxes.View) -> dict[str, Any]:

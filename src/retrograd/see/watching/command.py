@@ -11,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from . import Watch, _active
+from . import _active
+from .session import Watch
 
 
 def watch(

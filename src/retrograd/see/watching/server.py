@@ -9,13 +9,13 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from ..description import _plain
 from ..page import shell
 
 if TYPE_CHECKING:
-    from . import Watch
+    from .session import Watch
 
 #: seconds after its last question that a page counts as open
 OPEN = 4.0
@@ -30,7 +30,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, watch: Watch, port: int) -> None:
         self.watch, self.token = watch, secrets.token_urlsafe(18)
-        self.seen = 0.0
+        self.seen = -OPEN
         try:
             super().__init__((HOST, port), Handler)
         except (OSError, OverflowError) as error:
@@ -41,13 +41,18 @@ class Server(ThreadingHTTPServer):
             ) from None
         self.port = self.server_address[1]
         self.thread = threading.Thread(
-            target=self.serve_forever, args=(0.2,), daemon=True, name="retrograd watch"
+            target=self.serve_forever, args=(0.5,), daemon=True, name="retrograd watch"
         )
         self.thread.start()
 
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}/?token={self.token}"
+
+    def see(self) -> None:
+        """A page asked."""
+        self.seen = time.monotonic()
+        self.watch.opened()
 
     @property
     def open(self) -> bool:
@@ -71,8 +76,15 @@ class Handler(BaseHTTPRequestHandler):
             return self._send(204, b"", "text/plain")
         if not self._allowed(asked.get("token", [""])[0]):
             return None
+        began = time.thread_time()
+        self.server.see()
+        try:
+            self._answer(where, asked)
+        finally:
+            self.server.watch.serving(time.thread_time() - began)
+
+    def _answer(self, where: SplitResult, asked: dict[str, list[str]]) -> None:
         watch = self.server.watch
-        self.server.seen = time.monotonic()
         if where.path == "/":
             text = shell(
                 "watch", f"{watch.title} · retrograd watch", "en",
@@ -80,17 +92,29 @@ class Handler(BaseHTTPRequestHandler):
             )  # fmt: skip
             return self._send(200, text.encode(), "text/html; charset=utf-8")
         if where.path == "/data":
-            try:
-                after = int(asked.get("after", ["0"])[0])
-            except ValueError:
+            after, picture = (
+                self._number(asked, "after"),
+                self._number(asked, "picture"),
+            )
+            if after is None or picture is None:
+                return self._refuse(400, "after and picture are whole numbers")
+            return self._json(watch.since(after, picture))
+        if where.path == "/values":
+            after = self._number(asked, "after")
+            if after is None:
                 return self._refuse(400, "after is a whole number")
-            return self._json(watch.since(after))
+            return self._json(watch.live.news(asked.get("level", [""])[0], after))
         if where.path == "/graph":
             page = watch.graph()
             if page is None:
                 return self._refuse(503, "no step was made since: is training paused?")
             return self._send(200, page.encode(), "text/html; charset=utf-8")
         return self._refuse(404, "there is nothing here")
+
+    @staticmethod
+    def _number(asked: dict[str, list[str]], name: str) -> int | None:
+        text = asked.get(name, ["0"])[0]
+        return int(text) if text.isdecimal() and len(text) < 18 else None
 
     def do_POST(self) -> None:
         where = urlsplit(self.path)
@@ -102,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._refuse(404, "there is nothing here")
         action = body.decode("utf-8", "replace")
         if not self.server.watch.do(action):
-            return self._refuse(400, "there are pause, step, resume, surface")
+            return self._refuse(400, "there are pause, step, resume, surface, descent")
         return self._json({"done": True})
 
     def _allowed(self, token: str = "") -> bool:

@@ -1,18 +1,17 @@
-"""The loss around the way that the parameters went, in the plane of its two principal
-directions."""
+"""A plane through the places where the parameters were, and the loss in it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...ops.op import Array
-from ...trace import Const
-from ..capture import Capture
+from .sample import array_of
 
-POINTS, SECONDS = 15, 4.0
+POINTS = 15
 #: numbers that are remembered of the way, in all
 NUMBERS = 20_000_000
 
@@ -36,72 +35,63 @@ class Way:
             self.places, self.steps = self.places[::2], self.steps[::2]
             self.every *= 2
 
-    def plane(self) -> tuple[Array, Array, Array] | None:
-        """The last place, two orthonormal directions (2×P), and the way in them (T×2):
-        the principal components of the places, by the eigenvectors of their products."""
-        if len(self.places) < 3:
-            return None
-        here = self.places[-1]
-        moves = np.stack(self.places).astype(np.float64) - here
-        centered = moves - moves.mean(axis=0)
-        _, vectors = np.linalg.eigh(centered @ centered.T)
-        first = centered.T @ vectors[:, -1:-3:-1]
-        directions, _ = np.linalg.qr(first)
-        if not np.isfinite(directions).all():
-            return None
-        return here, directions.T, moves @ directions
+
+def flat(parameters: list[Any]) -> Array:
+    """All numbers of the parameters, one after the other."""
+    return np.concatenate([np.reshape(array_of(p), -1) for p in parameters])  # type: ignore[arg-type]
 
 
-def loss_along(capture: Capture, parameters: list[Any], way: Way) -> dict[str, Any] | None:  # fmt: skip
-    """The loss of one batch on a grid around the way."""
-    found = way.plane()
-    if found is None:
-        return None
-    here, directions, places = found
-    args: list[Any] = []
+def set_flat(parameters: list[Any], place: Array) -> None:
+    """Put the numbers back; the parameters are nobody else's."""
+    at = 0
     for p in parameters:
-        args.append(next((a for a, x in capture.leaves.items() if x.tensor is p), None))
+        array = array_of(p)
+        assert array is not None
+        array[...] = place[at : at + array.size].reshape(array.shape)
+        at += array.size
+
+
+def plane(places: list[Array]) -> tuple[Array, Array, float] | None:
+    """The last place, two orthonormal directions (2×P), and the share of the places'
+    variance that lies in them: principal components, by the eigenvectors of products."""
+    if len(places) < 3:
+        return None
+    here = places[-1].astype(np.float64)
+    moves = np.stack(places).astype(np.float64) - here
+    centered = moves - moves.mean(axis=0)
+    if not np.isfinite(centered).all():
+        return None
+    sizes, vectors = np.linalg.eigh(centered @ centered.T)
+    directions, _ = np.linalg.qr(centered.T @ vectors[:, -1:-3:-1])
+    if directions.shape[1] < 2 or not sizes[-1] > 0:
+        return None
+    return here, directions.T, float(sizes[-2:].sum() / sizes.sum())
+
+
+def framed(places: Array) -> list[Array]:
+    """The two axes of a grid around places in the plane, not too flat."""
     axes = []
     for k in (0, 1):
         low, high = float(places[:, k].min()), float(places[:, k].max())
         middle, half = (low + high) / 2, max((high - low) * 0.65, 1e-6)
         axes.append(np.linspace(middle - half, middle + half, POINTS))
     widest = max(a[-1] - a[0] for a in axes)
-    for k in (0, 1):  # not flat
+    for k in (0, 1):
         if axes[k][-1] - axes[k][0] < 0.3 * widest:
             middle = (axes[k][0] + axes[k][-1]) / 2
             axes[k] = np.linspace(middle - 0.15 * widest, middle + 0.15 * widest, POINTS)  # fmt: skip
+    return axes
+
+
+def surface(
+    loss: Callable[[int, int], float], seconds: float
+) -> list[list[float | None]]:
+    """The loss on the grid: from coarse to fine, so that a slow network has a picture
+    too."""
     rows: list[list[float | None]] = [[None] * POINTS for _ in range(POINTS)]
-    end, done = time.monotonic() + SECONDS, 0
-    # from coarse to fine, so that a slow network has a picture too
+    end = time.monotonic() + seconds
     order = [(i, j) for s in (2, 1) for i in range(0, POINTS, s) for j in range(0, POINTS, s)]  # fmt: skip
-    for i, j in order:
-        if rows[i][j] is None and time.monotonic() < end:
-            place = here + axes[0][j] * directions[0] + axes[1][i] * directions[1]
-            rows[i][j] = _loss_at(capture, args, parameters, place)
-            done += 1
-    return {
-        "x": axes[0].tolist(), "y": axes[1].tolist(), "loss": rows,
-        "way": places.tolist(), "steps": way.steps, "points": done,
-    }  # fmt: skip
-
-
-def _loss_at(
-    capture: Capture, args: list[Any], parameters: list[Any], place: Array
-) -> float:
-    values: dict[Any, Any] = {
-        a: x.array for a, x in capture.leaves.items() if x.array is not None
-    }
-    at = 0
-    for arg, p in zip(args, parameters, strict=True):
-        size = p.numel()
-        if arg is not None:
-            part = place[at : at + size].reshape(tuple(p.shape))
-            values[arg] = part.astype(arg.spec.dtype.np)
-        at += size
-    with np.errstate(all="ignore"):
-        for state in capture.nodes:
-            ins = [k.value if type(k) is Const else values[k] for k in state.inputs]
-            op: Any = state.op
-            values[state] = op.forward(*ins, **state.attrs)
-    return float(np.asarray(values[capture.root]).reshape(-1)[0])
+    for n, (i, j) in enumerate(order):
+        if rows[i][j] is None and (not n or time.monotonic() < end):
+            rows[i][j] = loss(i, j)
+    return rows

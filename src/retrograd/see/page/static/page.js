@@ -15,7 +15,7 @@ function theme() {
 }
 function load(name) {
   const had = selected && by ? nodeOf(selected) : null;
-  level = name; D = DATA.levels[name].description; V = DATA.levels[name].view;
+  level = name; step = 0; D = DATA.levels[name].description; V = DATA.levels[name].view;
   by = new Map(); marks = new Map(); order = new Map();
   for (const part of ["nodes", "gradients", "operations", "kernels"])
     for (const x of D[part] || []) by.set(x.id, x);
@@ -268,7 +268,8 @@ function mark(s, far) {
 }
 function brief(e, st) {
   if (!st.value || !e.value) return times(e.shape) === "scalar" ? "" : times(e.shape);
-  return e.value.size === 1 ? num(flat(e.value.data)[0], 4) : times(e.shape);
+  if (e.value.size === 1) return num(flat(e.value.data)[0], 4);
+  return times(e.shape) + (DATA.live && e.value.norm !== undefined && e.value.norm !== null ? ` ‖${num(e.value.norm, 3)}‖` : "");
 }
 function halo(text, x, y, color) {
   if (!text) return;
@@ -675,6 +676,29 @@ for (const name of Object.keys(DATA.levels)) {
   const b = el("button", {"aria-pressed": "false", onclick: () => load(name)}, LEVELS[name]);
   b.dataset.level = name; $("levels").append(b);
 }
+/* -- live: the values of later steps, from the training that it came from ---------- */
+let step = 0, asking = false;
+async function follow() {
+  if (asking || document.hidden) return;
+  asking = true;
+  const note = $("live");
+  try {
+    const answer = await fetch(`/values?level=${level}&after=${step}`, {headers: {"X-Token": DATA.live.token}, cache: "no-store"}), found = await answer.json();
+    note.className = "";
+    note.textContent = `● step ${found.step || DATA.live.step}${found.others > 20 ? ": steps since then have another graph" : ""}`;
+    if (found.values) {
+      step = found.step;
+      for (const [id, value] of Object.entries(found.values)) {
+        const e = by.get(id);
+        if (e) { e.value = value; e.numbers = null; }
+      }
+      if (!$("panel").contains(document.activeElement)) panel();
+      draw();
+    }
+  } catch { note.className = "off"; note.textContent = `the training has ended; step ${step || DATA.live.step}`; }
+  asking = false;
+}
+if (DATA.live) { $("live").hidden = false; setInterval(follow, 500); }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { theme(); panel(); draw(); });
 new ResizeObserver(() => draw()).observe(stage);
 theme(); at = 1e9; load("modules"); go(V.steps.length);

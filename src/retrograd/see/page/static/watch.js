@@ -1,6 +1,6 @@
 /* The live page: asks for what is new twice a second, while it is in sight. */
 const rows = [];
-let last = 0, latest = {}, names = [], surface = null, waiting = false, paused = false;
+let last = 0, latest = {}, names = [], surface = null, picture = 0, busy = null, waiting = false, paused = false;
 $("title").textContent = DATA.title;
 $("graph").href = "/graph?token=" + encodeURIComponent(DATA.token);
 const ask = (path, about = {}) => fetch(path, {...about, headers: {"X-Token": DATA.token}, cache: "no-store"});
@@ -56,7 +56,7 @@ function smooth(points) {
 }
 function draw() {
   const colors = palette(), of = k => rows.map(r => [r.step, r[k]]), tail = rows[rows.length - 1] || {};
-  const loss = rows.filter(r => r.loss !== undefined).map(r => [r.step, r.loss]);
+  const loss = rows.filter(r => r.loss !== null).map(r => [r.step, r.loss]);
   const metrics = [...new Set(rows.flatMap(r => Object.keys(r.metrics || {})))];
   chart($("loss"), [{points: loss, color: colors[0], alpha: .4, width: 1.2}, {points: smooth(loss), color: colors[0], width: 2.4}, ...metrics.map((k, i) => ({points: rows.filter(r => r.metrics && k in r.metrics).map(r => [r.step, r.metrics[k]]), color: colors[1 + i % 7]}))], "loss by step", 230);
   $("loss-now").textContent = [num(tail.loss), ...metrics.map(k => `${k} ${num((tail.metrics || {})[k])}`)].join("   ");
@@ -67,7 +67,7 @@ function draw() {
   $("gradient-now").textContent = num(tail.gradient);
   const shown = names.map((n, i) => [n, i]).filter(([n, i]) => !n.endsWith("bias")).slice(0, 8);
   chart($("ratios"), shown.map(([n, i], k) => ({points: rows.map(r => [r.step, (r.ratios || [])[i]]), color: colors[k]})), "update to weight ratio of each layer by step");
-  $("legend").replaceChildren(...shown.map(([n], k) => { const i = el("i"); i.style.background = colors[k]; return el("span", {}, i, n); }));
+  $("legend").replaceChildren(...shown.map(([n], k) => key(colors[k], n)));
   cards(); plane();
 }
 function cards() {
@@ -86,48 +86,70 @@ function cards() {
   $("warnings").textContent = bad ? `${bad} with many dead or saturated units` : "";
 }
 function plane() {
-  const box = $("surface");
-  if (!surface || !surface.loss) { box.replaceChildren(el("div", {class: "empty"}, surface ? "too few places yet" : "computed on request, from the next batch's loss")); return; }
-  const W = Math.max(200, box.clientWidth), H = 260, [c, g] = canvas(W, H, "loss surface with the way of the parameters");
-  const {x, y, loss, way} = surface, all = loss.flat().filter(real), low = Math.min(...all), high = Math.max(...all);
-  const k = Math.min(W / (x[x.length - 1] - x[0]), H / (y[y.length - 1] - y[0])), ox = (W - k * (x[x.length - 1] - x[0])) / 2, oy = (H - k * (y[y.length - 1] - y[0])) / 2;
+  const box = $("surface"), about = $("about");
+  $("ways").replaceChildren();
+  if (busy) about.textContent = busy.kind === "descent" ? `looking at step ${busy.done} of ${busy.of}; then the training waits for some seconds` : "with the next step";
+  if (!surface || !surface.loss) {
+    box.replaceChildren(el("div", {class: "empty"}, surface ? surface.why : "Computed on request; the training waits for it, some seconds."));
+    if (!busy) about.textContent = "";
+    return;
+  }
+  const {x, y, loss} = surface, W = Math.max(200, box.clientWidth), H = 300, [c, g] = canvas(W, H, "loss surface with the way of the parameters");
+  const all = loss.flat().filter(real), low = Math.min(...all), high = Math.max(...all);
+  const wide = x[x.length - 1] - x[0], tall = y[y.length - 1] - y[0], k = Math.min(W / wide, H / tall), ox = (W - k * wide) / 2, oy = (H - k * tall) / 2;
   const X = v => ox + (v - x[0]) * k, Y = v => H - oy - (v - y[0]) * k;
-  const f = v => low > 0 ? Math.log(v / low) / (Math.log(high / low) || 1) : (v - low) / (high - low || 1);
+  levels(g, [W, H], [ox, oy, k], [x, y, loss], low > 0 ? v => Math.log(v / low) / (Math.log(high / low) || 1) : v => (v - low) / (high - low || 1));
+  const ways = [["way", "--loss-line", surface.kind === "descent" ? "the training: each step with its batch" : "the training"], ["batch", "--ink", `descent with the mean gradient of ${surface.averaged} batches`]].filter(([w]) => surface[w]);
+  for (const [way, color, words] of ways) {
+    const p = surface[way].map(([a, b]) => [X(a), Y(b)]);
+    g.strokeStyle = g.fillStyle = style(color); g.lineWidth = 1.8; g.lineJoin = "round";
+    g.setLineDash(way === "batch" ? [6, 4] : []);
+    g.beginPath(); p.forEach((q, i) => i ? g.lineTo(...q) : g.moveTo(...q)); g.stroke(); g.setLineDash([]);
+    for (const q of p) { g.beginPath(); g.arc(...q, 1.9, 0, 7); g.fill(); }
+    g.beginPath(); g.arc(...p[p.length - 1], 5, 0, 7); g.fill();
+    g.beginPath(); g.arc(...p[0], 5.5, 0, 7); g.stroke();
+    $("ways").append(key(style(color), words));
+  }
+  box.replaceChildren(c);
+  if (busy) return;
+  const mean = surface.surface > 1 ? `mean loss of ${surface.surface} batches` : "loss of one batch";
+  about.textContent = `${mean} from ${num(low, 3)} to ${num(high, 3)}; ${num(100 * surface.share, 3)} % of the way's variance is in this plane; a ring begins, a dot ends; until step ${surface.made}; the training waited ${num(surface.seconds, 2)} s. ${surface.why || ""}`;
+}
+/* bilinear between the points; bands show the levels */
+function levels(g, [W, H], [ox, oy, k], [x, y, loss], f) {
   const at = (i, j) => { for (const [a, b] of [[i, j], [i & ~1, j & ~1]]) if (loss[a] && real(loss[a][b])) return loss[a][b]; return null; };
-  const n = x.length, fine = 3;  /* bilinear between the points; bands show the levels */
+  const n = x.length, fine = 3, blue = style("--pos");
   for (let py = 0; py < H; py += fine) for (let px = 0; px < W; px += fine) {
     const u = (px - ox) / k / (x[n - 1] - x[0]) * (n - 1), v = (H - py - oy) / k / (y[n - 1] - y[0]) * (n - 1);
     if (u < 0 || v < 0 || u > n - 1 || v > n - 1) continue;
     const i = Math.min(n - 2, Math.floor(v)), j = Math.min(n - 2, Math.floor(u)), a = v - i, b = u - j;
     const q = [at(i, j), at(i, j + 1), at(i + 1, j), at(i + 1, j + 1)];
     if (!q.every(real)) continue;
-    const t = f((1 - a) * ((1 - b) * q[0] + b * q[1]) + a * ((1 - b) * q[2] + b * q[3])), band = Math.floor(t * 14) / 14;
-    g.fillStyle = `rgba(${style("--pos")},${(.06 + .8 * band).toFixed(3)})`;
+    const band = Math.floor(f((1 - a) * ((1 - b) * q[0] + b * q[1]) + a * ((1 - b) * q[2] + b * q[3])) * 14) / 14;
+    g.fillStyle = `rgba(${blue},${(.06 + .8 * band).toFixed(3)})`;
     g.fillRect(px, py, fine, fine);
   }
-  g.strokeStyle = style("--loss-line"); g.lineWidth = 1.6; g.lineJoin = "round"; g.beginPath();
-  way.forEach(([a, b], i) => i ? g.lineTo(X(a), Y(b)) : g.moveTo(X(a), Y(b))); g.stroke();
-  g.fillStyle = style("--loss-line");
-  for (const [a, b] of way) { g.beginPath(); g.arc(X(a), Y(b), 1.8, 0, 7); g.fill(); }
-  const end = way[way.length - 1]; g.beginPath(); g.arc(X(end[0]), Y(end[1]), 5, 0, 7); g.fill();
-  box.replaceChildren(c);
-  $("about").textContent = `loss of one batch from ${num(low, 3)} to ${num(high, 3)}, at step ${surface.made}; the ring of dots is where the parameters were`.replace("ring of dots", "line");
 }
+const key = (color, words) => { const i = el("i"); i.style.background = color; return el("span", {}, i, words); };
 async function poll() {
   if (waiting || document.hidden && !paused) return;
   waiting = true;
   try {
-    const found = await (await ask("/data?after=" + last)).json();
-    const state = $("state"), news = found.rows.length || JSON.stringify(found.surface || null) !== JSON.stringify(surface);
+    const found = await (await ask(`/data?after=${last}&picture=${picture}`)).json();
+    const state = $("state");
     rows.push(...found.rows);
     if (rows.length > 4000) rows.splice(1, rows.length - 4000);
     if (rows.length) last = rows[rows.length - 1].step;
-    latest = found; names = found.names; surface = found.surface; paused = found.paused;
+    if (found.layers) { latest = found; names = found.names; }
+    if (found.picture) { surface = found.surface; picture = found.picture; }
+    const news = found.rows.length || found.picture, was = busy;
+    paused = found.paused; busy = found.busy;
+    $("problem").textContent = found.problem;
     state.className = "";
     state.textContent = found.ended ? `ended after step ${found.step}` : paused ? `paused at step ${found.step}` : found.step ? `step ${found.step}` : "waiting for the first step";
     $("pause").textContent = paused ? "▶ Resume" : "❚❚ Pause";
-    $("pause").disabled = $("step").disabled = $("compute").disabled = found.ended;
-    if (news) draw();
+    for (const b of ["pause", "step", "compute", "descent"]) $(b).disabled = found.ended;
+    if (news) draw(); else if (busy || was) plane();
   } catch { $("state").className = "off"; $("state").textContent = "the training's process has ended"; }
   waiting = false;
 }
@@ -135,6 +157,7 @@ const act = what => ask("/do", {method: "POST", body: what}).then(poll, poll);
 $("pause").addEventListener("click", () => act(paused ? "resume" : "pause"));
 $("step").addEventListener("click", () => act("step"));
 $("compute").addEventListener("click", () => act("surface"));
+$("descent").addEventListener("click", () => act("descent"));
 document.addEventListener("keydown", e => {
   if (e.target.tagName === "BUTTON" || e.target.tagName === "A" || e.ctrlKey || e.metaKey || e.altKey) return;
   if (e.key === " " || e.key === "p") { e.preventDefault(); act(paused ? "resume" : "pause"); }

@@ -1,0 +1,327 @@
+"""The training and its page: when a step is looked at, what is remembered, and pausing.
+
+Nothing is installed in the training until a step is to be looked at, and it is taken
+out after that step: the others run as if nobody watched.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from ... import backward, dispatch
+from ...optim.optimizer import register_optimizer_step_post_hook
+from . import events
+from .descent import Descent
+from .live import Live
+from .models import model_of
+from .sample import Sample
+from .server import Server
+
+#: the share of the training's time that looking may take, and the shortest pause
+SHARE, PAUSE = 0.02, 0.1
+#: steps that are remembered
+KEPT = 4000
+#: steps without a backward pass that was seen, until the next try
+MISSED = 3
+#: seconds that a paused training waits for a page that was closed
+LEFT = 30.0
+
+
+class Watch:
+    """What :func:`watch` returns: ``url``, ``log(**metrics)``, ``close()``; a context
+    manager."""
+
+    def __init__(
+        self, model: Any, port: int, tensorboard: Any, title: str, waits: bool = False
+    ) -> None:
+        self.model, self.title = model, title
+        self.shared = False  # ``retrograd watch`` closes it, not the program
+        self.ended = self.closed = False
+        self._writer = None if tensorboard is None else events.writer(tensorboard)
+        self._parameters: list[Any] = []
+        self._names: dict[int, str] = {}
+        self._paths: dict[int, str] = {}
+        self._optimizer: Any = None
+        self._offset = 0
+        self._rows: list[dict[str, Any]] = []
+        self._latest: dict[str, Any] = {}
+        self._metrics: dict[str, float] = {}
+        self._problem = ""
+        self._last = self._missed = 0
+        self._told: tuple[int, int] | None = None
+        self._lock = threading.Condition()
+        self._paused = self._single = False
+        self._waits = waits
+        self._hook: Any = None
+        self._sample: Sample | None = None
+        self._busy = False  # what runs now is not the training
+        self._next, self._spent = 0.0, 0.0
+        self.descent, self.live = Descent(), Live()
+        if model is not None:
+            self._know(model)
+        self.server = Server(self, port)
+        self.live.token = self.server.token
+        self._ticker = threading.Thread(
+            target=self._tick, daemon=True, name="retrograd watch"
+        )
+        self._ticker.start()
+        self._arm()  # which optimizer and model it is, the first step says
+
+    @property
+    def url(self) -> str:
+        """Where the page is; the address has the token."""
+        return self.server.url
+
+    @property
+    def step(self) -> int:
+        """The steps of the optimizer so far."""
+        if self._optimizer is None:
+            return 0
+        return int(self._offset + self._optimizer._stepped)
+
+    def log(self, **metrics: Any) -> None:
+        """Numbers to be shown beside the loss, such as ``accuracy=0.97``."""
+        for name, value in metrics.items():
+            self._metrics[name] = float(value)
+            if self._writer is not None:
+                self._writer.add_scalar(name, float(value), self.step)
+
+    def end(self) -> None:
+        """The training is over; the page keeps what it has."""
+        with self._lock:
+            self.ended, self._paused = True, False
+            self._disarm()
+            self._lock.notify_all()
+
+    def close(self) -> None:
+        """Stop: the server ends, and nothing is left in the model or the optimizer."""
+        if self.closed:
+            return
+        self.closed = True
+        self.end()
+        self._ticker.join()
+        self.server.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if not self.shared:
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<watch of {self.title} at {self.url}>"
+
+    # -- when a step is looked at ---------------------------------------------------
+
+    def opened(self) -> None:
+        """A page asked for something: from now on steps are looked at."""
+        with self._lock:
+            self._lock.notify_all()
+
+    def serving(self, seconds: float) -> None:
+        """What an answer to the page cost counts as well."""
+        with self._lock:
+            self._spent += seconds
+
+    def _wanted(self) -> bool:
+        return not self.ended and (self.server.open or self._writer is not None)
+
+    def _tick(self) -> None:
+        """In a thread of its own: installs the hooks when it is time."""
+        with self._lock:
+            while not self.closed:
+                left = self._next - time.perf_counter()
+                if self._hook is None and self._wanted() and left <= 0:
+                    self._arm()
+                elif self._hook is None and self._wanted():
+                    self._lock.wait(left)
+                    continue
+                self._lock.wait()  # until a page asks, or the step was looked at
+
+    def _arm(self) -> None:
+        with self._lock:
+            if self._hook is None and not self.ended:
+                self._hook = register_optimizer_step_post_hook(self._stepped)
+                backward.watchers.append(self._seen)
+
+    def _disarm(self) -> None:
+        with self._lock:
+            if self._hook is not None:
+                self._hook.remove()
+                backward.watchers.remove(self._seen)
+                self._hook = None
+            self._sample = None
+            self._lock.notify_all()
+
+    def _seen(self, tensors: Any) -> None:
+        """Before a backward pass of a step that is looked at."""
+        loss = tensors[0]
+        if self._busy or not self._parameters or dispatch.recorder().tracing:
+            return
+        if not self._wanted() and not self._paused:
+            return
+        told = (id(loss), id(loss._key))
+        if told == self._told:  # once for one backward pass
+            return
+        self._told = told
+        start = time.perf_counter()
+        try:
+            self._busy = True
+            if self._sample is None:
+                self._sample = Sample(loss, self._parameters, self._paths)
+                self.descent.place(self.step, self._sample)
+                self.live.follow(loss, self.step)
+            self._spent += time.perf_counter() - start
+            # what the page asks for is done at once, and not part of the share
+            self.live.draw(loss, self.model, self.step)
+            self.descent.batch(loss, self._parameters, self._optimizer)
+        except Exception as error:  # the training goes on
+            self._problem = f"{type(error).__name__}: {error}"
+        finally:
+            self._busy = False
+
+    def _stepped(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        """After a step that is looked at."""
+        if self._busy or not self._mine(optimizer):
+            return
+        if self._waits:
+            self._waits = False
+            while not self.server.open and not self.closed:
+                time.sleep(0.05)
+        start = time.perf_counter()
+        sample, self._sample, self._told = self._sample, None, None
+        if sample is not None:
+            self._finish(sample, optimizer)
+            self._spent += time.perf_counter() - start
+        try:
+            self._busy = True
+            held = self.descent.stepped(optimizer, self._parameters)
+        except Exception as error:
+            self._problem, held = f"{type(error).__name__}: {error}", False
+            self.descent.give_up(self._problem)
+        finally:
+            self._busy = False
+        if held:  # asked for, and so not part of the share
+            self._spent = 0.0
+        elif self._paused:
+            self._rest()
+        self._missed = 0 if sample is not None else self._missed + 1
+        if not (
+            held or self._paused or (0 < self._missed <= MISSED and self._wanted())
+        ):
+            self._missed = 0
+            with self._lock:
+                self._next = time.perf_counter() + max(PAUSE, self._spent / SHARE)
+                self._spent = 0.0
+                self._disarm()
+
+    def _mine(self, optimizer: Any) -> bool:
+        """Whether the optimizer is the one of the model; the first that steps is."""
+        own = {id(p) for g in optimizer.param_groups for p in g["params"]}
+        if not self._parameters:
+            model = model_of(own)
+            if model is not None:
+                self._know(model)
+            else:
+                params = [p for g in optimizer.param_groups for p in g["params"]]
+                self._parameters = params
+                self._names = {id(p): f"parameter {i}" for i, p in enumerate(params)}
+        if optimizer is self._optimizer:
+            self._last = optimizer._stepped
+            return True
+        if not own.intersection(map(id, self._parameters)):
+            return False
+        if self._optimizer is not None:
+            if self._optimizer._stepped != self._last:
+                return False  # the other one is still at work
+            self._offset = self.step
+        self._optimizer, self._last = optimizer, optimizer._stepped
+        return True
+
+    def _know(self, model: Any) -> None:
+        self.model = model
+        self._parameters = list(model.parameters())
+        self._names = {id(p): name for name, p in model.named_parameters()}
+        self._paths = {
+            id(m): name or type(m).__name__
+            for name, m in model.named_modules()
+            if next(m.children(), None) is None
+        }
+
+    def _finish(self, sample: Sample, optimizer: Any) -> None:
+        layers = sample.layers(self._names)
+        row: dict[str, Any] = {
+            "step": self.step, "time": time.time(), "loss": sample.loss,
+            "lr": [float(g["lr"]) for g in optimizer.param_groups if "lr" in g],
+            "gradient": sum(x.get("gradient", 0.0) ** 2 for x in layers) ** 0.5,
+            "ratios": [x["ratio"] for x in layers],
+            "gradients": [x.get("gradient") for x in layers],
+            "metrics": dict(self._metrics),
+        }  # fmt: skip
+        with self._lock:
+            self._rows.append(row)
+            if len(self._rows) > KEPT:
+                self._rows = self._rows[:-1000:2] + self._rows[-1000:]
+            self._latest = {"layers": layers, "activations": sample.activations}
+        if self._writer is not None:
+            events.write(self._writer, row, layers)
+
+    def _rest(self) -> None:
+        """Paused: until the page says on, or has been closed for a while."""
+        with self._lock:
+            self._single = False
+            left = time.monotonic()
+            while self._paused and not self._single:
+                self._lock.wait(0.2)
+                if self.server.open:
+                    left = time.monotonic()
+                elif time.monotonic() - left > LEFT:
+                    self._paused = False
+
+    # -- what the page asks ---------------------------------------------------------
+
+    def since(self, after: int, picture: int) -> dict[str, Any]:
+        """All that is new after a step, and after a picture of the loss surface."""
+        with self._lock:
+            rows = [r for r in self._rows if r["step"] > after]
+            found = {
+                "step": self.step, "paused": self._paused, "ended": self.ended,
+                "problem": self._problem, "rows": rows, **self.descent.news(picture),
+            }  # fmt: skip
+            if rows:
+                found["names"] = [x["name"] for x in self._latest["layers"]]
+                found |= self._latest
+            return found
+
+    def do(self, action: str) -> bool:
+        """pause, step, resume, surface, descent; False if it is something else."""
+        with self._lock:
+            if action == "pause":
+                self._paused = True
+            elif action == "step":
+                self._paused = self._single = True
+            elif action == "resume":
+                self._paused = False
+            elif action in ("surface", "descent"):
+                self.descent.ask(action)
+                self._single = self._paused
+            else:
+                return False
+            self._next = 0.0
+            self._arm()
+            self._lock.notify_all()
+        return True
+
+    def graph(self, seconds: float = 60.0) -> str | None:
+        """The page of the next loss; None if none came."""
+        with self._lock:
+            self.live.ask()
+            self._single = self._single or self._paused
+            self._arm()
+            self._lock.notify_all()
+        return self.live.page(seconds, lambda: self.ended)
