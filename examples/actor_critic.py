@@ -53,7 +53,7 @@ def learn(seed, batches, fits=20):
 
 
 def run(report, seed, quick):
-    batches, seeds = 30 if quick else 60, 2 if quick else 10
+    batches, seeds = 30 if quick else 50, 2 if quick else 10
     found, solved = {}, {}
     for name, method in (("actor and critic", learn), ("REINFORCE", reinforce)):
         learned = [method(s, batches) for s in report.seeds(seed, seeds)]

@@ -104,12 +104,11 @@ def draw(figure, depths, kept, again, powers):
     left, right = figure.subplots(1, 2)
     ways = {"everything kept": kept, "computed again": again}
     curves(left, depths, {k: [v[0] for v in way] for k, way in ways.items()}, xlabel="layers",
-           ylim=(0, None), title="Memory of a step, in outputs of a layer")  # fmt: skip
+           ylim=(0, None), title="Memory of a step in layers (dotted: its plan)")  # fmt: skip
     for way in ways.values():
         left.plot(depths, [v[1] for v in way], "k:", lw=1)
     curves(right, depths, {k: [1e3 * v[2] for v in way] for k, way in ways.items()},
            xlabel="layers", ylim=(0, None), title="Time of a step, ms of processor")  # fmt: skip
-    left.text(depths[0], 0, "dotted: the plan's", fontsize=9)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def learn(seed, batches):
 
 
 def run(report, seed, quick):
-    batches = 30 if quick else 60
+    batches = 30 if quick else 50
     learned = [learn(s, batches) for s in report.seeds(seed, 2 if quick else 20)]
     histories = np.array([history for history, _ in learned])
     done = [np.flatnonzero(history >= 195) for history in histories]
