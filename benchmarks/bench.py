@@ -172,7 +172,8 @@ def first_steps(program: Program) -> dict[str, float]:
 
 def peaks(program: Program, lib: str) -> float:
     """Megabytes of the process at most, beyond those after training a small network
-    (which loads what either library loads late, compilers too)."""
+    (which loads what either library loads late, compilers too: nothing is taken from
+    the cache of machine code)."""
     module: Any = __import__(lib)
     block(PROGRAMS[2].build(module, plain))(12)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -226,7 +227,7 @@ def run_all(quick: bool, compile_too: bool, rounds: int) -> dict[str, Any]:
             full = own_process(2, "--only", "first", *which, RETROGRAD_CACHE=folder)
         results["first"].append({"empty": empty, "full": full})
         results["memory"].append(
-            {lib: own_process(2, "--only", "memory", "--lib", lib, *which)
+            {lib: own_process(2, "--only", "memory", "--lib", lib, *which, RETROGRAD_CACHE="")
              for lib in ("retrograd", "torch")}
         )  # fmt: skip
     results["cold"] = cold()
