@@ -120,7 +120,8 @@ class Build:
                 and type(kernel) is Loop
                 and node.spec is leaf.spec
                 and all(i <= home for i in self.readers.get(leaf, ()))
-                and all(i <= home for i in checks)
+                # an index outside is to be found before anything is changed
+                and all(i < home for i in checks)
                 and all(i <= home for i in calls)
                 and max(kernel.phase.values()) == 0
                 and home <= last

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from ..dispatch import Recorder
 
 EXECUTOR = os.environ.get("RETROGRAD_EXECUTOR", "auto")
-if EXECUTOR not in ("auto", "interpreter", "native"):
-    raise ValueError(
-        f"RETROGRAD_EXECUTOR is {EXECUTOR!r}; it can be 'auto', 'interpreter' or 'native'"
-    )
 #: how often a plan is interpreted before it is worth compiling, if it comes back at once
 TIMES = 2
 #: other runs in between after which a return counts half
@@ -36,6 +32,11 @@ _available = importlib.util.find_spec("llvmlite") is not None
 
 def wants_native(plan: Any, rec: Recorder) -> bool:
     """Whether a plan that is run should be compiled first."""
+    if EXECUTOR not in ("auto", "interpreter", "native"):
+        raise ValueError(
+            f"RETROGRAD_EXECUTOR is {EXECUTOR!r}; it can be 'auto', 'interpreter' or "
+            "'native'"
+        )
     if not _available or EXECUTOR == "interpreter":
         return False
     if EXECUTOR == "native":
