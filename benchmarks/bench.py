@@ -264,6 +264,8 @@ def report(results: dict[str, Any]) -> str:
         "",
         f"{processor()}, {os.cpu_count()} logical processors; Python "
         f"{platform.python_version()}, NumPy {np.__version__}, PyTorch {torch.__version__}.",
+        "",
+        "![times as fast as PyTorch](benchmarks.png)",
     ]
     for threads, rows in results["threads"].items():
         names = [n for n in NAMES if any(n in row["times"] for row in rows)]
@@ -336,7 +338,8 @@ def picture(results: dict[str, Any], path: Path) -> None:
     axes.set_xlabel(
         f"times as fast as PyTorch, {threads} threads, steps with loss.item()"
     )
-    axes.legend(loc="lower right", fontsize=8)
+    axes.set_xlim(right=1.4 * axes.get_xlim()[1])
+    axes.legend(loc="center right", fontsize=8)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     figure.savefig(path, dpi=130)
