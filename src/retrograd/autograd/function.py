@@ -62,25 +62,46 @@ class _Call:
     def __init__(self, cls: Any, ctx: FunctionCtx, slots: list[int | None]) -> None:
         self.cls, self.ctx, self.slots = cls, ctx, slots
         self.shapes: list[Spec | None] = []  # None: an output that is no tensor
+        self.gathered: dict[int, Any] = {}  # gradients of the outputs, by position
+        self._last: Any = None
 
-    def gradient(self, position: int, g: Any, index: int) -> Any:
-        key = (position, id(g))
-        if getattr(self, "_key", None) != key:
+    def gradient(self, g: Any, index: int) -> Any:
+        """The gradient of an input; all outputs have theirs, and *g* is the last."""
+        if self._last is not g:
             grads = [
-                g
-                if i == position
-                else (_zeros(s) if s and self.ctx.materialize_grads else None)
+                self.gathered.get(
+                    i, _zeros(s) if s and self.ctx.materialize_grads else None
+                )
                 for i, s in enumerate(self.shapes)
             ]
+            self.gathered = {}
             result = self.cls.backward(self.ctx, *grads)
             self._result = self._checked(
                 result if isinstance(result, tuple) else (result,)
             )
-            self._key, self._g = key, g
+            self._last = g
         found = [
             r for r, s in zip(self._result, self.slots, strict=True) if s is not None
         ]
         return found[index]
+
+    def rule(self, position: int) -> Callable[[Any, int], Any]:
+        """Of the only output that has a gradient."""
+
+        def vjp(g: Any, index: int) -> Any:
+            self.gathered = {position: g}
+            return self.gradient(g, index)
+
+        return vjp
+
+    def note(self, position: int, nothing: Any) -> Callable[[Any, int], Any]:
+        """Of one output of several: *nothing* flows on, its gradient is remembered."""
+
+        def vjp(g: Any, index: int) -> Any:
+            self.gathered[position] = g
+            return nothing
+
+        return vjp
 
     def _checked(self, result: tuple[Any, ...]) -> tuple[Any, ...]:
         """One gradient for each argument of ``forward``; None may follow."""
@@ -154,11 +175,21 @@ class Function:
         several = isinstance(outputs, tuple)
         listed = outputs if several else (outputs,)
         call.shapes = [spec_of(o) if isinstance(o, Handle) else None for o in listed]
+        smooth = [
+            isinstance(o, Handle) and not any(o is n for n in ctx._no_grad_outputs)
+            for o in listed
+        ]
+        rules = [call.rule(i) for i in range(len(listed))]
+        if sum(smooth) > 1:
+            # The outputs depend on the inputs through one number: the reverse pass
+            # comes to it once, when the gradients of all outputs are known.
+            kind = next(t.dtype for t in tensors if t.requires_grad)  # type: ignore[attr-defined]
+            zero = _zeros(Spec((), kind))
+            tensors = [_attach(cls, call.gradient, zero, tensors)]
+            rules = [call.note(i, zero) for i in range(len(listed))]
         results = tuple(
-            o
-            if not isinstance(o, Handle) or any(o is n for n in ctx._no_grad_outputs)
-            else _attach(call, i, o, tensors)
-            for i, o in enumerate(listed)
+            _attach(cls, rule, o, tensors) if own else o
+            for o, own, rule in zip(listed, smooth, rules, strict=True)
         )
         results = tuple(
             o._assign(r) if any(o is d for d in ctx._dirty) else r
@@ -167,25 +198,22 @@ class Function:
         return results if several else results[0]
 
 
-def _attach(call: _Call, position: int, value: Any, tensors: list[Any]) -> Any:
-    """The value again, as the result of an operation with the user's rule."""
-
-    def vjp(g: Any, index: int) -> Any:
-        return call.gradient(position, g, index)
-
-    rule = Rule(vjp, (), False)
+def _attach(
+    cls: Any, vjp: Callable[[Any, int], Any], value: Any, tensors: list[Any]
+) -> Any:
+    """The value again, as the result of an operation on *tensors* with the rule *vjp*."""
     op: Any = type(
-        call.cls.__name__,
+        cls.__name__,
         (_Result,),
         {
-            "name": call.cls.__name__,
+            "name": cls.__name__,
             "inputs": ("value", "inputs"),
             "variadic": True,
-            "rules": {"inputs": rule},
+            "rules": {"inputs": Rule(vjp, (), False)},
         },
     )
     rec = dispatch.recorder()
-    out = dispatch.apply(op, value, *tensors, call=call)
+    out = dispatch.apply(op, value, *tensors, call=vjp)
     state = out._key
     if type(state) is State:  # a backward that reads values finds them computed
         from ..tensor import StateHooks
