@@ -6,9 +6,8 @@ from retrograd.datasets import digits
 
 rg.manual_seed(0)
 images, labels = digits()
-x = rg.tensor(images, dtype=rg.float32).reshape(len(labels), -1)
+x = images.reshape(len(labels), -1).float()
 x = (x - x.mean()) / x.std()
-y = rg.tensor(labels, dtype=rg.int64)
 model = nn.Sequential(
     nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 10)
 )
@@ -19,7 +18,7 @@ for _ in range(200):
     for i in range(0, len(labels), 64):
         rows = order[i : i + 64]
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(x[rows]), y[rows])
+        loss = nn.functional.cross_entropy(model(x[rows]), labels[rows])
         loss.backward()
         optimizer.step()
     schedule.step()

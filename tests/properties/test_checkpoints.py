@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import retrograd as rg
@@ -78,7 +78,13 @@ def test_in_programs_that_change_things(
     program: Program, where: tuple[int, int], read: bool
 ) -> None:
     expected = outcome(rg, program)
-    found = inside(parts(program, where), nested=True, keeps=False, read=read)
+    try:
+        found = inside(parts(program, where), nested=True, keeps=False, read=read)
+    except RuntimeError as error:
+        # What a region overwrites of what entered it, it cannot start from again;
+        # PyTorch refuses it with the same words.
+        assert "has been modified by an inplace operation" in str(error)
+        reject()
     found.assert_same(expected, rtol=1e-11)
 
 
