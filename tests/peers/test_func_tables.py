@@ -30,7 +30,7 @@ LEFT_OUT = set(
     multi_head_attention_forward uniform
     argwhere nonzero nonzero_static unique unique_consecutive
     histc histogram histogramdd geqrf lu lstsq cov gaussian_nll_loss
-    cholesky_ex inv_ex solve_ex lu_factor lu_factor_ex linspace
+    cholesky_ex inv_ex solve_ex lu_factor lu_factor_ex ldl_factor ldl_factor_ex linspace
     chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v
     chebyshev_polynomial_w shifted_chebyshev_polynomial_t shifted_chebyshev_polynomial_u
     shifted_chebyshev_polynomial_v shifted_chebyshev_polynomial_w hermite_polynomial_h
