@@ -167,7 +167,10 @@ class Native:
     def call(self, arrays: list[Any]) -> list[Any] | None:
         """The outputs of the one native call; None where the slow way is to be gone."""
         step = self.steps[0]
-        outs: list[Any] = step.results()
+        try:
+            outs: list[Any] = step.results()
+        except MemoryError:
+            return None  # the interpreter says which operation wanted so much
         if step.function(*arrays, *outs, step.arena):
             return None
         return outs

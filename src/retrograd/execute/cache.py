@@ -62,7 +62,7 @@ def native(plan: Any) -> Any:
 
     try:
         return Native(plan)
-    except NotImplementedError:
+    except (NotImplementedError, MemoryError):
         return False
     except Exception as error:
         if EXECUTOR == "native":
