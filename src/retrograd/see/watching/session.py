@@ -19,8 +19,10 @@ from .models import model_of
 from .sample import Sample
 from .server import Server
 
-#: the share of the training's time that looking may take, and the shortest pause
-SHARE, PAUSE = 0.02, 0.1
+#: the share of the training's time that looking may take by its own clock (a step that
+#: is looked at delays the next ones as well: measured, it costs several times as much),
+#: and the shortest pause
+SHARE, PAUSE = 0.005, 0.1
 #: steps that are remembered
 KEPT = 4000
 #: steps without a backward pass that was seen, until the next try
