@@ -155,6 +155,8 @@ def test_out(name: str) -> None:
     """The result is written into tensors that are there, and these are returned."""
     entry = entries()[name]
     sample = _sample(name)
+    if name == "special.airy_ai":  # PyTorch has few digits left of −2: test_rarer.py
+        sample = sample.transform(lambda x: x.clamp(min=-2))
     ins = op_tables.translated((sample.input, sample.args, sample.kwargs))
     theirs = entry.op(sample.input, *sample.args, **sample.kwargs)
     if not isinstance(theirs, (torch.Tensor, tuple)):
@@ -169,8 +171,5 @@ def test_out(name: str) -> None:
     for a, b in zip(op_tables.flat(out), made, strict=True):
         assert a is b
     if name not in OPEN:
-        # PyTorch's Bessel functions have fewer digits, and so has its Airy function left
-        # of −2 (ours has SciPy's: test_rarer.py)
-        rough = {"special.airy_ai": 1e-5}
-        bound = 1e-4 if "bessel" in name else rough.get(name, 1e-9)
-        _same(list(made), list(parts), bound)
+        # PyTorch's Bessel functions have fewer digits
+        _same(list(made), list(parts), 1e-4 if "bessel" in name else 1e-9)

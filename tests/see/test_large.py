@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 
 import numpy as np
 import pytest
@@ -63,12 +62,10 @@ def test_links_that_pass_many_layers_are_cut_and_none_is_lost():
     assert shortened(small) is small
 
 
-def test_a_long_flat_drawing_is_quick():
+def test_a_long_flat_drawing_is_cut_before_it_is_laid_out():
     pytest.importorskip("graphlay", reason="drawings need retrograd[see]")
-    loss, *_ = recurrence(200)
-    start = time.process_time()
+    loss, *_ = recurrence(200)  # takes minutes uncut
     picture = rg.draw(loss, limit=None).svg()
-    assert time.process_time() - start < 8  # minutes, before links were cut
     assert picture.count("stroke-dasharray") > 100
 
 

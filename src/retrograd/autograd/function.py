@@ -169,7 +169,7 @@ class Function:
                 outputs = cls.forward(ctx, *args)
         if not (any(ctx.needs_input_grad) and dispatch.recorder().grad_mode):
             return outputs
-        tensors = [a for a in args if isinstance(a, Handle)]
+        tensors: list[Any] = [a for a in args if isinstance(a, Handle)]
         slots = [i if isinstance(a, Handle) else None for i, a in enumerate(args)]
         call = _Call(cls, ctx, slots)
         several = isinstance(outputs, tuple)
@@ -183,7 +183,7 @@ class Function:
         if sum(smooth) > 1:
             # The outputs depend on the inputs through one number: the reverse pass
             # comes to it once, when the gradients of all outputs are known.
-            kind = next(t.dtype for t in tensors if t.requires_grad)  # type: ignore[attr-defined]
+            kind = next(t.dtype for t in tensors if t.requires_grad)
             zero = _zeros(Spec((), kind))
             tensors = [_attach(cls, call.gradient, zero, tensors)]
             rules = [call.note(i, zero) for i in range(len(listed))]
