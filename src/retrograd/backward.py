@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dispatch, errors
+from . import dispatch, errors, templates
 from .dispatch import apply, constant, place, stand_in
 from .ops.op import REGISTRY
 from .parts import Part, both, part_of, whole
@@ -25,6 +25,7 @@ from .trace import (
     Const,
     Failed,
     Handle,
+    Jump,
     Segment,
     State,
     meta_of,
@@ -55,6 +56,30 @@ def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
     if dims:
         g = apply(REGISTRY["sum"], g, dim=tuple(dims), keepdim=False)
     return g if g.shape == shape else apply(REGISTRY["reshape"], g, shape=shape)
+
+
+class Pull:
+    """The derivative of an operation with respect to some of its inputs."""
+
+    __slots__ = ("wants", "kept", "keeps")
+
+    def __init__(self, state: State, wants: tuple[int, ...]) -> None:
+        self.wants = wants
+        op: Any = state.op
+        last = len(op.inputs) - 1
+        kept: dict[int | None, None] = {}
+        for i in wants:
+            rule = op.rules[op.inputs[min(i, last)]]
+            if rule.keeps_out:
+                kept[None] = None
+            for j in rule.keeps:
+                kept.update(
+                    dict.fromkeys(range(last, len(state.inputs)) if j < 0 else [j])
+                )
+        #: the inputs whose values the rules ask for; None is the output
+        self.kept = tuple(kept)
+        #: whether that is anything but numbers of the program
+        self.keeps = any(j is None or type(state.inputs[j]) is not Const for j in kept)
 
 
 class _Reverse:
@@ -211,34 +236,103 @@ class _Reverse:
         self, segment: Segment | None, state: State, g: Any
     ) -> list[tuple[Any, Any]]:
         """Apply the rules of one operation: (input, its share of the gradient)."""
-        op: Any = state.op
-        pairs = []
-        count = len(op.inputs)
         self.gradient = g
-        for i, key in enumerate(state.inputs):
-            name = op.inputs[min(i, count - 1)]
-            rule = op.rules.get(name)
-            if not key.grad or rule is None:
-                continue
-            if self.only is not None and not self._asked(*self._origin(segment, key)):
-                continue
-            kept = [j for j in rule.keeps if type(state.inputs[j]) is not Const]
-            keeps = rule.keeps_out or kept
-            if keeps and state in (self.freed if segment is None else segment.freed):
+        wants = self._wants(segment, state)
+        if not wants:
+            return []
+        row = state.row or templates.row_of(state)
+        pull = None if row is None else row.pulls.get(wants)
+        if pull is None:
+            pull = Pull(state, wants)
+            if row is not None:
+                row.pulls[wants] = pull
+        if pull.keeps:
+            if state in (self.freed if segment is None else segment.freed):
                 raise RuntimeError(f"{_FREED}\n  at {errors.user_line()}")
+            if not self.keep:
+                self.freeing.append((segment, state))
+        if row is None or not templates.usable(self.rec):
+            outs = self._apply(segment, state, wants, g)
+        else:
+            outs = self._again(segment, state, pull, g)
+        inputs = state.inputs
+        return [
+            (inputs[i], gx) for i, gx in zip(wants, outs, strict=True) if gx is not None
+        ]
+
+    def _wants(self, segment: Segment | None, state: State) -> tuple[int, ...]:
+        """The inputs to which a gradient goes."""
+        op: Any = state.op
+        last = len(op.inputs) - 1
+        return tuple(
+            [
+                i
+                for i, key in enumerate(state.inputs)
+                if key.grad
+                and op.inputs[i if i < last else last] in op.rules
+                and (self.only is None or self._asked(*self._origin(segment, key)))
+            ]
+        )
+
+    def _again(
+        self, segment: Segment | None, state: State, pull: Pull, g: Any
+    ) -> list[Any]:
+        """What the rules record for operands like these, if that is known; or their
+        application, noted. It follows from the gradient and the values they ask for."""
+        rec = self.rec
+        values = [g]
+        for j in pull.kept:
+            key = state if j is None else state.inputs[j]
+            values.append(self.value(segment, key, state))
+        keys = [t._key or rec.leaf(t) for t in values]
+        path = (pull, *keys)
+        start = rec.state
+        edge = start.next.get(path)
+        if edge is None:
+            relation, operands = templates.relative(rec, path)
+            template = templates.find(relation, path)
+            if template is not None:
+                found = template.play(rec, keys, rec.where or place())
+            else:
+                arguments, epoch = len(rec.args), rec.epoch
+                outs = self._apply(segment, state, pull.wants, g)
+                found = [None if t is None else t._key for t in outs]
+                known = [t for t in outs if t is not None]
+                if (
+                    any(t._key is None for t in known)
+                    or len(rec.args) != arguments
+                    or rec.epoch != epoch
+                ):
+                    return outs
+                templates.learn(rec, relation, path, operands, start, tuple(found))
+            if rec.state is not start:
+                start.lead(path, Jump(rec.state, tuple(found)))
+        else:
+            rec.state, found = edge.final, edge.outs
+        have: dict[Any, Any] = dict(zip(keys, values, strict=True))
+        have[None] = None
+        return [have[k] if k in have else rec.handle(k) for k in found]
+
+    def _apply(
+        self, segment: Segment | None, state: State, wants: tuple[int, ...], g: Any
+    ) -> list[Any]:
+        """Call the rules."""
+        op: Any = state.op
+        last = len(op.inputs) - 1
+        outs = []
+        for i in wants:
+            rule = op.rules[op.inputs[min(i, last)]]
             values: dict[str, Any] = {}
             for ask in rule.asks:
                 values[ask] = self._answer(segment, state, ask, i, g)
             gx = rule.function(**values)
-            if gx is None:
-                continue
-            gx = sum_to_shape(gx, key.spec.shape)
-            if gx.dtype is not key.spec.dtype:
-                gx = apply(REGISTRY["cast"], gx, dtype=key.spec.dtype)
-            pairs.append((key, gx))
-            if keeps and not self.keep:
-                self.freeing.append((segment, state))
-        return pairs
+            if gx is not None:
+                spec = state.inputs[i].spec
+                gx = sum_to_shape(gx, spec.shape)
+                if gx.dtype is not spec.dtype:
+                    gx = apply(REGISTRY["cast"], gx, dtype=spec.dtype)
+            outs.append(gx)
+        return outs
 
     def _answer(
         self, segment: Segment | None, state: State, ask: str, i: int, g: Any
@@ -455,9 +549,9 @@ def backward(
     if epoch == rec.epoch and run.simple:
         del rec.pending[pending:]
     if simple and segment is None:
-        start.next[key] = LeafPath(rec.state, found)
+        start.lead(key, LeafPath(rec.state, found))
     elif simple:
-        start.next[key] = LatePath(rec, run, found, takes or [])
+        start.lead(key, LatePath(rec, run, found, takes or []))
     # all are promised before any is added: hooks may run what is pending
     given = [
         (leaf, deliver(rec, run.waiting[id(leaf)], known=simple))

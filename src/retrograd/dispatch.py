@@ -12,12 +12,12 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from . import dtypes, errors
+from . import dtypes, errors, templates
 from .ops.op import REGISTRY, Array, Comparison, Op, Spec
 from .trace import (
     Arg,
@@ -27,6 +27,7 @@ from .trace import (
     Handle,
     Jump,
     Meta,
+    Sign,
     State,
     follow_base,
     meta_of,
@@ -91,7 +92,8 @@ class Recorder:
         """Start a new trace at the root."""
         if self.count > TRIE_LIMIT:
             self.roots, self.args_known, self.count = {}, {}, 0
-        modes = (self.grad_mode, self.eager, self.inference, self.autocast)
+        modes = (self.grad_mode, self.eager, self.inference, self.autocast,
+                 dtypes.get_default_dtype())  # fmt: skip
         root = self.roots.get(modes)
         if root is None:
             root = self.roots[modes] = State(None, "root", self, self.grad_mode)
@@ -180,7 +182,7 @@ class Recorder:
             inputs = attrs.pop("inputs", ())
             edge = self.event(kind, inputs=inputs, attrs=attrs)
             if not self.eager:
-                start.next[kind, key] = edge
+                start.lead((kind, key), edge)
         self.state = edge
         return edge
 
@@ -209,8 +211,9 @@ class Recorder:
                 grad = 1
         state = self.event("op", op, tuple(operands), attrs, spec, grad)
         state.view = op.view
-        if op.view:
+        if op.view and state.inference is not operands[0].inference:
             state.inference = operands[0].inference
+            state.sign = Sign(spec, bool(grad), state.inference, False)
         return state
 
     def inferred(
@@ -365,22 +368,34 @@ class Recorder:
             cast = narrowed(op.name, *inputs)
             if any(x is not y for x, y in zip(cast, inputs, strict=True)):
                 return apply(op, *cast, **attrs)  # type: ignore[no-any-return]
-        if self.full():
-            self.flush()
+        full = self.full()
+        if full:
+            self.flush()  # what *key* names is pending no more
         edge = self.enter(key)
         start = self.state
+        relation: Any = None
+        if edge is None and not full and templates.usable(self):
+            relation, operands = templates.relative(self, key)
+            numbers = len(operands) < len(inputs)
+            if numbers and start.many is not None:
+                relation = None  # it may change from time to time
+            template = templates.find(relation, key)
+            if template is not None:
+                if numbers:
+                    start.many = {slot for slot, _ in _slots(op, self.keys(inputs))}
+                (edge,) = template.play(self, operands, self.where or place())
+                start.lead(key, edge)
         if edge is None or type(edge) is Jump:
             keys = self.keys(inputs)
-            for i, x in enumerate(keys) if not self.eager else ():
-                if hasattr(x, "spec") or not isinstance(x, (int, float)):
-                    continue
+            for slot, i in _slots(op, keys) if not self.eager else ():
                 # A number that changes from time to time becomes an argument.
-                slot = (op, i, *(k if hasattr(k, "spec") else None for k in keys))
                 if start.many is None:
                     start.many = set()
+                x = keys[i]
                 if slot in start.many and type(x) is not bool:
                     d = np.float64 if isinstance(x, float) else np.int64
                     keys[i] = self.leaf(constant(np.array(x, d)), weak=True)
+                    relation = None
                 start.many.add(slot)
             key = (op, *(k if hasattr(k, "spec") else scalar_key(k) for k in keys))
             if attrs:
@@ -393,7 +408,9 @@ class Recorder:
                     self.state = start
                     raise
                 if not self.eager:
-                    start.next[key] = edge
+                    start.lead(key, edge)
+                if relation is not None:
+                    templates.learn(self, relation, key, operands, start, (edge,))
         self.state = edge
         out = self.handle(edge)
         if edge.view:
@@ -413,6 +430,13 @@ class Recorder:
                 f"that NumPy arrays or views share\n  at {errors.user_line()}"
             )
         _run(self)
+
+
+def _slots(op: type[Op], keys: list[Any]) -> Iterator[tuple[Any, int]]:
+    """The places of numbers among operands, with the others."""
+    for i, x in enumerate(keys):
+        if not hasattr(x, "spec") and isinstance(x, (int, float)):
+            yield (op, i, *(k if hasattr(k, "spec") else None for k in keys)), i
 
 
 #: attributes and shape of the result by operation, shapes and attributes
@@ -725,6 +749,18 @@ def _compose(
         (*args, *kwargs.values())
     )  # what another thread has pending is a leaf here
     start, epoch = rec.state, rec.epoch
+    relation: Any = None
+    operands: list[Any] = []
+    if not foreign and templates.usable(rec):
+        relation, operands = templates.relative(rec, key)
+        template = templates.find(relation, key)
+        if template is not None:
+            states = template.play(rec, operands, rec.where or place())
+            if template.alone:
+                start.lead(key, rec.state)
+                return rec.handle(rec.state)
+            start.lead(key, Jump(rec.state, tuple(states)))
+            return tuple([rec.handle(s) for s in states])
     pending, arguments = len(rec.pending), len(rec.args)
     outer, before = rec.group, rec.where
     if name:
@@ -758,9 +794,14 @@ def _compose(
     for t in outs:
         t._meta = None  # an alias of something that is gone
     if type(result) is tuple:
-        start.next[key] = Jump(rec.state, tuple(t._key for t in outs))
+        start.lead(key, Jump(rec.state, tuple(t._key for t in outs)))
     elif result._key is rec.state:
-        start.next[key] = rec.state
+        start.lead(key, rec.state)
+    else:
+        return result
+    found = tuple([t._key for t in outs])
+    alone = type(result) is not tuple
+    templates.learn(rec, relation, key, operands, start, found, alone)
     return result
 
 

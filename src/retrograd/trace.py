@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, TypeGuard
 
 import numpy as np
 
@@ -70,10 +70,24 @@ class Meta:
     seen = 0  # of a view: the writes to its memory when it got its history
 
 
+class Sign:
+    """What the recording of an operation may depend on of an operand, apart from which
+    one it is. Interned: equal ones are the same object."""
+
+    __slots__ = ("__weakref__",)
+    _known: ClassVar[dict[Any, Sign]] = {}
+
+    def __new__(cls, *what: Any) -> Sign:
+        found = cls._known.get(what)
+        if found is None:
+            found = cls._known.setdefault(what, super().__new__(cls))
+        return found
+
+
 class Arg:
     """A leaf of the running trace, by position. One object for a (position, spec)."""
 
-    __slots__ = ("index", "spec", "grad", "weak", "inference", "recorder")
+    __slots__ = ("index", "spec", "grad", "weak", "inference", "recorder", "sign")
 
     def __init__(
         self,
@@ -87,23 +101,25 @@ class Arg:
         self.index, self.spec, self.weak = index, spec, weak
         self.grad = grad  # 0: none, 1: a leaf that wants one, 2: has a history
         self.inference, self.recorder = inference, recorder
+        self.sign = Sign(spec, bool(grad), inference, weak)
 
 
 class Bound:
     """A long-lived leaf (a parameter), known by identity; owns nothing."""
 
-    __slots__ = ("ref", "spec", "grad", "__weakref__")
+    __slots__ = ("ref", "spec", "grad", "sign", "__weakref__")
     recorder = None
     weak = inference = False
 
     def __init__(self, tensor: Handle, spec: Spec, grad: int) -> None:
         self.ref, self.spec, self.grad = weakref.ref(tensor), spec, grad
+        self.sign = Sign(spec, bool(grad), False, False)
 
 
 class Const:
     """A Python number among the operands, in the type that promotion gave it."""
 
-    __slots__ = ("value", "spec", "weak")
+    __slots__ = ("value", "spec", "weak", "sign")
     recorder = None
     grad = 0
     inference = False
@@ -116,6 +132,7 @@ class Const:
             self.value = np.array(value, np.int64).astype(dtype.np)[()]
         self.spec = Spec((), dtype)
         self.weak = True
+        self.sign = Sign(self.spec, self.value.tobytes())
 
 
 class Failed:
@@ -130,18 +147,29 @@ class Failed:
         self.spec, self.error = spec, error
 
 
+class _Nowhere(dict[Any, Any]):
+    """Where a state leads that nothing followed yet."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError("this is everybody's: use State.lead")
+
+
+NOWHERE: dict[Any, Any] = _Nowhere()
+
+
 class State:
     """One event after another: a node of the graph and a place in the trie.
 
     ``kind`` is "op", or "root", "line", "mode", "write" (memory of ``inputs[0]`` takes
     the value ``inputs[1]``), "inplace" (a pending value was replaced), "backward",
-    "checkpoint" and "end" of one: between them, ``region`` is the former.
+    "checkpoint" and "end" of one: between them, ``region`` is the former. ``row`` is
+    what an operation has in common with others like it elsewhere.
     """
 
     __slots__ = ("next", "parent", "depth", "kind", "op", "inputs", "attrs", "spec",
                  "grad", "grad_mode", "recorder", "line", "module", "group", "of",
                  "view", "plans", "bytes", "lines", "many", "region",
-                 "inference", "copies")  # fmt: skip
+                 "inference", "copies", "sign", "row")  # fmt: skip
     weak = False
 
     def __init__(
@@ -156,7 +184,7 @@ class State:
         spec: Spec | None = None,
         grad: int = 0,
     ) -> None:
-        self.next: dict[Any, Any] = {}
+        self.next = NOWHERE
         self.parent, self.kind, self.recorder = parent, kind, recorder
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.bytes: int = 0 if parent is None else parent.bytes
@@ -173,6 +201,16 @@ class State:
         self.plans: dict[Any, Any] | None = None
         self.lines: dict[Any, State] | None = None
         self.many: set[Any] | None = None
+        self.row: Any = None
+        if op is not None:
+            self.sign = Sign(spec, bool(grad), self.inference, False)
+
+    def lead(self, key: Any, edge: Any) -> None:
+        """Let *key* lead from here along *edge*."""
+        if self.next is NOWHERE:
+            self.next = {key: edge}
+        else:
+            self.next[key] = edge
 
     def path(self) -> list[State]:
         """All events from the root to this one, in order."""

@@ -145,42 +145,50 @@ class Plan:
         self._compile(path, wanted)
 
     def _compile(self, path: list[State], wanted: set[Any]) -> None:
-        needed = set(wanted)
-        nodes: list[State] = []
+        #: the position of the last operation that has a key as operand (or makes it),
+        #: from the end
+        last: dict[Any, int] = dict.fromkeys(wanted, -1)
+        chosen: list[tuple[State, list[Any]]] = []
         for state in reversed(path):
-            if state.kind == "op" and state in needed:
-                nodes.append(state)
-                needed.update(state.inputs)
-        nodes.reverse()
-        self.slot: dict[Any, int] = {}
+            if state.kind != "op" or state not in last:
+                continue
+            n = len(chosen)
+            if last[state] < 0:
+                last[state] = n
+            drop = []
+            for key in state.inputs:
+                before = last.get(key)
+                if before is None:
+                    last[key] = n
+                    if type(key) is not Const:
+                        drop.append(key)
+                elif before < 0:
+                    last[key] = n
+            chosen.append((state, drop))
+        chosen.reverse()
+        slot: dict[Any, int] = {}
+        self.slot = slot
         self.args: list[tuple[int, int]] = []
         self.bound: list[tuple[int, Any]] = []
         self.template: list[Any] = []
-        for key in sorted(needed, key=_order):
-            self.slot[key] = n = len(self.template)
+        for key in sorted([k for k in last if type(k) is not State], key=_order):
+            slot[key] = n = len(self.template)
             self.template.append(key.value if type(key) is Const else None)
             if type(key) is Arg:
                 self.args.append((n, key.index))
             elif type(key) is Bound:
                 self.bound.append((n, key))
-        last: dict[Any, int] = {}
-        for n, state in enumerate(nodes):
-            for key in (*state.inputs, state):
-                last[key] = n
-        self.nodes = nodes
-        early = self._early(nodes, last)
+        n = len(self.template)
+        self.nodes = nodes = [state for state, _ in chosen]
+        self.template += [None] * len(nodes)
+        early = self._early(nodes, last) if self.writes else {}
         self.calls: list[Any] = []
-        for n, state in enumerate(nodes):
-            op: Any = state.op
-            call = functools.partial(op.forward, **state.attrs) if state.attrs else None
-            drop = tuple(
-                self.slot[k]
-                for k in {*state.inputs, state}
-                if last[k] == n and k not in wanted and type(k) is not Const
-            )
-            ins = tuple(self.slot[k] for k in state.inputs)
-            put = early.get(n, ())
-            self.calls.append((call or op.forward, ins, self.slot[state], drop, put))
+        for i, (state, drop) in enumerate(chosen):
+            ins = tuple([slot[k] for k in state.inputs])
+            slot[state] = n
+            free = tuple([slot[k] for k in drop])
+            self.calls.append((_call(state), ins, n, free, early.get(i, ())))
+            n += 1
 
     def _early(
         self, nodes: list[State], last: dict[Any, int]
@@ -188,14 +196,15 @@ class Plan:
         """Writes that can be done on the way, after a call: so that old parameters and
         new ones are not all there at once. Nothing may fail afterwards, nor read the
         memory or its new value."""
-        sure = len(nodes)
+        sure = count = len(nodes)
         while sure and nodes[sure - 1].op.name in _SURE:  # type: ignore[union-attr]
             sure -= 1
         given = {k for _, k in self.outputs} | set(self.saved)
         given.update(*(states for _, states in self.bundles))
         found: dict[int, list[tuple[Any, State]]] = {}
         for target, value in self.writes:
-            n = max(last.get(target, -1), last.get(value, len(nodes)))
+            uses = [count - 1 - last[k] for k in (target, value) if k in last]
+            n = max(uses) if value in last else count
             if sure <= n < len(nodes) and value not in given:
                 found.setdefault(n, []).append((target, value))
         return found
@@ -490,10 +499,22 @@ def fresh(array: Any, pooled: int) -> bool:
     )
 
 
-def _order(key: Any) -> tuple[int, int]:
-    if type(key) is State:
-        return (1, key.depth)
-    return (0, key.index if type(key) is Arg else -1)
+def _order(key: Any) -> int:
+    return key.index if type(key) is Arg else -1
+
+
+def _call(state: State) -> Any:
+    """What computes *state* from the values of its operands."""
+    row = state.row
+    if row is not None and row.call is not None:
+        return row.call
+    op: Any = state.op
+    call = op.forward
+    if state.attrs:
+        call = functools.partial(call, **state.attrs)
+    if row is not None:
+        row.call = call
+    return call
 
 
 def run_pending(rec: dispatch.Recorder) -> None:

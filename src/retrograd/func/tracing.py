@@ -85,7 +85,7 @@ class Trace:
             start = rec.state
             edge = rec.event("input", spec=spec, grad=int(grad))
             if not rec.eager:
-                start.next[key] = edge
+                start.lead(key, edge)
         rec.state = edge
         self.placeholders.add(edge)
         return rec.handle(edge)
@@ -306,7 +306,7 @@ def remember(
         and all(k is None or type(k) is State for k in keys)
         and rec.state is not start
     ):
-        start.next[key] = Jump(rec.state, tuple(keys))
+        start.lead(key, Jump(rec.state, tuple(keys)))
     return made
 
 

@@ -292,7 +292,7 @@ class StepEdges:
             and all(type(s) is Share and s.gradients is common for s in shares)
         ):
             self.swift = Swift(optimizer, common, work)
-            start.next[self.token, self.created, promise._key] = end
+            start.lead((self.token, self.created, promise._key), end)
 
     def _step(
         self, rec: dispatch.Recorder, optimizer: Any
@@ -409,7 +409,7 @@ class StepEdges:
                 if isinstance(value, Handle):
                     bind(value)
         elif rec.epoch == epoch and not rec.eager:
-            start.next[key] = rec.state
+            start.lead(key, rec.state)
             if len(rec.args) > known:
                 self.constants[rec.state] = rec.args[known:]
 
