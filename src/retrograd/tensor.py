@@ -693,7 +693,10 @@ class Tensor(Handle):
     def _version(self) -> int:
         if self.is_inference():
             raise RuntimeError("Inference tensors do not track version counter.")
-        return memory_of(self)[0]
+        rec = dispatch.recorder()
+        if rec.writes and rec.tracing is None:
+            rec.flush()  # an optimizer counts when it is run
+        return mutate.changes(rec, self)
 
     @property
     def _base(self) -> Any:

@@ -56,7 +56,8 @@ class Meta:
     path: tuple[Any, ...] = ()
     #: of a view: how often its base had become a view of itself, when the path was noted
     since = 0
-    #: counts the writes to this memory; one list for all aliases
+    #: counts the writes to this memory, and the changes in place besides (of a value that
+    #: had none yet, or several that were one write); one list for all aliases
     memory: list[int] | None = None
     exposed = False  # NumPy code may hold the memory
     hooks: dict[int, Any] | None = None
@@ -304,12 +305,12 @@ def entering(key: State) -> frozenset[Any]:
 
 
 def memory_of(tensor: Handle) -> list[int]:
-    """The write counter of a tensor's memory."""
+    """The counters of a tensor's memory: writes, and other changes in place."""
     meta = meta_of(tensor)
     if meta.base is not None:
         return memory_of(meta.base)
     if meta.memory is None:
-        meta.memory = [0]
+        meta.memory = [0, 0]
     return meta.memory
 
 

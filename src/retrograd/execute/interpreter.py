@@ -354,7 +354,8 @@ class Plan:
                 if meta.base._array is not None or self._delivers(pending, meta.base):
                     aliases.append((tensor, key))
                     continue
-                meta.base = None  # the whole is nobody's: the part stands alone
+                # the whole is nobody's: the part stands alone
+                meta.memory, meta.base = memory_of(meta.base), None
             if tensor._array is not None:
                 continue  # its memory is written below
             array = values[n]
