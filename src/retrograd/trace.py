@@ -204,11 +204,11 @@ class Segment:
     ``saved`` maps keys (states and leaves) to tensors or arrays, ``versions`` leaves to
     the state of their memory, ``freed`` the states whose values were given up,
     ``histories`` where a leaf came from: it may have been changed in place since.
-    ``plan`` is what was run.
+    ``plan`` is what was run, ``packed`` what saved_tensors_hooks took of ``saved``.
     """
 
     __slots__ = ("sequence", "plan", "saved", "versions", "freed", "overwritten",
-                 "hooks", "uses", "histories", "shared")  # fmt: skip
+                 "hooks", "uses", "histories", "shared", "packed")  # fmt: skip
 
     def __init__(self, plan: Any, hooks: dict[State, Any]) -> None:
         self.sequence = next(_sequence)
@@ -221,6 +221,7 @@ class Segment:
         self.shared = True  # … something is freed
         self.overwritten: dict[Any, str] = plan.overwritten.copy()
         self.hooks = hooks
+        self.packed: dict[Any, Any] = {}
 
     @property
     def untouched(self) -> bool:
@@ -230,6 +231,7 @@ class Segment:
             and len(self.overwritten) == len(self.plan.overwritten)
             and not self.hooks
             and not self.histories
+            and not self.packed
         )
 
     def free(self, state: State) -> None:
@@ -245,6 +247,8 @@ class Segment:
             self.uses[key] = left
             if left == 0 and type(key) is State:
                 self.saved.pop(key, None)
+            if left == 0:
+                self.packed.pop(key, None)
 
 
 def kept_by(state: State) -> set[Any]:
