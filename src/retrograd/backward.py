@@ -8,6 +8,7 @@ derivative graph can be printed, run, compiled and differentiated again.
 from __future__ import annotations
 
 import heapq
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from . import dispatch, errors, templates
 from .dispatch import apply, constant, place, stand_in
+from .node_hooks import Gather
 from .ops.op import REGISTRY
 from .parts import Part, both, part_of, whole
 from .paths import LatePath, LeafPath, accumulate, kept_for, takes_of
@@ -43,6 +45,8 @@ _ONES: dict[Any, Const] = {}
 #: called with the outputs before a backward is recorded; empty unless a training is
 #: being looked at
 watchers: list[Callable[[Sequence[Any]], None]] = []
+#: hooks of several gradients: they are told which a backward will reach
+joint: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
@@ -150,7 +154,18 @@ class _Reverse:
 
     def restrict(self, roots: list[Any], wanted: set[Any]) -> None:
         """Go only where it leads to *wanted*: nodes, and leaves by identity."""
-        users: dict[Any, list[Any]] = {}  # what a node or leaf feeds
+        users = self.users(roots)
+        self.only = set()
+        stack = list(wanted)
+        while stack:
+            node = stack.pop()
+            if node not in self.only:
+                self.only.add(node)
+                stack.extend(users.get(node, ()))
+
+    def users(self, roots: list[Any]) -> dict[Any, list[Any]]:
+        """What each node, or leaf by identity, feeds on the way to *roots*."""
+        users: dict[Any, list[Any]] = {}
         stack = [r for r in roots if r is not None]
         seen = set(stack)
         while stack:
@@ -164,13 +179,7 @@ class _Reverse:
                 if source is not None and source not in seen:
                     seen.add(source)
                     stack.append(source)
-        self.only = set()
-        stack = list(wanted)
-        while stack:
-            node = stack.pop()
-            if node not in self.only:
-                self.only.add(node)
-                stack.extend(users.get(node, ()))
+        return users
 
     def _leaf(self, segment: Segment | None, key: Any) -> Handle | None:
         if segment is not self.segment:
@@ -206,16 +215,22 @@ class _Reverse:
             if segment is not None:
                 rec.hold = False  # from here on a run in between does no harm
             g = whole(self.waiting.pop(node))
-            hooks = rec.hooks if segment is None else segment.hooks
-            if state in hooks:
+            table = rec.hooks if segment is None else segment.hooks
+            hooks = table.get(state)
+            if hooks is not None:
                 self.simple = False
-                g = hooks[state].run(g)
+                g = hooks.run(g)
             if node in wanted:
                 self.captured[node] = g
+            if hooks is not None:
+                g = hooks.enter(g)
             outer, rec.of, before = rec.of, state, rec.where
             if REGISTRY.get(state.op.name) is state.op:  # type: ignore[union-attr]
                 rec.where = line  # its rules are the library's
             try:
+                if hooks is not None and hooks.after:
+                    self._gathered(segment, state, g, hooks.after)
+                    continue
                 part = self._part(state, g)
                 if part is not None:
                     self.add(segment, state.inputs[0], part)
@@ -226,6 +241,23 @@ class _Reverse:
                 rec.of, rec.where = outer, before
         for _, leaf in self.leaves.values():
             self.waiting[id(leaf)] = whole(self.waiting[id(leaf)])
+
+    def _gathered(
+        self, segment: Segment | None, state: State, g: Any, hooks: dict[int, Any]
+    ) -> None:
+        """Reverse the node that *state* ends as a whole, and tell its hooks."""
+        gather = Gather(segment, state, g)
+        for key, gx in gather.take(segment, self.pullback(segment, state, g)):
+            self.add(segment, key, gx)
+        while waits := [o for o, n in self.nodes.items() if n in gather.inner]:
+            self.heap.remove(min(waits))
+            heapq.heapify(self.heap)
+            segment, self.rec.of = node = self.nodes.pop(min(waits))
+            pairs = self.pullback(*node, whole(self.waiting.pop(node)))
+            for key, gx in gather.take(segment, pairs):
+                self.add(segment, key, gx)
+        for segment, key, gx in gather.release(hooks):
+            self.add(segment, key, gx)
 
     def _part(self, state: State, g: Any) -> Part | None:
         if not self.join or state.op is not REGISTRY["slice"]:
@@ -363,6 +395,8 @@ class _Reverse:
         """A value of the forward pass, as a tensor of this trace."""
         if type(key) is Const:
             return stand_in(key)
+        if segment is not None and key in segment.packed:
+            return segment.packed[key].value(segment, key)
         again = self.replay.value(self, segment, key, user, self.gradient)
         if again is not None:
             return again
@@ -442,6 +476,15 @@ def _tell(tensors: Sequence[Any]) -> None:
         watcher(tensors)
 
 
+def _begin(run: _Reverse, leaves: Sequence[Any], roots: Sequence[Any]) -> None:
+    """Tell hooks of several gradients which nodes and leaves are reached."""
+    reached = run.only
+    if reached is None:
+        reached = {*run.users(list(roots)), *roots, *map(id, leaves)}
+    for hook in list(joint):
+        hook.begin(reached)
+
+
 def reverse(
     tensors: Sequence[Any],
     seeds: Sequence[Any],
@@ -485,6 +528,9 @@ def reverse(
         if wanted:
             leaves = {id(w) for w in wanted if node_of(rec, w) is None}
             run.restrict(roots, (targets - {None}) | leaves)
+        if joint:
+            _begin(run, [t for t, n in zip(tensors, roots, strict=True) if n is None],
+                   roots)  # fmt: skip
         for t, g, node in zip(tensors, seeds, roots, strict=True):
             g = _seed(t, g, "the output")
             if node is None:
@@ -521,7 +567,7 @@ def backward(
         )
     retain = create_graph if retain_graph is None else retain_graph
     segment, key = None, None
-    if gradient is None and not rec.hooks:
+    if gradient is None and not rec.hooks and not joint:
         if type(tensor._key) is State:
             key = ("backward", tensor._key, retain, create_graph)
         elif not (retain or create_graph or rec.eager or rec.tracing is not None):

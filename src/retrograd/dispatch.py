@@ -65,7 +65,7 @@ class Recorder:
                  "inference", "autocast", "running", "unsettled", "bases",
                  "hold", "targets", "orphans", "capture", "region",
                  "tracing", "instead", "variables",
-                 "interpreted", "compiled", "where")  # fmt: skip
+                 "interpreted", "compiled", "where", "saving")  # fmt: skip
 
     def __init__(self) -> None:
         self.roots: dict[tuple[Any, ...], State] = {}
@@ -85,6 +85,7 @@ class Recorder:
         #: line and module of what is recorded, where the library records by itself
         self.where: tuple[str, Any] | None = None
         self.capture: Any = None  # notes the runs of a function that is compiled
+        self.saving: Any = None  # what packs the values that are kept, if they are
         self.interpreted = self.compiled = 0  # operations
         self.reset()
 

@@ -58,6 +58,7 @@ def become(x: Any, view: Any) -> Any:
     if view is x:
         return x
     rec = dispatch.recorder()
+    memory_of(x)[1] += 1
     meta, new = meta_of(x), meta_of(view)
     shape = spec_of(x).shape
     back = _back(shape, view) if new.base is x else None
@@ -172,6 +173,7 @@ def assign(x: Any, new: Any, anew: bool = False) -> Any:
     """Give *x* a new value in place, perhaps one that has nothing to do with the old one
     (*anew*); returns *x*."""
     rec = dispatch.recorder()
+    before = changes(rec, x)
     # The change is several events, and they are run together.
     eager, rec.eager = rec.eager, False
     try:
@@ -180,7 +182,15 @@ def assign(x: Any, new: Any, anew: bool = False) -> Any:
         rec.eager = eager
     if (eager or shared) and not rec.running and rec.tracing is None:
         rec.flush()
+    memory_of(x)[1] += before + 1 - changes(rec, x)
     return x
+
+
+def changes(rec: Recorder, x: Any) -> int:
+    """How often *x*, or what it shares memory with, was changed in place."""
+    base = None if x._meta is None else x._meta.base
+    waits = id(x if base is None else base) in rec.targets
+    return sum(memory_of(x)) + waits
 
 
 def _assign(rec: Recorder, x: Any, new: Any, anew: bool) -> bool:

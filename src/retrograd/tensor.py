@@ -16,18 +16,17 @@ from . import backward as _backward
 from . import dispatch, dtypes, errors, mutate
 from .dispatch import apply1, constant, realize
 from .gradients import gradient_of, release, set_gradient
-from .hooks import RemovableHandle
+from .hooks import RemovableHandle, StateHooks
+from .nodes import GradFn, node_for
 from .ops.core import Clone
 from .ops.op import Array, Spec, normalize_dim
 from .strides import lies, row_major
 from .trace import (
     Arg,
-    Const,
     Failed,
     Handle,
     State,
     captures,
-    memory_of,
     meta_of,
     spec_of,
 )
@@ -92,75 +91,6 @@ class device:
 
 
 CPU = device()
-
-
-#: PyTorch's names for operations and compositions that have another one here
-_NAMES = {"Reshape": "View", "Conv": "Convolution", "Cast": "ToCopy", "root": "Sqrt",
-          "mse": "MseLoss", "l1": "L1Loss", "smooth": "SmoothL1Loss", "nll": "NllLoss",
-          "cross_entropy": "NllLoss", "bce": "BinaryCrossEntropy",
-          "bce_logits": "BinaryCrossEntropyWithLogits", "norm": "LinalgVectorNorm",
-          "vector_norm": "LinalgVectorNorm", "conv": "Convolution",
-          "layer_norm": "NativeLayerNorm", "batch_norm": "NativeBatchNorm",
-          "group_norm": "NativeGroupNorm"}  # fmt: skip
-
-
-class GradFn:
-    """The operation that made a tensor, as ``tensor.grad_fn`` shows it."""
-
-    __slots__ = ("segment", "state")
-
-    def __init__(self, segment: Any, state: State) -> None:
-        self.segment, self.state = segment, state
-
-    def name(self) -> str:
-        """The name of the composition that the user called, or of the operation."""
-        op: Any = self.state.op
-        if "call" in self.state.attrs:  # a Function of the user's
-            return f"{op.__name__}Backward"
-        name = self.state.group[0].strip("_") if self.state.group else op.__name__
-        title = name.title().replace("_", "") if self.state.group else name
-        return f"{_NAMES.get(name, title)}Backward0"
-
-    @property
-    def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """What the inputs came from (None where no gradient flows): the operations, or
-        compositions, whose results this one was called with."""
-        whole = self.state.group[:1]
-        following: dict[Any, tuple[Any, int]] = {}
-        ahead, inner = list(self.state.inputs), set()
-        while ahead:
-            key = ahead.pop(0)
-            computed = type(key) is State
-            if computed and whole and key.group and key.group[0] is whole[0]:
-                if key not in inner:  # another part of the same call
-                    inner.add(key)
-                    ahead[:0] = key.inputs
-            elif not whole or type(key) is not Const:
-                place = key if whole else len(following)
-                flows = computed and key.grad
-                following[place] = GradFn(self.segment, key) if flows else None, 0
-        return tuple(following.values())
-
-    def __repr__(self) -> str:
-        return f"<{self.name()} at {self.state.line}>"
-
-
-class StateHooks:
-    """What is to happen when the gradient of a computed value is known."""
-
-    def __init__(self) -> None:
-        self.functions: dict[int, Callable[[Any], Any]] = {}
-        #: keeps the gradient in ``.grad``, as the functions leave it
-        self.keep: Callable[[Any], None] | None = None
-
-    def run(self, g: Any) -> Any:
-        for function in list(self.functions.values()):
-            changed = function(g)
-            if changed is not None:
-                g = changed
-        if self.keep is not None:
-            self.keep(g)
-        return g
 
 
 class Tensor(Handle):
@@ -534,11 +464,15 @@ class Tensor(Handle):
 
     @property
     def grad_fn(self) -> GradFn | None:
+        """The node of the graph that made this tensor; None for a leaf."""
         key = self._key or self._fresh()
         if type(key) is State and key.grad:
-            return GradFn(None, key)
+            rec = dispatch.recorder()
+            if key.recorder is rec:
+                return node_for(None, key)
+            rec.adopt(self, key)
         meta = self._meta
-        return None if meta is None or meta.history is None else GradFn(*meta.history)
+        return None if meta is None or meta.history is None else node_for(*meta.history)
 
     @property
     def grad(self) -> Any:
@@ -693,7 +627,10 @@ class Tensor(Handle):
     def _version(self) -> int:
         if self.is_inference():
             raise RuntimeError("Inference tensors do not track version counter.")
-        return memory_of(self)[0]
+        rec = dispatch.recorder()
+        if rec.writes and rec.tracing is None:
+            rec.flush()  # an optimizer counts when it is run
+        return mutate.changes(rec, self)
 
     @property
     def _base(self) -> Any:

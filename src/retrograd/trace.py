@@ -56,7 +56,8 @@ class Meta:
     path: tuple[Any, ...] = ()
     #: of a view: how often its base had become a view of itself, when the path was noted
     since = 0
-    #: counts the writes to this memory; one list for all aliases
+    #: counts the writes to this memory, and the changes in place besides (of a value that
+    #: had none yet, or several that were one write); one list for all aliases
     memory: list[int] | None = None
     exposed = False  # NumPy code may hold the memory
     hooks: dict[int, Any] | None = None
@@ -241,11 +242,11 @@ class Segment:
     ``saved`` maps keys (states and leaves) to tensors or arrays, ``versions`` leaves to
     the state of their memory, ``freed`` the states whose values were given up,
     ``histories`` where a leaf came from: it may have been changed in place since.
-    ``plan`` is what was run.
+    ``plan`` is what was run, ``packed`` what saved_tensors_hooks took of ``saved``.
     """
 
     __slots__ = ("sequence", "plan", "saved", "versions", "freed", "overwritten",
-                 "hooks", "uses", "histories", "shared")  # fmt: skip
+                 "hooks", "uses", "histories", "shared", "packed")  # fmt: skip
 
     def __init__(self, plan: Any, hooks: dict[State, Any]) -> None:
         self.sequence = next(_sequence)
@@ -258,6 +259,7 @@ class Segment:
         self.shared = True  # … something is freed
         self.overwritten: dict[Any, str] = plan.overwritten.copy()
         self.hooks = hooks
+        self.packed: dict[Any, Any] = {}
 
     @property
     def untouched(self) -> bool:
@@ -267,6 +269,7 @@ class Segment:
             and len(self.overwritten) == len(self.plan.overwritten)
             and not self.hooks
             and not self.histories
+            and not self.packed
         )
 
     def free(self, state: State) -> None:
@@ -282,6 +285,8 @@ class Segment:
             self.uses[key] = left
             if left == 0 and type(key) is State:
                 self.saved.pop(key, None)
+            if left == 0:
+                self.packed.pop(key, None)
 
 
 def kept_by(state: State) -> set[Any]:
@@ -342,12 +347,12 @@ def entering(key: State) -> frozenset[Any]:
 
 
 def memory_of(tensor: Handle) -> list[int]:
-    """The write counter of a tensor's memory."""
+    """The counters of a tensor's memory: writes, and other changes in place."""
     meta = meta_of(tensor)
     if meta.base is not None:
         return memory_of(meta.base)
     if meta.memory is None:
-        meta.memory = [0]
+        meta.memory = [0, 0]
     return meta.memory
 
 

@@ -191,12 +191,6 @@ def test_what_backward_keeps_under_pytorchs_names():
     graph.increment_version(y)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
-    for refused in (
-        lambda: graph.saved_tensors_hooks(abs, abs),
-        graph.allow_mutation_on_saved_tensors,
-        lambda: graph.register_multi_grad_hook([x], print),
-        profiler.profile,
-    ):
-        with pytest.raises(NotImplementedError, match="use|change|rg.plans"):
-            refused()
+    with pytest.raises(NotImplementedError, match="rg.plans"):
+        profiler.profile()
     assert profiler.record_function("f")(abs)(-1) == 1

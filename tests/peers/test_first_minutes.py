@@ -98,11 +98,12 @@ def test_where_a_loss_came_from() -> None:
     net = rg.nn.Sequential(rg.nn.Linear(3, 4), rg.nn.ReLU(), rg.nn.Linear(4, 1))
     loss = rg.nn.functional.mse_loss(net(x), rg.zeros(1, 1))
     names, fn = [], loss.grad_fn
-    while fn is not None:
+    while fn.next_functions:
         names.append(fn.name())
         fn = fn.next_functions[0][0]
     assert names == ["MseLossBackward0", "LinearBackward0", "ReluBackward0",
                      "LinearBackward0"]  # fmt: skip
+    assert fn.variable is x
 
 
 CLOSE: dict[str, tuple[Any, Any, dict[str, Any]]] = {

@@ -37,13 +37,22 @@ def parts(program: Program, cuts: tuple[int, int]) -> list[Program]:
     ]
 
 
-def inside(pieces: list[Program], nested: bool, keeps: bool, read: bool) -> Outcome:
-    """Play with the parts in checkpoints; the middle one in the last if *nested*."""
+def inside(
+    pieces: list[Program],
+    nested: bool,
+    keeps: bool,
+    read: bool,
+    entered: list[tuple[Any, int]] | None = None,
+) -> Outcome:
+    """Play with the parts in checkpoints; the middle one in the last if *nested*. What
+    enters a checkpoint is *entered*, with how often it had been changed by then."""
 
     def run(program: Program, values: list[Any]) -> list[Any]:
         return play(rg, program, values)
 
     def wrap(f: Callable[..., Any], *args: Any) -> Any:
+        if entered is not None:
+            entered.extend((x, x._version) for x in args[-1])
         return f(*args) if keeps else checkpoint(f, *args, use_reentrant=False)
 
     leaves = leaves_of(rg, pieces[0])
@@ -78,12 +87,14 @@ def test_in_programs_that_change_things(
     program: Program, where: tuple[int, int], read: bool
 ) -> None:
     expected = outcome(rg, program)
+    entered: list[tuple[Any, int]] = []
     try:
-        found = inside(parts(program, where), nested=True, keeps=False, read=read)
+        found = inside(parts(program, where), True, False, read, entered)
     except RuntimeError as error:
         # What a region overwrites of what entered it, it cannot start from again;
         # PyTorch refuses it with the same words.
         assert "has been modified by an inplace operation" in str(error)
+        assert any(x._version > before for x, before in entered)
         reject()
     found.assert_same(expected, rtol=1e-11)
 

@@ -10,6 +10,7 @@ from typing import Any
 from .. import backward as _reverse
 from .. import dispatch
 from ..dispatch import constant
+from ..nodes import GradientEdge, standing_for
 from ..paths import accumulate
 from ..trace import spec_of
 from . import graph as graph
@@ -29,7 +30,10 @@ from .modes import (
 
 
 def _listed(x: Any) -> list[Any]:
-    return list(x) if isinstance(x, (list, tuple)) else [x]
+    """The tensors that are meant by one or several, or by edges of the graph."""
+    if isinstance(x, (list, tuple)) and not isinstance(x, GradientEdge):
+        return [standing_for(t) for t in x]
+    return [standing_for(x)]
 
 
 def grad(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import dispatch
+from ..hooks import StateHooks
 from ..ops.op import Op, Rule, Spec
 from ..trace import Handle, State, spec_of
 from .modes import no_grad
@@ -216,8 +217,6 @@ def _attach(
     out = dispatch.apply(op, value, *tensors, call=vjp)
     state = out._key
     if type(state) is State:  # a backward that reads values finds them computed
-        from ..tensor import StateHooks
-
         rec.hooks.setdefault(state, StateHooks())
     return out
 

@@ -291,6 +291,8 @@ class Plan:
                 for key in self.saved:
                     self._save(segment, rec, key, outs[native.kept[key]]
                                if type(key) is State else None)  # fmt: skip
+                if rec.saving is not None:
+                    rec.saving.made.append(segment)
             for i, key, n in native.shown:
                 tensor = pending[i]
                 tensor._key, tensor._array = None, outs[n]
@@ -363,7 +365,8 @@ class Plan:
                 if meta.base._array is not None or self._delivers(pending, meta.base):
                     aliases.append((tensor, key))
                     continue
-                meta.base = None  # the whole is nobody's: the part stands alone
+                # the whole is nobody's: the part stands alone
+                meta.memory, meta.base = memory_of(meta.base), None
             if tensor._array is not None:
                 continue  # its memory is written below
             array = values[n]
@@ -468,6 +471,8 @@ class Plan:
             if type(key) is State and self.slot[key] in failures:
                 continue
             self._save(segment, rec, key, values[self.slot[key]])
+        if rec.saving is not None:
+            rec.saving.made.append(segment)
         if rec.capture is not None:
             rec.capture.saved[len(rec.capture.runs) - 1] = dict(segment.saved)
         return segment
@@ -544,6 +549,8 @@ def run_pending(rec: dispatch.Recorder) -> None:
     finally:
         _forget(rec)
         rec.running = False
+    if rec.saving is not None:
+        rec.saving.pack()
 
 
 def _live(pending: list[Handle], counts: tuple[int, ...]) -> list[int]:
