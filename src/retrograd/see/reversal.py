@@ -4,10 +4,17 @@ its rules recorded the first time is recorded once more: they would do the same 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import backward, dispatch
+from ..autograd.function import Result
+from ..dispatch import stand_in
+from ..ops.op import REGISTRY
 from ..trace import Const, Segment, State, scalar_key
+from .custom import Custom
+
+if TYPE_CHECKING:
+    from .capture import Capture
 
 Pairs = list[tuple[Any, Any]]
 
@@ -27,12 +34,17 @@ class Pattern:
 class Reversal(backward._Reverse):
     """The reverse loop, noting each operation's share of each gradient."""
 
-    def __init__(self, rec: dispatch.Recorder) -> None:
-        super().__init__(rec, keep=True)
+    def __init__(self, capture: Capture) -> None:
+        super().__init__(capture.rec, keep=True)
+        self.custom = Custom(capture)
         self.shares: dict[State, Pairs] = {}
         self.patterns: dict[Any, Pattern | None] = {}
 
     def pullback(self, segment: Segment | None, state: State, g: Any) -> Pairs:
+        if issubclass(state.op, Result):  # type: ignore[arg-type]
+            pairs = self._own(state, g)
+            self.shares[state] = [(key, gx._key) for key, gx in pairs]
+            return pairs
         places = [*state.inputs, g._key, state]
         mark = _mark(state, places)
         pattern = self.patterns.get(mark)
@@ -46,6 +58,19 @@ class Reversal(backward._Reverse):
                     start, self.rec.state, state, places, pairs
                 )
         self.shares[state] = [(key, gx._key) for key, gx in pairs]
+        return pairs
+
+    def _own(self, state: State, g: Any) -> Pairs:
+        """Through a function of the user's own."""
+        pairs = []
+        shares = self.custom.shares(state, g)
+        for key, share in zip(state.inputs[1:], shares, strict=True):
+            if not key.grad or share is None:
+                continue
+            gx = backward.sum_to_shape(stand_in(share), key.spec.shape)
+            if gx.dtype is not key.spec.dtype:
+                gx = dispatch.apply(REGISTRY["cast"], gx, dtype=key.spec.dtype)
+            pairs.append((key, gx))
         return pairs
 
     def _repeated(self, pattern: Pattern, state: State, places: list[Any]) -> Pairs:
