@@ -167,8 +167,34 @@ def bilinear():
     return rg.explain(loss)
 
 
+def means():
+    W, x = tensors((3, 3), (3, 3))
+    f = W @ x
+    return rg.explain((f @ W).mean() + f.mean(1).square().sum())
+
+
+def stretched():
+    W, a, b = tensors((3, 4), (), (4,))
+    f = W @ (a * 2).expand(4, 3)
+    g = W + b.mean().expand(3, 4)
+    return rg.explain((f.sum(1) * g.sum(1)).sum() + (g @ g.T).sum())
+
+
+def summed():
+    x, b, c = tensors((5, 3), (3,), (5, 1))
+    m = (x * c).mean()
+    return rg.explain((x + b).sum() + m * m + (c.expand(5, 3).T @ x).sum())
+
+
+def placed():
+    a, b = tensors((2, 3), (2, 3))
+    c = rg.cat([a, b])
+    d = rg.nn.functional.pad(a, (1, 1))
+    return rg.explain((c * c).sum() + (d**3).sum())
+
+
 PROGRAMS = [chain, broadcast, affine, rows, powers, indexed, reduced, bilinear, ones,
-            columns]  # fmt: skip
+            columns, means, stretched, summed, placed]  # fmt: skip
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.__name__)
@@ -205,6 +231,37 @@ def test_formulas_give_the_values_beside_them(program, level):
     assert checked >= 3
 
 
+@pytest.mark.parametrize(
+    "program", [affine, rows, powers, reduced, bilinear, means, stretched, summed, placed],
+    ids=lambda p: p.__name__,
+)  # fmt: skip
+def test_formulas_of_rows_give_the_gradients_transposed(program):
+    story = program().layout("numerator")
+    plain = names_of(story)
+
+    def names(e):
+        value = plain(e)
+        return value.T if e.head == "partial" and value.ndim == 2 else value
+
+    checked = 0
+    for g in story.description.gradients:
+        try:
+            found = evaluate(g.formula.expr, names)
+        except Opaque:
+            continue
+        if any("made of" in note for note in g.notes):  # not spelled out
+            continue
+        value = np.asarray(g.value.data, np.float64)
+        value = value.reshape(g.value.shape)
+        value = value.T if value.ndim == 2 else value
+        found = np.broadcast_to(found, value.shape) if found.size < value.size else found
+        np.testing.assert_allclose(
+            found.reshape(value.shape), value, rtol=1e-9, err_msg=g.formula.text
+        )
+        checked += 1
+    assert checked >= 2
+
+
 def is_kind(kind, J, shape):
     """Whether a Jacobian (numerator layout) is of that kind."""
     eye = np.eye(len(J)) if J.shape[0] == J.shape[1] else None
@@ -220,6 +277,8 @@ def is_kind(kind, J, shape):
             return diagonal
         case "selection":
             return np.isin(J, (0, 1)).all() and (J.sum(1) == 1).all()
+        case "placement":
+            return np.isin(J, (0, 1)).all() and (J.sum(0) == 1).all()
         case "repetition":
             return np.isin(J, (0, 1)).all() and (J.sum(1) == 1).all()
         case "sum":

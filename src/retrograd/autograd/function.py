@@ -43,7 +43,7 @@ class FunctionCtx:
         self.materialize_grads = value
 
 
-class _Result(Op):
+class Result(Op):
     """One output of a custom function: the value, with the user's derivative."""
 
     formula = "f(inputs)"
@@ -86,24 +86,6 @@ class _Call:
         ]
         return found[index]
 
-    def rule(self, position: int) -> Callable[[Any, int], Any]:
-        """Of the only output that has a gradient."""
-
-        def vjp(g: Any, index: int) -> Any:
-            self.gathered = {position: g}
-            return self.gradient(g, index)
-
-        return vjp
-
-    def note(self, position: int, nothing: Any) -> Callable[[Any, int], Any]:
-        """Of one output of several: *nothing* flows on, its gradient is remembered."""
-
-        def vjp(g: Any, index: int) -> Any:
-            self.gathered[position] = g
-            return nothing
-
-        return vjp
-
     def _checked(self, result: tuple[Any, ...]) -> tuple[Any, ...]:
         """One gradient for each argument of ``forward``; None may follow."""
         expected = len(self.slots)
@@ -114,6 +96,28 @@ class _Call:
                 "one for each argument of forward, None where there is none"
             )
         return result[:expected]
+
+
+class Pullback:
+    """The rule of one result: ``position`` says which output it is, None what the outputs
+    depend on together; ``nothing`` flows on from one output of several."""
+
+    __slots__ = ("call", "position", "nothing")
+
+    def __init__(
+        self, call: _Call, position: int | None = None, nothing: Any = None
+    ) -> None:
+        self.call, self.position, self.nothing = call, position, nothing
+
+    def pull(self, g: Any, index: int) -> Any:
+        """The gradient of an input of ``forward``, from that of the output."""
+        call = self.call
+        if self.nothing is not None:  # remembered until all are known
+            call.gathered[self.position] = g  # type: ignore[index]
+            return self.nothing
+        if self.position is not None:
+            call.gathered = {self.position: g}
+        return call.gradient(g, index)
 
 
 def _zeros(spec: Spec) -> Any:
@@ -180,14 +184,14 @@ class Function:
             isinstance(o, Handle) and not any(o is n for n in ctx._no_grad_outputs)
             for o in listed
         ]
-        rules = [call.rule(i) for i in range(len(listed))]
+        rules = [Pullback(call, i) for i in range(len(listed))]
         if sum(smooth) > 1:
             # The outputs depend on the inputs through one number: the reverse pass
             # comes to it once, when the gradients of all outputs are known.
             kind = next(t.dtype for t in tensors if t.requires_grad)
             zero = _zeros(Spec((), kind))
-            tensors = [_attach(cls, call.gradient, zero, tensors)]
-            rules = [call.note(i, zero) for i in range(len(listed))]
+            tensors = [_attach(cls, Pullback(call), zero, tensors)]
+            rules = [Pullback(call, i, zero) for i in range(len(listed))]
         results = tuple(
             _attach(cls, rule, o, tensors) if own else o
             for o, own, rule in zip(listed, smooth, rules, strict=True)
@@ -199,22 +203,20 @@ class Function:
         return results if several else results[0]
 
 
-def _attach(
-    cls: Any, vjp: Callable[[Any, int], Any], value: Any, tensors: list[Any]
-) -> Any:
-    """The value again, as the result of an operation on *tensors* with the rule *vjp*."""
+def _attach(cls: Any, pullback: Pullback, value: Any, tensors: list[Any]) -> Any:
+    """The value again, as the result of an operation on *tensors* with the rule *pullback*."""
     op: Any = type(
         cls.__name__,
-        (_Result,),
+        (Result,),
         {
             "name": cls.__name__,
             "inputs": ("value", "inputs"),
             "variadic": True,
-            "rules": {"inputs": Rule(vjp, (), False)},
+            "rules": {"inputs": Rule(pullback.pull, (), False)},
         },
     )
     rec = dispatch.recorder()
-    out = dispatch.apply(op, value, *tensors, call=vjp)
+    out = dispatch.apply(op, value, *tensors, call=pullback)
     state = out._key
     if type(state) is State:  # a backward that reads values finds them computed
         rec.hooks.setdefault(state, StateHooks())

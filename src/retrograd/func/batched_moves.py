@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from .. import dtypes
-from ..autograd.function import _Result
+from ..autograd.function import Result
 from ..dispatch import apply
 from ..ops import random
 from ..ops.core import Barrier, Clone, Detach, Overwrite, Release, Variable
@@ -201,7 +201,7 @@ def _random_with_parameters(at: Operands) -> Any:
     return at.run(at.tensors[0], *parameters)
 
 
-@rule(_Result)
+@rule(Result)
 def _custom(at: Operands) -> Any:
     """The value of a custom function. Its derivative was written for one example."""
     if any(x.requires_grad for x in at.tensors[1:]):

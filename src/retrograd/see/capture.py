@@ -58,6 +58,8 @@ class Capture:
         self.gradient: dict[Any, Any] = {}  # node or leaf → the key of its gradient
         self.shares: dict[State, list[tuple[Any, Any]]] = {}
         self.seed: Any = None
+        self.constants: dict[Arg, Array] = {}  # that the rules brought with them
+        self._reversed = False
         self._copy(tensor)
 
     # -- the forward graph ----------------------------------------------------------
@@ -72,6 +74,7 @@ class Capture:
             )
         node: dict[Any, Any] = {}  # (segment, state) → its copy
         leaf: dict[Any, Arg] = {}
+        self.copies, self.taken = node, leaf
         for segment, state in _sorted(root):
             owner = state.recorder
             inputs: list[Any] = []
@@ -120,8 +123,8 @@ class Capture:
             if saved is not None:
                 self.known[copy] = getattr(saved, "_array", saved)
             self.freed = self.freed or state in segment.freed
-        hooks = state.recorder.hooks if segment is None else segment.hooks
-        if state in hooks:
+        hooks: Any = state.recorder.hooks if segment is None else segment.hooks
+        if state in hooks and (hooks[state].functions or hooks[state].keep):
             self.hooked.add(copy)
         return copy
 
@@ -166,13 +169,16 @@ class Capture:
         rec.grad_mode = False
         dispatch._local.rec = rec
         try:
-            run = Reversal(rec)
+            run = Reversal(self)
             seed = self._seed()
             run._wait(None, self.root, seed)
             run.run({(None, s) for s in self.nodes})
         finally:
             dispatch._local.rec = outer
         self.seed = seed._key
+        for tensor in rec.args:
+            if type(tensor._key) is Arg and tensor._array is not None:
+                self.constants.setdefault(tensor._key, tensor._array)
         for (_, state), g in run.captured.items():
             self.gradient[state] = g._key
         for key, handle in run.leaves.values():
@@ -213,12 +219,41 @@ class Capture:
             self._run(self.nodes)
         if backward and self.root.grad:
             self.reverse()
-            if self.back and self.back[-1] not in self.values:
+            if not self._reversed:
+                self._reversed = True
                 for arg, leaf in self.leaves.items():  # the seed
                     if arg not in self.values and leaf.array is not None:
                         self.values[arg] = leaf.array
+                self.values.update(self.constants)
                 self._run(self.back)
         return self
+
+    def now(self, key: Any) -> Any:
+        """The value of a gradient while the derivative graph is being recorded; None
+        where it cannot be known."""
+        self.evaluate(backward=False)
+        for arg, leaf in self.leaves.items():  # the seed
+            if arg not in self.values and leaf.array is not None:
+                self.values[arg] = leaf.array
+        for tensor in self.rec.args:
+            if tensor._array is not None:
+                self.values.setdefault(tensor._key, tensor._array)
+        waiting: list[State] = []
+        stack = [key]
+        while stack:
+            state = stack.pop()
+            if type(state) is State and state not in self.values:
+                waiting.append(state)
+                stack.extend(state.inputs)
+        self._run(sorted(set(waiting), key=lambda s: s.depth))
+        return self.value(key)
+
+    def own(self, tensor: Any) -> Any:
+        """The key here of a tensor of the program's; None if it is not part of this."""
+        place = _place(tensor)
+        if place is not None:
+            return self.copies.get(place)
+        return self.taken.get(id(tensor))
 
     def _run(self, states: list[State]) -> None:
         values = self.values

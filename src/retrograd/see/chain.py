@@ -16,6 +16,8 @@ from .notation import Expr, Symbol
 
 #: terms of a sum that are written out
 MANY = 8
+#: numbers in a value up to which it is put into formulas
+INSIDE = 9
 
 
 class Term:
@@ -194,6 +196,9 @@ class Chain:
             needs: list[Line] = []
             if key in self.lines.hidden:
                 return None  # inside a composition that is shown as one function
+            if key in self.capture.constants:
+                array = self.capture.constants[key]
+                return None if array.size > INSIDE else (n.array(array), [])
             expr = self.lines.operand(key, parts, needs)
             used = [x for x in needs if not x.is_leaf and not x.element]
             return expr, list(used)

@@ -11,7 +11,7 @@ import numpy as np
 from ..trace import Arg, State
 from . import notation as n
 from .capture import Capture
-from .chain import Chain, Gradient, Term
+from .chain import INSIDE, Chain, Gradient, Term
 from .description import (
     Description,
     Formula,
@@ -29,10 +29,9 @@ from .lines import Line, Lines
 from .messages import Say, kinds, labels, translator
 from .names import Names
 from .notation import Expr
+from .rows import as_row
 from .values import summary
 
-#: numbers in a value up to which it is put into formulas
-INSIDE = 9
 #: products of the chain rule that are described of one gradient
 WAYS = 64
 #: values of which a histogram and a heat map are made
@@ -214,6 +213,8 @@ class Describer:
             if line is None or line.key not in self.capture.gradient:
                 return None
             value = self.capture.gradient_value(line.key)
+            if value is not None and value.ndim == 2 and self.layout == "numerator":
+                value = np.broadcast_to(value, line.spec.shape).T
             return self._small(value, e)
         if e.head == "words":
             return None
@@ -335,25 +336,26 @@ class Describer:
         assert chain is not None
         index = int(self.id[gradient][1:])
         name = gradient.symbol(chain.loss)
+        expr, opened = self._laid(gradient)
         out = GradientEntry(
             id=self.id[gradient],
             node=self.id[line],
             phase="backward" if index < self.first_parameter else "parameters",
             name=Formula(name, self.precision),
-            formula=Formula(gradient.expr, self.precision),
+            formula=Formula(expr, self.precision),
             value=self.value(gradient.key, line.spec.shape),
         )
-        known = {name.key, gradient.expr.key}
+        known = {name.key, expr.key}
         if gradient.terms and not any(t.through.element for t in gradient.terms):
             rule = chain.rule(gradient.terms, self.layout == "denominator")
             if rule.key not in known:
                 out.rule = self.formula(rule)
                 known.add(rule.key)
-        if gradient.opened is not None and gradient.opened.key not in known:
-            out.opened = self.formula(gradient.opened)
-            known.add(gradient.opened.key)
+        if opened is not None and opened.key not in known:
+            out.opened = self.formula(opened)
+            known.add(opened.key)
         if gradient.whole:
-            numbers = self.numeric(gradient.expr)
+            numbers = self.numeric(expr)
             if numbers is not None and numbers.key not in known:
                 single = numbers.head == "number"
                 out.numbers = None if single else self.formula(numbers)
@@ -379,6 +381,19 @@ class Describer:
         if len(out.products) == 1 and gradient.whole:
             self._local(out.products[0].jacobian, gradient.expr)
         return out
+
+    def _laid(self, gradient: Gradient) -> tuple[Expr, Expr | None]:
+        """Its formula, and that with the gradient above written out, in the layout of
+        the description."""
+        expr, opened = gradient.expr, gradient.opened
+        if self.layout == "denominator":
+            return expr, opened
+        shape = gradient.line.spec.shape
+        if gradient.whole:
+            expr = as_row(expr, shape)
+        elif self.chain is not None:
+            expr = self.chain.rule(gradient.terms, False)
+        return expr, None if opened is None else as_row(opened, shape)
 
     def _count(self, gradient: Gradient) -> int:
         """Operations between a gradient and those that it is made from."""

@@ -7,11 +7,15 @@ the ops whose formula is words (a product of matrices, a sum, an index) are set 
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from ..ops.formula import to_python
+from ..ops.op import Elementwise
 from ..trace import State
 from . import notation as n
 from .notation import Expr, Symbol
@@ -27,6 +31,8 @@ _NAMED = {"relu": "ReLU", "sigmoid": "σ", "maximum": "max", "minimum": "min",
           "atan2": "arctan2", "bitwise_and": "and", "bitwise_or": "or"}  # fmt: skip
 RANDOM = {"uniform": "U[0, 1)", "normal": "N(0, 1)", "random_int": "U{…}",
           "permutation": "permutation"}  # fmt: skip
+#: what changes no number
+_SAME = ("cast", "clone", "detach", "expand", "reshape")
 _RELATION_OPS = {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥"}
 
 
@@ -40,11 +46,37 @@ def expression(state: State, operands: Sequence[Expr]) -> Expr:
         out = n.call(_NAMED[op.name], *operands, shape=state.spec.shape)
     else:
         out = _from_formula(op, operands)
-    if not out.shape and state.spec.shape and out.head != "number":
-        out = Expr(
-            out.head, *out.parts, shape=state.spec.shape
-        )  # never change operands
+    if any(out is x for x in operands):
+        return out
+    shape = _own_shape(state, operands)
+    if out.shape != shape and out.head != "number":
+        out = Expr(out.head, *out.parts, shape=shape)  # never change operands
     return out
+
+
+def _own_shape(state: State, operands: Sequence[Expr]) -> tuple[int, ...]:
+    """The shape of what an expression says: broadcasting is not written, so that of
+    something that was stretched is smaller than the value's."""
+    op: Any = state.op
+    if not issubclass(op, Elementwise) and op.name not in _SAME:
+        return state.spec.shape
+    try:
+        own = np.broadcast_shapes(*(x.shape for x in operands))
+    except ValueError:  # a vector that was reshaped
+        return state.spec.shape
+    return own if math.prod(own) < state.spec.size else state.spec.shape
+
+
+def _stretched(key: Any, e: Expr) -> bool:
+    """Whether an operand is larger than its expression says."""
+    return bool(math.prod(e.shape) < key.spec.size)
+
+
+def _filled(key: Any, e: Expr) -> Expr:
+    """An operand where broadcasting would not be understood."""
+    if not _stretched(key, e) or math.prod(e.shape) == 1:
+        return e
+    return n.call("repeat", e, shape=key.spec.shape)
 
 
 def _from_formula(op: Any, operands: Sequence[Expr]) -> Expr:
@@ -109,9 +141,15 @@ def _build(tree: Any, names: dict[str, Expr]) -> Expr:
 # -- operations whose formula is words ---------------------------------------------------
 
 
+def _expand(state: State, x: Sequence[Expr]) -> Expr:
+    return x[0]
+
+
 def _transparent(state: State, x: Sequence[Expr]) -> Expr:
     inner = x[0]
     if not inner.shape or inner.head == "number" or inner.shape == state.spec.shape:
+        return inner
+    if _stretched(state.inputs[0], inner):
         return inner
     if inner.head == "name" or inner.head == "partial":
         return Expr(inner.head, *inner.parts, shape=state.spec.shape)
@@ -119,8 +157,9 @@ def _transparent(state: State, x: Sequence[Expr]) -> Expr:
 
 
 def _reshape(state: State, x: Sequence[Expr]) -> Expr:
-    inner, before, after = x[0], state.inputs[0].spec.shape, state.spec.shape
-    if inner.head == "number":
+    before, after = state.inputs[0].spec.shape, state.spec.shape
+    inner = _filled(state.inputs[0], x[0])
+    if inner.head == "number" or _stretched(state.inputs[0], inner):
         return inner
     if [d for d in before if d != 1] != [d for d in after if d != 1]:
         return n.call("reshape", inner, shape=after)
@@ -129,7 +168,21 @@ def _reshape(state: State, x: Sequence[Expr]) -> Expr:
     index = _ones_moved(before, after)
     if index is None:
         return n.call("reshape", inner, shape=after)
-    return Expr("index", inner, index, shape=after)
+    return _indexed(inner, index, after)
+
+
+def _indexed(inner: Expr, index: str, shape: tuple[int, ...]) -> Expr:
+    """A part of a value; dimensions of length 1 that come and go are not shown."""
+    if inner.head == "index" and _only_ones(inner.parts[1]) and _only_ones(index):
+        first: Expr = inner.parts[0]
+        if first.shape == shape:
+            return first
+    return Expr("index", inner, index, shape=shape)
+
+
+def _only_ones(index: str) -> bool:
+    """Whether an index does nothing but put in, or take out, dimensions of length 1."""
+    return set(index.split(", ")) <= {":", "None", "0"}
 
 
 def _leading(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -157,40 +210,47 @@ def _ones_moved(before: tuple[int, ...], after: tuple[int, ...]) -> str | None:
     return ", ".join(parts)
 
 
-def _factor(key: Any, e: Expr) -> Expr:
+def factor(key: Any, e: Expr) -> Expr:
     """An operand of a product of matrices: a vector is a column or a row by its place;
     a number that was spread out is a matrix of ones, times it."""
-    if e.head == "index" and set(e.parts[1].split(", ")) <= {":", "None", "0"}:
+    if _stretched(key, e):
+        if math.prod(e.shape) == 1:
+            return n.mul(e, n.name(Symbol("𝟏"), key.spec.shape))
+        return n.call("repeat", e, shape=key.spec.shape)
+    if e.head == "index" and _only_ones(e.parts[1]):
         inner: Expr = e.parts[0]
         return inner
-    if e.head == "number" and key.spec.size > 1:
-        return n.mul(e, n.name(Symbol("𝟏"), key.spec.shape))
     return e
 
 
 def _permute(state: State, x: Sequence[Expr]) -> Expr:
     dims = state.attrs["dims"]
     count = len(dims)
-    if dims == tuple(range(count)) or x[0].head == "number":
-        return x[0]
+    inner = _filled(state.inputs[0], x[0])
+    if dims == tuple(range(count)) or _stretched(state.inputs[0], inner):
+        return inner
     if dims == (*range(count - 2), count - 1, count - 2):
-        return n.transpose(_factor(state.inputs[0], x[0]))
-    return n.call("permute", x[0], shape=state.spec.shape)
+        return n.transpose(factor(state.inputs[0], inner))
+    return n.call("permute", inner, shape=state.spec.shape)
 
 
 def _matmul(state: State, x: Sequence[Expr]) -> Expr:
-    a, b = (_factor(k, e) for k, e in zip(state.inputs, x, strict=True))
+    a, b = (factor(k, e) for k, e in zip(state.inputs, x, strict=True))
     if a.head == "number" or b.head == "number":  # of one row and one column
         return n.mul(a, b)
     return n.matmul(a, b, state.spec.shape)
 
 
 def _sum(state: State, x: Sequence[Expr]) -> Expr:
-    dims, ndim = state.attrs["dim"], len(state.inputs[0].spec.shape)
-    if not dims or x[0].head == "number":
-        return x[0]
-    some = "" if len(dims) == ndim else ",".join(map(str, dims))
-    return n.total(x[0], some, state.spec.shape)
+    key = state.inputs[0]
+    dims, shape = state.attrs["dim"], key.spec.shape
+    inner = _filled(key, x[0])
+    if not dims:
+        return inner
+    if _stretched(key, inner):  # one number, so many times
+        return n.mul(n.number(math.prod(shape[d] for d in dims)), inner)
+    some = "" if len(dims) == len(shape) else ",".join(map(str, dims))
+    return n.total(inner, some, state.spec.shape)
 
 
 def _reduced(function: str) -> Build:
@@ -218,7 +278,9 @@ def index_text(index: tuple[Any, ...]) -> str:
 def _slice(state: State, x: Sequence[Expr]) -> Expr:
     if all(part[0] == "n" for part in state.attrs["index"]):
         return _transparent(state, x)
-    return Expr("index", x[0], index_text(state.attrs["index"]), shape=state.spec.shape)
+    if _stretched(state.inputs[0], x[0]) and math.prod(x[0].shape) == 1:
+        return x[0]
+    return _indexed(x[0], index_text(state.attrs["index"]), state.spec.shape)
 
 
 def _view_write(state: State, x: Sequence[Expr]) -> Expr:
@@ -284,7 +346,7 @@ def _gather(state: State, x: Sequence[Expr]) -> Expr:
 
 _SPECIAL: dict[str, Build] = {
     "mul": _mul,
-    "cast": _transparent, "clone": _transparent, "expand": _transparent,
+    "cast": _transparent, "clone": _transparent, "expand": _expand,
     "detach": _transparent, "reshape": _reshape, "permute": _permute,
     "matmul": _matmul, "sum": _sum, "amax": _reduced("max"), "amin": _reduced("min"),
     "prod": _reduced("Π"), "cumsum": _reduced("cumsum"), "argmax": _reduced("argmax"),

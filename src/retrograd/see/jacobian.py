@@ -18,6 +18,7 @@ from ..trace import Arg, Const, State
 from . import notation as n
 from .capture import Capture, Leaf
 from .chain import Term
+from .formulas import factor
 from .lines import Line, Lines
 from .notation import Expr
 
@@ -27,8 +28,10 @@ ENTRIES = 4096
 
 _MASKS = {"relu", "where", "maximum", "minimum", "amax", "amin"}
 _SAME = {"reshape", "cast", "clone"}
-_MOVES = {"permute", "flip", "slice", "cat", "pad", "gather", "pick_class", "diagonal",
-          "index", "view_write", "unfold"}  # fmt: skip
+_MOVES = {"permute", "flip", "slice", "gather", "pick_class", "diagonal", "index",
+          "unfold"}  # fmt: skip
+#: … beside other numbers, or zeros
+_PLACES = {"cat", "pad", "view_write"}
 
 
 class Structure:
@@ -92,6 +95,9 @@ def primitive(lines: Lines, state: State, i: int) -> Structure:
         return Structure("selection", n.name("K", (2, 2)))
     if op.name in _MOVES:
         return Structure("selection")
+    if op.name in _PLACES:
+        kept = op.name == "view_write" and i == 0  # what it is written into
+        return Structure("mask" if kept else "placement")
     if op.name == "expand":
         return Structure("repetition") if have.size != out.size else IDENTITY
     if op.name == "sum":
@@ -137,7 +143,7 @@ def _matmul(lines: Lines, state: State, i: int) -> Structure:
     other = b if i == 0 else a
     if other in lines.hidden:
         return Structure("dense")
-    matrix = lines.operand(other, parts, needs)
+    matrix = factor(other, lines.operand(other, parts, needs))
     matrix = Expr(matrix.head, *matrix.parts, shape=other.spec.shape)
     if i == 1:  # vec(a·b) = (a ⊗ I) vec(b)
         if columns == 1:

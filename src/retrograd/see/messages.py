@@ -69,6 +69,7 @@ def labels(say: Say) -> dict[str, str]:
 
 def kinds(kind: str, layout: str, say: Say) -> str:
     """The kind of a Jacobian in words."""
+    rows = layout == "numerator"
     words = {
         "identity": say("the identity"),
         "scaled identity": say("a multiple of the identity"),
@@ -76,10 +77,20 @@ def kinds(kind: str, layout: str, say: Say) -> str:
         "diagonal": say("diagonal"),
         "matrix": say("a matrix that is there already"),
         "Kronecker": say("a Kronecker product"),
-        "selection": say("a selection: one 1 in each row"),
-        "repetition": say("identities, one below the other"),
+        "selection": (
+            say("a selection: one 1 in each row") if rows
+            else say("a selection: one 1 in each column")
+        ),
+        "placement": (
+            say("the identity among rows of zeros") if rows
+            else say("the identity among columns of zeros")
+        ),
+        "repetition": (
+            say("identities, one below the other") if rows
+            else say("identities, side by side")
+        ),
         "sum": say("ones where terms are added"),
-        "row": say("one row") if layout == "numerator" else say("one column"),
+        "row": say("one row") if rows else say("one column"),
         "number": say("a number"),
         "block diagonal": say("block diagonal"),
         "dense": say("dense"),

@@ -170,6 +170,11 @@ def number(value: Any) -> Expr:
     return Expr("number", value)
 
 
+def array(value: Any) -> Expr:
+    """A few numbers that have no name."""
+    return Expr("array", value, shape=value.shape)
+
+
 def partial(loss: Symbol, of: Symbol, shape: tuple[int, ...] = ()) -> Expr:
     """∂loss/∂of, as a name."""
     return Expr("partial", loss, of, shape=shape)

@@ -11,7 +11,7 @@ import numpy as np
 from . import notation as n
 from .description import Check, Description, Formula, Gradient, Node, Source, Value
 from .messages import Say, translator
-from .typeset import digits
+from .typeset import digits, shape_text
 from .values import SHOWN
 
 Piece = str | Formula
@@ -112,7 +112,7 @@ class Outline:
         formula = None if g.formula.text == g.name.text else g.formula
         chain = (g.rule, formula, g.opened, g.numbers)
         equals: list[Piece] = [g.name, *(f for f in chain if f is not None)]
-        equals += self._value(g.value)
+        equals += self._value(g.value, d.layout == "numerator")
         item = Item(
             g.id, equals, [[note] for note in g.notes], node.module, node.source
         )
@@ -167,13 +167,19 @@ class Outline:
             text += "; " + self.words["kink"]
         return text + (" ✓" if c.holds and not c.kink else "" if c.kink else " ✗")
 
-    def _value(self, value: Value | None) -> list[Piece]:
+    def _value(self, value: Value | None, row: bool = False) -> list[Piece]:
+        """How a value is written; a matrix that is to be a *row* is transposed."""
         if value is None:
             return []
+        row = row and len(value.shape) == 2
         if value.size <= SHOWN and len(value.shape) <= 2 and value.data is not None:
             array = np.asarray(value.data)
+            array = array.reshape(value.shape).T if row else array
             expr = n.number(array if value.shape else value.data)
             return [Formula(expr, self.d.precision)]
+        if row:
+            shape, turned = shape_text(value.shape), shape_text(value.shape[::-1])
+            return [value.text.replace(shape, turned, 1)]
         return [value.text]
 
     def _kernels(self) -> Section:

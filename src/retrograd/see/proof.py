@@ -62,6 +62,7 @@ class Laboratory:
             for arg in capture.leaves
             if arg in capture.values
         }
+        given.update((arg, _double(x)) for arg, x in capture.constants.items())
         self.base = capture.in_double(capture.nodes + capture.back, given)
         unknown = [s for s in capture.nodes if s not in self.base]
         for state in unknown:  # a run kept only what its rules need

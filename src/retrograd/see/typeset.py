@@ -72,6 +72,9 @@ class _Text:
     def number(self, e: Expr) -> str:
         return array_text(e.parts[0], self.precision)
 
+    def array(self, e: Expr) -> str:
+        return self.number(e)
+
     def neg(self, e: Expr) -> str:
         return "−" + self.held(e.parts[0], PROD)
 
