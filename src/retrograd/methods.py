@@ -68,16 +68,18 @@ _IN_PLACE = (
     "bitwise_and bitwise_not bitwise_or bitwise_xor ceil clamp clamp_max clamp_min "
     "clip copysign cos cosh cumprod cumsum deg2rad digamma div divide eq erf erfc "
     "erfinv exp exp2 expm1 floor floor_divide fmod frac ge gt heaviside hypot index_add "
-    "index_copy addbmm addmv addr renorm index_fill index_put index_reduce fill_diagonal le lerp log log10 log1p log2 logical_and "
-    "logical_not logical_or logical_xor logit lt masked_fill masked_scatter mul "
+    "index_copy addbmm addmv addr renorm index_reduce le lerp log log10 log1p "
+    "log2 logical_and logical_not logical_or logical_xor logit lt masked_scatter mul "
     "multiply nan_to_num ne neg negative pow put rad2deg reciprocal relu remainder "
     "round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc sinh "
-    "sqrt square sub subtract tan tanh tril triu true_divide trunc xlogy baddbmm "
+    "sqrt square sub subtract tan tanh true_divide trunc xlogy baddbmm "
     "float_power threshold leaky_relu elu selu softplus arccos arccosh arcsin "
     "arcsinh arctan arctan2 arctanh bitwise_left_shift bitwise_right_shift "
     "conj_physical fix gcd greater greater_equal i0 igamma igammac lcm ldexp less "
     "less_equal lgamma mvlgamma nextafter not_equal polygamma"
 ).split()
+#: … that give some elements a value, and leave the others
+_FILLING = ("masked_fill", "index_fill", "fill_diagonal", "tril", "triu")
 #: functions whose in-place twin changes the shape (views made in place)
 _IN_PLACE_VIEWS = (
     "squeeze",
@@ -130,6 +132,16 @@ def _in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     return method
 
 
+def _filling(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return mutate.put(self, lambda old: function(old, *args, **kwargs))
+
+    method.__name__ = name
+    method.__doc__ = f"In-place version of :func:`{function.__name__}`."
+    return method
+
+
 def _in_place_view(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         mutate.refuse_leaf(dispatch.recorder(), self)
@@ -159,6 +171,8 @@ def _bind() -> None:
         plain: Any = getattr(Tensor, name, None)
         if plain is not None and not hasattr(Tensor, name + "_"):
             setattr(Tensor, name + "_", _in_place(plain, name + "_"))
+    for name in _FILLING:
+        setattr(Tensor, name + "_", _filling(getattr(Tensor, name), name + "_"))
     for name in _IN_PLACE_VIEWS:
         setattr(Tensor, name + "_", _in_place_view(getattr(Tensor, name), name + "_"))
 
@@ -227,6 +241,7 @@ def _bind_operators() -> None:
             self, _cast_like(source, self), anew=True
         ),
         "fill_": _fill,
+        "index_put_": _index_put,
         "zero_": lambda self: mutate.fill(
             self, constant_zeros(Spec((), spec_of(self).dtype))
         ),
@@ -266,6 +281,15 @@ def _fill(self: Any, value: Any) -> Any:
     return mutate.fill(self, _cast_like(value, self))
 
 
+def _index_put(self: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+    """In-place version of :func:`index_put`."""
+
+    def change(old: Any) -> Any:
+        return index.index_put(old, indices, values, accumulate)
+
+    return self._assign(change(self)) if accumulate else mutate.put(self, change)
+
+
 def set_item(self: Any, key: Any, value: Any) -> None:
     """``self[key] = value``: written through the view that the basic part selects."""
     if key is True or key is False:
@@ -286,13 +310,15 @@ def set_item(self: Any, key: Any, value: Any) -> None:
     if given and given[0] == 1:  # leading dimensions of length 1 say nothing
         lead = next((i for i, n in enumerate(given) if n != 1), len(given))
         value = value.reshape(given[lead:])
-    if advanced is not None:
-        value = indexing.put(part, advanced, value)
     if part is not self and value.requires_grad and mutate.is_detached(self):
         # the alias itself takes the history: what shows a part of it goes away
+        if advanced is not None:
+            value = indexing.put(part, advanced, value)
         self._assign(mutate.with_part(self, part, value))
+    elif advanced is not None:
+        mutate.put(part, lambda old: indexing.put(old, advanced, value))
     else:
-        mutate.assign(part, value, anew=advanced is None)
+        mutate.assign(part, value, anew=True)
 
 
 def _check_put(target: Any, key: Any, value: Any) -> None:

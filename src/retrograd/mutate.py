@@ -9,12 +9,13 @@ see the change.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import dispatch, dtypes, errors
-from .dispatch import Recorder, apply, apply1, stand_in
+from .dispatch import Recorder, apply, apply1, apply2, constant, stand_in
 from .execute.interpreter import view_path, whole_path
 from .ops.core import Clone
 from .ops.op import REGISTRY, Shape, Spec
@@ -132,13 +133,19 @@ def _shares(path: tuple[Any, ...], root: Any) -> bool:
     return follow_model(whole, path) is not None
 
 
-def _repeated(x: Any, root: Any) -> list[int]:
+def _repeated(x: Any) -> list[int]:
     """The dimensions along which all elements of *x* are one place in memory."""
+    meta = x._meta
+    if meta is None or meta.base is None or type(x._key) is Failed:
+        return []
     if type(x._key) is State:
-        steps = view_path(x._key, root._key)
+        root, steps = meta.base, whole_path(x._key, meta)
         if not any(name in ("expand", "as_strided") for name, _ in steps):
             return []
-        array = follow_model(model(spec_of(root).shape), steps)
+        whole = root._array
+        array = follow_model(
+            model(spec_of(root).shape) if whole is None else model_of(whole), steps
+        )
         if array is None:
             return []
     else:
@@ -149,20 +156,45 @@ def _repeated(x: Any, root: Any) -> list[int]:
     return [d for d, (n, step) in pairs if n > 1 and step == 0]
 
 
+def _once(x: Any, repeated: list[int]) -> Any:
+    """The view of *x* that shows each place once."""
+    index: list[Any] = [("s", None, None, None)] * (repeated[-1] + 1)
+    for d in repeated:
+        index[d] = ("s", 0, 1, None)
+    return apply(REGISTRY["slice"], x, index=tuple(index))
+
+
 def fill(x: Any, value: Any) -> Any:
     """Give every element of *x* the same *value*, places that are several elements
     too; returns *x*."""
-    meta = x._meta
-    repeated: list[int] = []
-    if meta is not None and meta.base is not None and type(x._key) is not Failed:
-        repeated = _repeated(x, meta.base)
-    if repeated:
-        index = [("s", None, None, None)] * (repeated[-1] + 1)
-        for d in repeated:
-            index[d] = ("s", 0, 1, None)  # type: ignore[assignment]
-        assign(apply(REGISTRY["slice"], x, index=tuple(index)), value)
-        return x
-    return assign(x, value)
+    repeated = _repeated(x)
+    assign(_once(x, repeated) if repeated else x, value)
+    return x
+
+
+def put(x: Any, change: Callable[[Any], Any]) -> Any:
+    """*x* becomes ``change(x)``, which gives values to some of its elements. A place that
+    is several elements takes the value that any of them is given; returns *x*."""
+    repeated = _repeated(x)
+    if not repeated:
+        return assign(x, change(x))
+    errors.warn(
+        "writing to some elements of an expanded tensor is deprecated, as several of its "
+        "elements are one place in memory: clone() it before",
+        UserWarning,
+    )
+    new, spec = change(x), spec_of(x)
+    # what does not depend on what was there: equal, or NaN
+    a, b = (change(constant(np.full(spec.shape, old, spec.dtype.np))) for old in (0, 1))
+    equal, nan = apply2(REGISTRY["eq"], a, b), apply2(REGISTRY["ne"], a, a)
+    given = apply2(REGISTRY["logical_or"], equal, nan)
+    given = apply(REGISTRY["cast"], given, dtype=dtypes.uint8)
+    for d in repeated:
+        place = apply(REGISTRY["argmax"], given, dim=d, keepdim=True)
+        new = apply(REGISTRY["gather"], new, place, dim=d)
+        given = apply(REGISTRY["amax"], given, dim=d, keepdim=True)
+    assign(_once(x, repeated), new)
+    return x
 
 
 def _materialized(x: Any) -> bool:
@@ -208,7 +240,7 @@ def _assign(rec: Recorder, x: Any, new: Any, anew: bool) -> bool:
         elif not meta.path and not _shares(steps, root):
             meta.base, root = None, x
     if root is not x:
-        if _repeated(x, root):
+        if _repeated(x):
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor "
                 f"{spec_of(x)!r} refers to a single memory location. Please clone() the "

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import retrograd as rg
+from peers.both import result
 
 torch: Any = pytest.importorskip(
     "torch", reason="comparisons with PyTorch are skipped: it is not installed"
@@ -134,6 +135,58 @@ def test_one_value_for_places_that_are_several_elements(i: int) -> None:
         if i in (0, 1, 3, 5):
             with pytest.raises(RuntimeError, match="single memory location"):
                 REPEATING[i](lib.arange(12.0)).add_(1)
+
+
+FILLING: list[Callable[[Any, Any], Any]] = [
+    lambda lib, x: x.masked_fill_(lib.eye(3).bool(), 7.0),
+    lambda lib, x: x.masked_fill_(lib.eye(3).bool()[0], float("nan")),
+    lambda lib, x: x.masked_fill_(lib.zeros(3, 3).bool(), 7.0),
+    lambda lib, x: x.index_fill_(0, lib.tensor([0, 2]), 7.0),
+    lambda lib, x: x.index_fill_(-1, lib.tensor([1]), lib.tensor(7.0)),
+    lambda lib, x: x.index_fill_(0, lib.tensor([], dtype=lib.int64), 7.0),
+    lambda lib, x: x.tril_(),
+    lambda lib, x: x.tril_(-3),
+    lambda lib, x: x.triu_(1),
+    lambda lib, x: x.fill_diagonal_(7.0),
+    lambda lib, x: x.index_put_((lib.tensor([1]),), lib.tensor(7.0)),
+    lambda lib, x: x.__setitem__(x > 1, 7.0),
+    lambda lib, x: x.__setitem__(lib.tensor([0]), 7.0),
+    lambda lib, x: x.__setitem__((slice(1, None), lib.tensor([0])), 7.0),
+    lambda lib, x: x[0].add_(1.0),
+    lambda lib, x: x[:, 0].mul_(2.0),
+    lambda lib, x: x.__setitem__(0, 3.0),
+    lambda lib, x: x.masked_scatter_(lib.eye(3).bool(), lib.ones(3)),
+    lambda lib, x: x.scatter_(0, lib.zeros(1, 3, dtype=lib.int64), 7.0),
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*expanded tensor")
+@pytest.mark.parametrize("computed", [False, True])
+@pytest.mark.parametrize("shape", [(3,), (3, 1), ()], ids=str)
+@pytest.mark.parametrize("i", range(len(FILLING)))
+def test_some_elements_of_an_expanded_tensor(
+    i: int, shape: tuple[int, ...], computed: bool
+) -> None:
+    def program(lib: Any) -> Any:
+        base = (lib.arange(3.0)[: 3 if shape else 1] + 1).reshape(shape)
+        x = base.expand(3, 3)
+        if computed:
+            x.tolist()
+        FILLING[i](lib, x)
+        return str([base.tolist(), x.tolist()])  # NaN is NaN
+
+    assert [result(rg, program) for _ in range(3)] == [result(torch, program)] * 3
+
+
+@pytest.mark.filterwarnings("ignore:writing to some elements")
+def test_elements_of_an_expanded_tensor_have_the_gradient_of_their_place() -> None:
+    value = rg.tensor(7.0, requires_grad=True)
+    leaf = rg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    base = leaf * 1
+    base.expand(2, 3).masked_fill_(rg.tensor([[True, False, False]] * 2), value)
+    weighed(rg, base).backward()
+    assert base.tolist() == [7.0, 2.0, 3.0]
+    assert value.grad.item() == 1.0 and leaf.grad.tolist() == [0.0, 2.0, 3.0]
 
 
 def test_a_filled_value_has_the_gradient_of_each_place_once() -> None:
