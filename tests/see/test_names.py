@@ -81,3 +81,25 @@ def test_two_values_never_have_one_name():
 
     found = labels(run(rg.ones(2, requires_grad=True)))
     assert len(found) == len(set(found))
+
+
+def test_models_with_equal_paths_are_kept_apart():
+    encoder, decoder = nn.Sequential(nn.Linear(2, 3)), nn.Sequential(nn.Linear(3, 2))
+    unused = nn.Sequential(nn.Linear(2, 3))
+    x = rg.ones(1, 2)
+    story = rg.explain(decoder(encoder(x)).sum())
+    for level in ("modules", "operations"):
+        d = story._with(level=level).description
+        paths = {m.path: m.kind for m in d.modules}
+        assert paths == {
+            "encoder": "Sequential", "encoder.0": "Linear",
+            "decoder": "Sequential", "decoder.0": "Linear",
+        }  # fmt: skip
+        assert {"W[encoder.0]", "W[decoder.0]"} <= {n.name.text for n in d.nodes}
+    alone = rg.explain(unused(x).sum()).description
+    assert [m.path for m in alone.modules] == ["0"], "one model needs no prefix"
+    hidden = [[[[nn.Linear(2, 2)]]], [[[nn.Linear(2, 2)]]]]
+    for layer in hidden:
+        x = layer[0][0][0](x)
+    found = rg.explain(x.sum()).description
+    assert {n.module for n in found.nodes} - {""} == {"Linear", "Linear#2"}

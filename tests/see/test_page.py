@@ -159,6 +159,13 @@ def test_boxes_open_and_levels_change(browser, tmp_path, size, scheme):
         assert ink, "nothing is drawn"
 
 
+def test_models_with_equal_paths_have_boxes_of_their_own(tmp_path):
+    one, two = nn.Sequential(nn.Linear(2, 2)), nn.Sequential(nn.Linear(2, 2))
+    rg.page(two(one(rg.ones(1, 2))).sum(), tmp_path / "x.html")
+    boxes = data_of(tmp_path / "x.html")[1]["levels"]["modules"]["view"]["boxes"]
+    assert set(boxes) == {"", "one", "one.0", "two", "two.0"}
+
+
 def test_what_is_shown_is_escaped(browser, tmp_path):
     class Evil(nn.Module):
         def __init__(self):
@@ -179,21 +186,67 @@ def test_what_is_shown_is_escaped(browser, tmp_path):
         assert "onerror" in page.evaluate("JSON.stringify(V.boxes)")
 
 
-def test_thousands_of_lines_stay_quick(browser, tmp_path):
+@pytest.fixture(scope="module")
+def thousands(tmp_path_factory):
+    """The page of 5,000 values and functions."""
     w = rg.tensor([0.5, 0.2], requires_grad=True)
     h = rg.tensor([1.0, 2.0])
     for _ in range(1250):
         a = rg.tanh(h * w)
         h = a + w
-    rg.page(h.sum(), tmp_path / "x.html")
-    with opened(browser, (tmp_path / "x.html").as_uri()) as page:
+    path = tmp_path_factory.mktemp("page") / "x.html"
+    rg.page(h.sum(), path)
+    return path.as_uri()
+
+
+def test_thousands_of_lines_stay_quick(browser, thousands):
+    with opened(browser, thousands) as page:
         assert page.evaluate("shown.length") < 100
         assert page.evaluate("marks.size") >= 5000
-        times = (
-            "(() => { const o = []; for (let i = 0; i < 15; i++) {"
-            " const t = performance.now(); go(700 + i, true); paint();"
-            " o.push(performance.now() - t); } return o.sort((a, b) => a - b)[7]; })()"
-        )
-        assert page.evaluate(times) < 100
+        assert page.evaluate(STEPS) < 100
         page.evaluate("visit(V.steps[500])")
         assert page.evaluate("place.has(selected)")
+
+
+STEPS = """(() => { const o = []; for (let i = 0; i < 15; i++) {
+    const t = performance.now(); go(700 + i, true); paint(); ctx.getImageData(0, 0, 1, 1);
+    o.push(performance.now() - t); } return o.sort((a, b) => a - b)[7]; })()"""
+
+#: what a step draws: calls, and the length of the paths in screens
+DRAWN = """(() => {
+    const P = CanvasRenderingContext2D.prototype, had = {}, found = {calls: 0, far: 0};
+    const across = innerWidth + innerHeight;
+    for (const k of ["stroke", "fill", "fillRect", "strokeRect", "fillText", "strokeText",
+                     "lineTo", "bezierCurveTo", "quadraticCurveTo", "roundRect", "moveTo"]) {
+        had[k] = P[k];
+        P[k] = function (...a) {
+            found.calls++;
+            if (this === ctx && typeof a[0] === "number")
+                found.far = Math.max(found.far, Math.abs(view.x + a[0] * view.k) / across);
+            return had[k].apply(this, a);
+        };
+    }
+    go(at + 1, true); paint();
+    Object.assign(P, had);
+    return found;
+})()"""
+
+
+def test_a_step_with_every_box_open_draws_what_is_in_sight(browser, thousands):
+    """So that its cost depends on the screen, and not on the graph."""
+    with opened(browser, thousands) as page:
+        page.evaluate("go(700, true)")
+        closed = page.evaluate(DRAWN)
+        page.evaluate(
+            "(() => { for (const id in V.boxes) open.add(id); arrange(); whole(); })()"
+        )
+        assert page.evaluate("shown.length") > 5000
+        page.evaluate("go(700, true)")
+        opened_ = page.evaluate(DRAWN)
+        assert opened_["calls"] < 1000 and opened_["far"] < 3, (closed, opened_)
+        elements = page.evaluate("document.getElementsByTagName('*').length")
+        assert elements < 1000, "the graph is a canvas, and the panel one line"
+        assert page.evaluate(STEPS) < 100
+        page.evaluate("whole()")
+        whole = page.evaluate(DRAWN.replace("go(at + 1, true);", ""))
+        assert whole["calls"] < 6000, whole

@@ -73,6 +73,7 @@ class Lines:
         for state in capture.nodes:
             for key in dict.fromkeys(state.inputs):
                 self.users.setdefault(key, []).append(state)
+        names.keep_apart(s.module for s in capture.nodes)
         self.module_of = [names.of_module(s.module) for s in capture.nodes]
         self.position = {s: i for i, s in enumerate(capture.nodes)}
         self.called: dict[

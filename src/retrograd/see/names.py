@@ -10,6 +10,7 @@ import ast
 import linecache
 import sys
 import weakref
+from collections.abc import Iterable
 from types import FrameType
 from typing import Any
 
@@ -29,6 +30,9 @@ class Names:
         self.states: dict[Any, str] = {}  # (segment, state) → name
         self.modules: dict[int, str] = {}  # id of a module → path
         self.roots: dict[int, str] = {}  # id of an outermost module → variable
+        self._root_of: dict[
+            int, str
+        ] = {}  # id of a module or parameter → that variable
         self.numbers: dict[str, Any] = {}  # variables that are plain numbers
         self.words: dict[str, Any] = {}  # variables that are tensors
         self.kept: list[Any] = []  # an id means something only while its owner lives
@@ -98,11 +102,36 @@ class Names:
         self.roots.setdefault(id(module), word)
         for path, part in module.named_modules():
             self._remember(part)
+            self._root_of.setdefault(id(part), word)
             if id(part) not in self.modules or len(path) > len(self.modules[id(part)]):
                 self.modules[id(part)] = path
         for path, tensor in (*module.named_parameters(), *module.named_buffers()):
             self.tensors[id(tensor)] = path
+            self._root_of[id(tensor)] = word
             self.kept.append(tensor)
+
+    def keep_apart(self, refs: Iterable[Any]) -> None:
+        """Of the modules that a graph was recorded in, no two have one path: where two
+        models have, paths begin with the model's variable, and modules that no variable
+        in sight holds are counted."""
+        alive = (ref() for ref in refs if ref is not None)
+        used = {id(m): m for m in alive if m is not None}
+        roots: dict[str, set[str]] = {}  # path → the variables of its models
+        count: dict[str, int] = {}
+        for i, module in used.items():
+            if i in self._root_of:
+                roots.setdefault(self.modules[i], set()).add(self._root_of[i])
+                continue
+            kind = type(module).__name__
+            count[kind] = count.get(kind, 0) + 1
+            self.modules[i] = kind if count[kind] == 1 else f"{kind}#{count[kind]}"
+            self.kept.append(module)
+        words = {w for path, of in roots.items() if path and len(of) > 1 for w in of}
+        for named in (self.modules, self.tensors):
+            for i, path in named.items():
+                word = self._root_of.get(i)
+                if word in words and path:
+                    named[i] = f"{word}.{path}"
 
     def of_tensor(self, tensor: Any) -> str:
         return "" if tensor is None else self.tensors.get(id(tensor), "")
@@ -121,7 +150,7 @@ class Names:
     def kind_of(self, path: str) -> str:
         """The class of the module at that path, if one is known."""
         for part in self.kept:
-            if self.modules.get(id(part)) == path:
+            if path in (self.modules.get(id(part)), self.roots.get(id(part))):
                 return type(part).__name__
         return ""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import secrets
+import selectors
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,10 +42,19 @@ class Server(ThreadingHTTPServer):
                 f"cannot open port {port} on {HOST}: {why}; give another, or 0 for any"
             ) from None
         self.port = self.server_address[1]
+        self._end, self._ended = socket.socketpair()
         self.thread = threading.Thread(
-            target=self.serve_forever, args=(0.5,), daemon=True, name="retrograd watch"
+            target=self._serve, daemon=True, name="retrograd watch"
         )
         self.thread.start()
+
+    def _serve(self) -> None:
+        """Until ``close``: nothing wakes up while nobody asks."""
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self, selectors.EVENT_READ)
+            waiting.register(self._ended, selectors.EVENT_READ)
+            while self._ended not in [key.fileobj for key, _ in waiting.select()]:
+                self.handle_request()
 
     @property
     def url(self) -> str:
@@ -59,9 +70,10 @@ class Server(ThreadingHTTPServer):
         return time.monotonic() - self.seen < OPEN
 
     def close(self) -> None:
-        self.shutdown()
-        self.server_close()
+        self._end.close()
         self.thread.join()
+        self._ended.close()
+        self.server_close()
 
 
 class Handler(BaseHTTPRequestHandler):

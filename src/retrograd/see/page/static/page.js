@@ -1,9 +1,11 @@
 /* The page of one calculation. The graph is drawn on a canvas, only what is in sight;
    boxes are laid out beforehand, and open ones push the others aside. */
 let level, D, V, by, marks, place, open, at = 0, selected = null, order, done;
-let view = {x: 0, y: 0, k: 1}, shown = [], wires = [], size = {w: 1, h: 1};
+let view = {x: 0, y: 0, k: 1}, shown = [], wires = [], size = {w: 1, h: 1}, sight = [0, 0, 1, 1], users;
 const stage = $("graph"), ctx = stage.getContext("2d"), map = $("map");
 const HEAD = 30, PAD = 16, WAYS = 8, CHIPS = 100;
+/* screens that a link may cross before it is cut */
+const PASSES = 1.2;
 /* words are English in this file and in page.html; DATA.words has those of the language */
 const say = (text, about = {}) => (DATA.words[text] || text).replace(/\{(\w+)\}/g, (_, k) => about[k]);
 const LEVELS = {modules: say("Modules"), operations: say("Operations"), kernels: say("Kernels")};
@@ -22,6 +24,8 @@ function load(name) {
   for (const [id, kind, label, role, caption, entry, parent] of V.marks)
     marks.set(id, {id, kind, label, role, caption, entry, parent});
   V.steps.forEach((s, i) => order.set(s, i));
+  users = new Map();
+  for (const n of D.nodes || []) for (const i of new Set(n.inputs)) users.has(i) ? users.get(i).push(n.id) : users.set(i, [n.id]);
   for (const [id, b] of Object.entries(V.boxes)) {
     b.id = id; b.routing = new Map(b.routes.map(([s, t, p]) => [s + "\n" + t, p]));
   }
@@ -113,7 +117,7 @@ function wire(s, t, key) {
   const first = inner[0] || [t.x, t.y], lastp = inner[inner.length - 1] || [s.x, s.y];
   const points = [rim(s, first, 1), ...inner, rim(t, lastp, -1)];
   const xs = points.map(p => p[0]), ys = points.map(p => p[1]);
-  return {s, t, points, key, box: [Math.min(...xs) - 40, Math.min(...ys) - 40, Math.max(...xs) + 40, Math.max(...ys) + 40]};
+  return {s, t, points, key, long: Math.hypot(t.x - s.x, t.y - s.y), box: [Math.min(...xs) - 40, Math.min(...ys) - 40, Math.max(...xs) + 40, Math.max(...ys) + 40]};
 }
 function within(box, id) { for (let b = box; b; b = V.boxes[b].parent) if (b === id) return true; return false; }
 function rim(a, [x, y], out) {
@@ -153,29 +157,65 @@ function paint() {
   ctx.clearRect(0, 0, w, h);
   ctx.translate(view.x, view.y); ctx.scale(view.k, view.k);
   const left = -view.x / view.k, top = -view.y / view.k, right = left + w / view.k, bottom = top + h / view.k;
+  sight = [left, top, right, bottom];
   const sees = s => s.x + s.w / 2 > left - 30 && s.x - s.w / 2 < right + 30 && s.y + s.h / 2 > top - 30 && s.y - s.h / 2 < bottom + 30;
   const far = view.k < .28;
   for (const s of shown) if (s.open && sees(s)) boxOpen(s);
   if (view.k < .1) { specks(sees); return minimap(w, h); }
-  for (const q of wires) if (q.box[2] > left && q.box[0] < right && q.box[3] > top && q.box[1] < bottom) line(q, far);
+  const whole = PASSES * w / view.k, ends = new Map();
+  for (const q of wires) {
+    if (q.box[2] < left || q.box[0] > right || q.box[3] < top || q.box[1] > bottom) continue;
+    if (q.long < whole) line(q, far);
+    else if (!far) for (const s of [q.s, q.t]) if (sees(s)) stub(q, s, ends);
+  }
   for (const s of shown) if (!s.open && sees(s)) s.box ? boxClosed(s, far) : mark(s, far);
   minimap(w, h);
 }
-/* from far away: as little as can be told apart */
+/* A link that is longer than the screen: where it leaves, and where it comes, with the
+   name of its other end. Thousands that pass by tell nothing. */
+function stub(q, s, ends) {
+  const leaves = s === q.s, had = ends.get(s) || ends.set(s, {[true]: 0, [false]: 0}).get(s), n = had[leaves]++;
+  if (n >= (leaves ? 1 : 3)) return;
+  const back = backwards(q), [x, y] = leaves ? [s.x + s.w / 2, s.y] : q.points[q.points.length - 1], to = leaves ? x + 26 : x - 26, v = leaves ? y : y + 13 * n;
+  ctx.strokeStyle = ctx.fillStyle = back ? colors.back : state(q.t).value ? colors.soft : colors.todo;
+  ctx.lineWidth = back ? 2 : 1.3; ctx.setLineDash([4, 3]);
+  ctx.beginPath(); ctx.moveTo(x, y); ctx.lineTo(to, v); ctx.stroke(); ctx.setLineDash([]);
+  if (leaves) return;
+  if (back) head([to, v], [x, y]); else head([x, y], [to, v]);
+  ctx.font = `italic 13px ${serif}`; ctx.textAlign = "right"; ctx.textBaseline = "middle";
+  halo(q.s.mark ? q.s.mark.label : q.s.box.label, to - 4, v, colors.soft);
+}
+/* from far away: as little as can be told apart, and one of those that fall together */
 function specks(sees) {
+  const taken = new Set(), cell = ([x, y]) => Math.round(x * view.k / 2) * 65536 + Math.round(y * view.k / 2);
+  const [left, top, right, bottom] = sight;
   ctx.strokeStyle = colors.todo; ctx.lineWidth = .7 / view.k;
   ctx.beginPath();
-  for (const {points: p} of wires.length < 9000 ? wires : []) { ctx.moveTo(...p[0]); ctx.lineTo(...p[p.length - 1]); }
+  for (const {points: p, box} of wires) {
+    if (box[2] < left || box[0] > right || box[3] < top || box[1] > bottom) continue;
+    const a = cell(p[0]), b = cell(p[p.length - 1]), both = a + " " + b;
+    if (a === b || taken.has(both)) continue;
+    taken.add(both); ctx.moveTo(...p[0]); ctx.lineTo(...p[p.length - 1]);
+  }
   ctx.stroke();
-  for (const s of shown) {
-    if (s.open || !sees(s)) continue;
-    const st = state(s), m = s.mark;
-    ctx.fillStyle = st.now ? colors.focus : st.gradient ? colors.back : !st.value ? colors.todo : m && m.kind === "variable" ? colors[m.role + "-line"] : colors["function-line"];
-    const e = st.now ? 3 : 1;
-    ctx.fillRect(s.x - s.w / 2 * e, s.y - s.h / 2 * e, s.w * e, s.h * e);
+  const seen = shown.filter(s => !s.open && (sees(s) || selected === s.id));
+  for (const [s, st] of apart(seen, s => cell([s.x, s.y]))) {
+    const e = st.now ? 3 : 1, w = Math.max(s.w, 1.2 / view.k) * e, h = Math.max(s.h, 1.2 / view.k) * e;
+    ctx.fillStyle = tint(s, st);
+    ctx.fillRect(s.x - w / 2, s.y - h / 2, w, h);
     if (selected === s.id) ring(s);
   }
 }
+/* [thing, state]: of those in one cell the first that the eye should find */
+function apart(things, cell) {
+  const kept = new Map(), rank = (s, st) => st.now ? 4 : selected === s.id ? 3 : st.gradient ? 2 : st.value ? 1 : 0;
+  for (const s of things) {
+    const at = cell(s), had = kept.get(at), st = state(s);
+    if (!had || rank(s, st) > rank(...had)) kept.set(at, [s, st]);
+  }
+  return kept.values();
+}
+const tint = ({mark: m}, st) => st.now ? colors.focus : st.gradient ? colors.back : !st.value ? colors.todo : m && m.kind === "variable" ? colors[m.role + "-line"] || colors.ink : colors["function-line"];
 function line(q, far) {
   const back = backwards(q), a = state(q.t), p = q.points;
   const on = back || a.value;
@@ -287,13 +327,20 @@ function badge(x, y, g) {
 function boxOpen(s) {
   ctx.fillStyle = colors.box; ctx.strokeStyle = s.box.kind === "kernel" ? colors["random-line"] : colors["box-line"];
   ctx.lineWidth = 1.2; ctx.setLineDash(s.box.kind === "run" ? [5, 4] : []);
-  ctx.globalAlpha = .75; ctx.beginPath(); ctx.roundRect(s.x - s.w / 2, s.y - s.h / 2, s.w, s.h, 12); ctx.fill();
+  ctx.globalAlpha = .75; ctx.beginPath(); ctx.roundRect(...inSight(s), 12); ctx.fill();
   ctx.globalAlpha = 1; ctx.stroke(); ctx.setLineDash([]);
   if (selected === s.id) ring(s);
   if (view.k < .2) return;
   ctx.textAlign = "left"; ctx.textBaseline = "middle"; ctx.fillStyle = colors.soft;
   const text = fitted((s.box.kind === "module" ? `${s.box.label}   ${s.id}` : s.box.label), s.w - 40, "600 PXpx system-ui,sans-serif", 13);
-  ctx.fillText("⊟  " + text, s.x - s.w / 2 + 12, s.y - s.h / 2 + 17);
+  const from = s.x - s.w / 2, to = s.x + s.w / 2 - ctx.measureText("⊟  " + text).width - 24;
+  ctx.fillText("⊟  " + text, Math.max(from, Math.min(sight[0], to)) + 12, s.y - s.h / 2 + 17);
+}
+/* as much of a box as is seen: an outline of dashes far beyond the screen takes long */
+function inSight(s) {
+  const [left, top, right, bottom] = sight, m = 60 / view.k, cut = (v, low, high) => Math.max(low - m, Math.min(high + m, v));
+  const x = cut(s.x - s.w / 2, left, right), y = cut(s.y - s.h / 2, top, bottom);
+  return [x, y, cut(s.x + s.w / 2, left, right) - x, cut(s.y + s.h / 2, top, bottom) - y];
 }
 function boxClosed(s, far) {
   const st = state(s), kernel = s.box.kind === "kernel";
@@ -320,10 +367,10 @@ function minimap(w, h) {
   const g = map.getContext("2d"), k = Math.min((W - 8) / size.w, (H - 8) / size.h);
   map.k = k; map.ox = (W - size.w * k) / 2; map.oy = (H - size.h * k) / 2;
   g.setTransform(r, 0, 0, r, 0, 0); g.clearRect(0, 0, W, H);
-  for (const s of shown) {
-    if (s.open) { g.strokeStyle = colors.rule; g.strokeRect(map.ox + (s.x - s.w / 2) * k, map.oy + (s.y - s.h / 2) * k, s.w * k, s.h * k); continue; }
-    const m = s.mark, st = state(s);
-    g.fillStyle = st.now ? colors.focus : st.gradient ? colors.back : !st.value ? colors.todo : m && m.kind === "variable" ? colors[m.role + "-line"] || colors.ink : colors["function-line"];
+  g.strokeStyle = colors.rule;
+  for (const s of shown) if (s.open && s.w * k > 3) g.strokeRect(map.ox + (s.x - s.w / 2) * k, map.oy + (s.y - s.h / 2) * k, s.w * k, s.h * k);
+  for (const [s, st] of apart(shown.filter(s => !s.open), s => Math.round(s.x * k) * 65536 + Math.round(s.y * k))) {
+    g.fillStyle = tint(s, st);
     g.fillRect(map.ox + (s.x - s.w / 2) * k, map.oy + (s.y - s.h / 2) * k, Math.max(1.2, s.w * k), Math.max(1.2, s.h * k));
   }
   g.strokeStyle = colors.focus; g.lineWidth = 1.5;
@@ -549,8 +596,7 @@ function panel() {
   p.append(got || !e.formula ? numbers(e.value, e.name.text) : el("div", {class: "wait"}, say("comes in step {step}", {step: stepOf(e.id) + 1})));
   for (const n of e.notes || []) p.append(el("p", {class: "quiet"}, n));
   if (e.inputs && e.inputs.length) p.append(heading(say("computed from")), chips(e.inputs));
-  const users = D.nodes.filter(n => (n.inputs || []).includes(e.id)).map(n => n.id);
-  if (users.length) p.append(heading(say("used by")), chips(users));
+  if (users.has(e.id)) p.append(heading(say("used by")), chips(users.get(e.id)));
   const g = e.gradient && by.get(e.gradient);
   if (g) gradient(p, g);
   const ops = (e.operations || []).map(o => by.get(o)).filter(Boolean);
