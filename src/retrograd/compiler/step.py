@@ -25,6 +25,7 @@ from ..mutate import hold
 from ..trace import Arg, Handle, captures, changes, settings, spec_of
 from .capture import Capture
 from .trees import Refused, flatten, name
+from .usual import UNUSUAL, usual
 from .variant import Variant, twins
 
 #: calls without success before giving up, and saying so
@@ -54,8 +55,14 @@ class Compiled:
         self._seen: dict[Any, dict[str, Any]] = {}
         self._numbers: dict[Any, int] = {}  # keys by what their tensors have in common
         self.last: Variant | None = None  # of the last call
+        self.usual: Callable[[Any], Any] | None = None  # … if there was little to it
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.usual is not None and not kwargs and not watchers:
+            result = self.usual(args)
+            if result is not UNUSUAL:
+                return result
+            self.usual = None
         rec = dispatch.recorder()
         if (
             rec.capture is not None
@@ -99,9 +106,12 @@ class Compiled:
                 result = variant.run(flat)
                 if result is None:
                     return self.function(*args, **kwargs)
+                if variant.root is not rec.state:
+                    variant.root, variant.usual = rec.state, usual(variant)
+                self.usual = variant.usual
                 return result[0]
             key = key or self._key(rec, form, flat)
-            self.last = None
+            self.last = self.usual = None
             del self.variants[key]
             self.misses[key] = 0 if variant.used else self.misses.get(key, 0) + 1
             if self.misses[key] > PATIENCE:

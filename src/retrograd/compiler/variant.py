@@ -50,6 +50,10 @@ class Variant:
         self.autocast = self.recorder.autocast
         self.changes, self.settings = changes[0], -1
         self.used = 0
+        self.root: Any = None  # where the trace stands when it is called
+        self.usual: Any = (
+            None  # … and the call as one closure, if there is little to it
+        )
         self.now: Any = ()
         self.made: dict[Any, Any] = {}
         self.outs: list[list[Array]] = []

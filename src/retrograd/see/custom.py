@@ -92,7 +92,11 @@ class _Known:
         if spec is None:
             return None
         if key is None:
-            return self.tensor(None, np.zeros(spec.shape, spec.dtype.np)) if zeros else None
+            return (
+                self.tensor(None, np.zeros(spec.shape, spec.dtype.np))
+                if zeros
+                else None
+            )
         value = self.capture.now(key)
         return self.tensor(key, np.broadcast_to(value, spec.shape))
 

@@ -78,15 +78,18 @@ def kinds(kind: str, layout: str, say: Say) -> str:
         "matrix": say("a matrix that is there already"),
         "Kronecker": say("a Kronecker product"),
         "selection": (
-            say("a selection: one 1 in each row") if rows
+            say("a selection: one 1 in each row")
+            if rows
             else say("a selection: one 1 in each column")
         ),
         "placement": (
-            say("the identity among rows of zeros") if rows
+            say("the identity among rows of zeros")
+            if rows
             else say("the identity among columns of zeros")
         ),
         "repetition": (
-            say("identities, one below the other") if rows
+            say("identities, one below the other")
+            if rows
             else say("identities, side by side")
         ),
         "sum": say("ones where terms are added"),
