@@ -105,6 +105,9 @@ class _Reverse:
         self.simple = True  # nothing but that and its leaves
         self.taken: dict[Any, Handle] = {}  # the kept values that rules asked for
         self.replay = Replay()
+        self.one = False  # the caller may remember the whole as one
+        #: what leads where, for the case that it is not
+        self.leads: list[tuple[State, Any, State, list[Any]]] = []
         self.gradient: Any = None  # of the operation whose rules are applied
         self.overwritten: dict[Any, tuple[int, str]] = {}
         for s in rec.state.path():
@@ -241,6 +244,8 @@ class _Reverse:
                 rec.of, rec.where = outer, before
         for _, leaf in self.leaves.values():
             self.waiting[id(leaf)] = whole(self.waiting[id(leaf)])
+        if not self.one:
+            self.lead()
 
     def _gathered(
         self, segment: Segment | None, state: State, g: Any, hooks: dict[int, Any]
@@ -292,8 +297,22 @@ class _Reverse:
             (inputs[i], gx) for i, gx in zip(wants, outs, strict=True) if gx is not None
         ]
 
+    def lead(self) -> None:
+        """Let the rules of each operation be one edge, where this comes back."""
+        for start, path, final, found in self.leads:
+            start.lead(path, Jump(final, tuple(found)))
+
     def _wants(self, segment: Segment | None, state: State) -> tuple[int, ...]:
         """The inputs to which a gradient goes."""
+        row = state.row
+        if self.only is None and row is not None and row.wants is not None:
+            return row.wants  # type: ignore[no-any-return]
+        wants = self._all(segment, state)
+        if self.only is None and row is not None:
+            row.wants = wants
+        return wants
+
+    def _all(self, segment: Segment | None, state: State) -> tuple[int, ...]:
         op: Any = state.op
         last = len(op.inputs) - 1
         return tuple(
@@ -324,6 +343,8 @@ class _Reverse:
             relation, operands = templates.relative(rec, path)
             template = templates.find(relation, path)
             if template is not None:
+                if not template.steps:
+                    return [None if i is None else values[i] for i in template.outs]
                 found = template.play(rec, keys, rec.where or place())
             else:
                 arguments, epoch = len(rec.args), rec.epoch
@@ -338,7 +359,7 @@ class _Reverse:
                     return outs
                 templates.learn(rec, relation, path, operands, start, tuple(found))
             if rec.state is not start:
-                start.lead(path, Jump(rec.state, tuple(found)))
+                self.leads.append((start, path, rec.state, found))
         else:
             rec.state, found = edge.final, edge.outs
         have: dict[Any, Any] = dict(zip(keys, values, strict=True))
@@ -491,8 +512,10 @@ def reverse(
     retain_graph: bool,
     create_graph: bool,
     wanted: Sequence[Any] = (),
+    one: bool = False,
 ) -> _Reverse:
-    """Reverse the graph that leads to *tensors*; the gradients are recorded."""
+    """Reverse the graph that leads to *tensors*; the gradients are recorded. With *one*
+    the caller notes where it led, or calls ``lead``."""
     _tell(tensors)
     rec = dispatch.recorder()
     if rec.hooks and rec.tracing is None:
@@ -519,6 +542,7 @@ def reverse(
     dispatch.set_autocast(None)  # rules use the types of the forward pass
     try:
         run = _Reverse(rec, retain_graph, join=True)
+        run.one = one
         run.segment = None if roots[0] is None else roots[0][0]
         rec.hold = True
         targets = set()
@@ -580,7 +604,7 @@ def backward(
             return
     start = rec.state
     arguments, pending, epoch = len(rec.args), len(rec.pending), rec.epoch
-    run = reverse([tensor], [gradient], retain, create_graph)
+    run = reverse([tensor], [gradient], retain, create_graph, one=True)
     found = [(k, run.waiting[id(t)]._key) for k, t in run.leaves.values()]
     takes = takes_of(rec, run, arguments)
     simple = (
@@ -598,6 +622,8 @@ def backward(
         start.lead(key, LeafPath(rec.state, found))
     elif simple:
         start.lead(key, LatePath(rec, run, found, takes or []))
+    else:
+        run.lead()
     # all are promised before any is added: hooks may run what is pending
     given = [
         (leaf, deliver(rec, run.waiting[id(leaf)], known=simple))

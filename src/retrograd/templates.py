@@ -30,7 +30,7 @@ class Row:
     the same signs meet."""
 
     __slots__ = ("op", "attrs", "spec", "grad", "grad_mode", "view", "inference",
-                 "sign", "signs", "pulls", "call")  # fmt: skip
+                 "sign", "signs", "pulls", "wants", "call")  # fmt: skip
 
     def __init__(self, state: State, signs: tuple[Sign, ...]) -> None:
         self.op: Any = state.op
@@ -40,6 +40,7 @@ class Row:
         self.signs = signs
         #: what its derivative with respect to some operands takes: see backward
         self.pulls: dict[Any, Any] = {}
+        self.wants: tuple[int, ...] | None = None
         self.call: Any = None  # the interpreter's
 
 

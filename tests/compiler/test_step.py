@@ -322,3 +322,44 @@ def test_over_what_is_no_data() -> None:
         run.over(rg.ones(3, 4), rg.zeros(2))
     with pytest.raises(ValueError, match="batch_size"):
         run.over(rg.ones(3, 4), rg.zeros(3), batch_size=0)
+
+
+def test_a_learning_rate_that_is_a_tensor_is_read_each_time() -> None:
+    rate = rg.tensor(0.25)
+    model = rg.nn.Linear(1, 1, bias=False)
+    optimizer = rg.optim.SGD(model.parameters(), lr=rate)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = model(x).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    call = rg.compile(step)
+    call.warns = False
+    for k in range(20):
+        rate.fill_(2.0 ** -(k % 3))
+        before = model.weight.item()
+        call(rg.ones(1, 1))
+        assert model.weight.item() == pytest.approx(before - 2.0 ** -(k % 3), abs=1e-5)
+
+
+def test_calls_of_two_shapes_in_turn_are_both_native() -> None:
+    rg.manual_seed(0)
+    model = rg.nn.Linear(3, 2)
+    calls = []
+
+    def step(x: Any) -> Any:
+        calls.append(1)
+        return model(x).sum()
+
+    call = rg.compile(step)
+    inputs = [rg.randn(4, 3), rg.randn(7, 3)]
+    expected = [float(model(x).sum()) for x in inputs]
+    for k in range(40):
+        assert call(inputs[k % 2]).item() == pytest.approx(expected[k % 2], rel=1e-5)
+    made = len(calls)
+    for k in range(10):
+        call(inputs[k % 2])
+    assert len(calls) == made

@@ -47,7 +47,7 @@ def usual(variant: Any) -> Callable[[tuple[Any, ...]], Any] | None:
         or variant.fresh
         or len(variant.promises) > 1
         or any(type(owner) is not Gradients for owner in variant.cleared)
-        or any(optimizer.counts_steps for optimizer, _ in variant.steps)
+        or not all(swift.fixed for _, swift in variant.steps)
     ):
         return None
     rec, local = variant.recorder, dispatch._local

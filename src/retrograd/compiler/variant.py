@@ -392,7 +392,7 @@ class Variant:
         counted: list[tuple[Any, Any, list[int]]] = []
         now = settings[0]
         for s, (optimizer, swift) in enumerate(self.steps):
-            if now == self.settings and not optimizer.counts_steps:
+            if now == self.settings and swift.fixed:
                 continue
             counts = swift.prepare(optimizer)
             if counts is None:

@@ -130,6 +130,13 @@ class Swift:
         self.places = [places[i] for i in range(len(places))]
         self.last: list[Any] = [None] * len(places)
         self.numbers: list[list[Handle]] = [[]] * len(places)
+        self.settings = -1  # … of all optimizers when ``numbers`` were last worked out
+        #: whether the numbers are the same each time, while no option is written to
+        self.fixed = not optimizer.counts_steps and not any(
+            isinstance(value, Handle)  # which can be changed in place
+            for group in optimizer.param_groups
+            for value in group.values()
+        )
 
     def covers(self, optimizer: Any) -> bool:
         """Whether the gradients are still those of all the parameters."""
@@ -186,6 +193,7 @@ class Swift:
 
     def forget(self) -> None:
         """The numbers are no longer those of the next step."""
+        self.settings = -1
         self.last = [None] * len(self.places)
 
     def count(self, optimizer: Any, counts: list[int]) -> None:
@@ -201,11 +209,19 @@ class Swift:
         promise = self.common.value if self.common is not None else None
         if type(promise) is not Bundle or promise._array is not None:
             return False
-        if not self.same(optimizer):
+        now = settings[0]
+        counts: list[int] | None = []
+        if now != self.settings:
+            if not self.same(optimizer):
+                return False
+            counts = self.prepare(optimizer)
+        elif not self.covers(optimizer):
             return False
-        counts = self.prepare(optimizer)
+        elif not self.fixed:
+            counts = self.prepare(optimizer)
         if counts is None:
             return False
+        self.settings = now
         edges = optimizer._edges
         edge = rec.state.next.get((edges.token, edges.created, promise._key))
         # A learning rate that was a promise may have made everything run.
