@@ -47,9 +47,7 @@ def _kept(e: Expr) -> Expr:
 
 
 def _partials(e: Expr) -> bool:
-    return e.head == "partial" or any(
-        _partials(p) for p in e.parts if type(p) is Expr
-    )
+    return e.head == "partial" or any(_partials(p) for p in e.parts if type(p) is Expr)
 
 
 def _oriented(e: Expr) -> bool:
