@@ -89,7 +89,9 @@ def said():
     """Every message of the package, as Babel finds them."""
     extract = pytest.importorskip("babel.messages.extract", reason="Babel is not there")
     folder = Path(messages.__file__).parent
-    found = extract.extract_from_dir(str(folder), keywords={"say": None})
+    found = extract.extract_from_dir(
+        str(folder), keywords={"say": None, "many": (1, 2)}
+    )
     return {text for _, _, text, *_ in found}
 
 
@@ -101,10 +103,35 @@ def test_catalogues_are_complete_and_compiled(lang):
     assert set(catalogue) == said()
     compiled = gettext.translation("retrograd", messages.LOCALE, [lang])
     for id, message in catalogue.items():
-        assert message.string and "fuzzy" not in message.flags
-        assert compiled.gettext(id) == message.string
-        names = re.findall(r"\{\w+\}", id)
-        assert sorted(re.findall(r"\{\w+\}", message.string)) == sorted(names)
+        assert "fuzzy" not in message.flags
+        if isinstance(id, tuple):
+            strings = message.string
+            assert len(strings) == {"es": 2, "ko": 1}[lang]
+            for count in (1, 2):
+                told = strings[min(count, len(strings)) - 1]
+                assert compiled.ngettext(*id, count) == told
+        else:
+            strings, id = (message.string,), (id,)
+            assert compiled.gettext(*id) == strings[0]
+        names = re.findall(r"\{\w+\}", id[-1])
+        for string in strings:
+            assert sorted(re.findall(r"\{\w+\}", string)) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "lang, one, two",
+    [("en", "1 operation: ", "2 operations: "), ("es", "1 operación: ", "2 operaciones: "),
+     ("ko", "연산 1개", "연산 2개")],
+)  # fmt: skip
+def test_one_and_several_are_told_apart(lang, one, two):
+    say = messages.translator(lang)
+    for count, text in ((1, one), (2, two)):
+        told = say.many(
+            'made of {count} operation: level="operations" shows it',
+            'made of {count} operations: level="operations" shows them',
+            count,
+        )
+        assert text in told.format(count=count)
 
 
 def test_the_language_of_the_environment(monkeypatch):

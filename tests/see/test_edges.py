@@ -101,3 +101,97 @@ def test_notebooks_show_tensors_modules_and_graphs():
     assert "mul" in rg.graph(t * 2)._repr_html_()
     wide = rg.zeros(100, 100)._repr_html_()
     assert len(wide) < 40_000 and "…" in wide
+
+
+# -- functions of the user's own ------------------------------------------------------------
+
+
+class _Sine(rg.autograd.Function):
+    """A value and a derivative that NumPy computes."""
+
+    @staticmethod
+    def forward(ctx, a):
+        ctx.save_for_backward(a)
+        return rg.from_numpy(np.sin(a.detach().numpy()))
+
+    @staticmethod
+    def backward(ctx, g):
+        (a,) = ctx.saved_tensors
+        return rg.from_numpy(g.numpy() * np.cos(a.detach().numpy()))
+
+
+class _Limited(rg.autograd.Function):
+    """A derivative that looks at numbers, and that is not that of the value."""
+
+    @staticmethod
+    def forward(ctx, a):
+        return a.clamp(-1, 1)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g / g.abs().max() if g.abs().max() > 1 else g
+
+
+class _Pair(rg.autograd.Function):
+    """Two outputs."""
+
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        ctx.twice = a * 2
+        return a * b, a + b
+
+    @staticmethod
+    def backward(ctx, g, h):
+        a, b = ctx.saved_tensors
+        return g * ctx.twice * b / (2 * a) + h, g * a + h
+
+
+@pytest.mark.parametrize("way", ["numpy", "looks", "pair", "again"])
+def test_functions_of_the_users_own_have_the_gradients_of_backward(way):
+    w = rg.tensor([0.5, 2.0], requires_grad=True)
+    v = rg.tensor([1.5, 1.0], requires_grad=True)
+    u = w * v
+    if way == "numpy":
+        loss = (_Sine.apply(u) * 3).sum()
+    elif way == "looks":
+        loss = (_Limited.apply(u) * 3).sum()
+    elif way == "pair":
+        p, q = _Pair.apply(u, v)
+        loss = (p * q).sum()
+    else:
+        loss = (_Pair.apply(u, v)[0] ** 2).sum()
+    seed = rg.get_rng_state()
+    story = rg.explain(loss, proof=True)
+    gradients = [story.gradient(name) for name in ("w", "v")]
+    assert rg.equal(seed, rg.get_rng_state())
+    for level in ("operations", "kernels"):
+        assert story.level(level).text()
+    loss.backward()
+    for found, t in zip(gradients, (w, v), strict=True):
+        np.testing.assert_array_equal(found, t.grad.numpy())
+    assert "?" not in story.text() and "hook" not in story.text()
+    check = story.prove("w")
+    if way == "numpy":
+        assert check is None and "_SineBackward(" in story.text()
+    elif way == "looks":
+        assert check.stopped and "autograd.Function" in story.text()
+    else:
+        assert check.holds
+
+
+def test_constants_of_the_rules_have_values():
+    A = rg.tensor([[2.0, 0.5], [0.5, 1.0]], dtype=rg.float64, requires_grad=True)
+    L = rg.linalg.cholesky(A)
+    story = rg.explain(L.sum())
+    found = story.gradient("A")
+    L.sum().backward()
+    np.testing.assert_array_equal(found, A.grad.numpy())
+
+
+def test_a_gradient_of_rounding_errors_is_no_wrong_gradient():
+    rg.manual_seed(0)
+    b = rg.zeros(4, requires_grad=True)
+    x = rg.randn(8, 4) + b
+    loss = rg.nn.functional.batch_norm(x, None, None, training=True).pow(3).sum()
+    assert rg.explain(loss).prove("b").holds

@@ -127,8 +127,8 @@ class _Known:
             return self.keys[id(result)]
         root = result._key
         if type(root) is not State or root.recorder is not inner:
-            op = type(f"{of.op.name}Backward", (_Opaque,), {})  # type: ignore[union-attr]
-            op.name = op.__name__
+            name = f"{of.op.name}Backward"  # type: ignore[union-attr]
+            op = type(name, (_Opaque,), {"name": name})
             value = np.array(result.detach().numpy())
             inputs = (*gathered.values(), *of.inputs[1:])
             return self._put(op, inputs, {"result": value}, spec_of(result), of)
@@ -161,7 +161,7 @@ class _Known:
         """A number, a tensor of the capture, or one that only ``backward`` knows."""
         if type(key) is Const:
             return key
-        tensor = key.ref() if type(key) is Bound else inner.args[key.index]
+        tensor: Any = key.ref() if type(key) is Bound else inner.args[key.index]
         if id(tensor) in self.keys:
             return self.keys[id(tensor)]
         own = self.capture.own(tensor)

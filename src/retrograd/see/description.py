@@ -46,7 +46,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from . import typeset
+from . import latex, mathml, typeset
 from .notation import Expr
 
 VERSION = 1
@@ -66,11 +66,11 @@ class Formula:
 
     @property
     def latex(self) -> str:
-        return typeset.latex(self.expr, self.precision)
+        return latex.latex(self.expr, self.precision)
 
     @property
     def mathml(self) -> str:
-        return typeset.mathml(self.expr, self.precision)
+        return mathml.mathml(self.expr, self.precision)
 
     def as_dict(self) -> dict[str, str]:
         return {"text": self.text, "latex": self.latex, "mathml": self.mathml}
@@ -187,6 +187,8 @@ class Check:
     error: float  # the largest difference of the two, relative to the largest of them
     kink: bool  # the loss bends here: one side differs from the other
     holds: bool
+    #: it does not hold, and on the way to the loss the program sets a derivative itself
+    stopped: bool = False
 
 
 @dataclass

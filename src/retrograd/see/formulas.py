@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.function import Result
 from ..ops.formula import to_python
 from ..ops.op import Elementwise
 from ..trace import State
@@ -40,7 +41,9 @@ def expression(state: State, operands: Sequence[Expr]) -> Expr:
     """One operation as an expression in its operands."""
     op: Any = state.op
     build = _SPECIAL.get(op.name)
-    if build is not None:
+    if issubclass(op, Result):  # the value that forward computed says nothing
+        out = n.call(op.name, *operands[1:], shape=state.spec.shape)
+    elif build is not None:
         out = build(state, operands)
     elif op.name in _NAMED:
         out = n.call(_NAMED[op.name], *operands, shape=state.spec.shape)
@@ -58,13 +61,14 @@ def _own_shape(state: State, operands: Sequence[Expr]) -> tuple[int, ...]:
     """The shape of what an expression says: broadcasting is not written, so that of
     something that was stretched is smaller than the value's."""
     op: Any = state.op
+    whole: tuple[int, ...] = state.spec.shape
     if not issubclass(op, Elementwise) and op.name not in _SAME:
-        return state.spec.shape
+        return whole
     try:
         own = np.broadcast_shapes(*(x.shape for x in operands))
     except ValueError:  # a vector that was reshaped
-        return state.spec.shape
-    return own if math.prod(own) < state.spec.size else state.spec.shape
+        return whole
+    return own if math.prod(own) < state.spec.size else whole
 
 
 def _stretched(key: Any, e: Expr) -> bool:

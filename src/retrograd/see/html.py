@@ -63,7 +63,7 @@ def _section(outline: Outline, section: Section) -> str:
     rows = [f"<h3>{escape(section.title)}{words}</h3>", "<ol>"]
     for i, item in enumerate(section.items):
         if section.gap == i:
-            text = outline.words["left out"].format(count=section.more)
+            text = outline.left_out(section)
             rows.append(f'<li class="gap">… {escape(text)}</li>')
         rows.append(_item(item))
     return "\n".join([*rows, "</ol>"])

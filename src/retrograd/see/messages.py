@@ -9,14 +9,29 @@ from __future__ import annotations
 
 import gettext
 import os
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 LANGUAGES = {"en": "English", "es": "español", "ko": "한국어"}
 LOCALE = Path(__file__).parent / "locale"
 
-Say = Callable[[str], str]
+
+class Say:
+    """From English words to those of a language: ``say("Forward pass")``."""
+
+    def __init__(self, lang: str) -> None:
+        self._catalogue = (
+            gettext.NullTranslations() if lang == "en"
+            else gettext.translation("retrograd", LOCALE, [lang])
+        )  # fmt: skip
+
+    def __call__(self, text: str) -> str:
+        return self._catalogue.gettext(text)
+
+    def many(self, one: str, more: str, count: int) -> str:
+        """What is said of *count* things, in the number that the language asks for;
+        ``format(count=count)`` puts it in."""
+        return self._catalogue.ngettext(one, more, count)
 
 
 def language(lang: str | None) -> str:
@@ -31,10 +46,8 @@ def language(lang: str | None) -> str:
 
 @cache
 def translator(lang: str) -> Say:
-    """A function from English words to those of *lang*."""
-    if lang == "en":
-        return str
-    return gettext.translation("retrograd", LOCALE, [lang]).gettext
+    """What says things in that language."""
+    return Say(lang)
 
 
 def labels(say: Say) -> dict[str, str]:
@@ -60,11 +73,20 @@ def labels(say: Say) -> dict[str, str]:
         "random": say("random"),
         "element": say("part"),
         "loss": say("loss"),
-        "left out": say("{count} lines are left out"),
+        "left out": _left_out(say, 2),
+        "left out, one": _left_out(say, 1),
         "module": say("module"),
         "recomputed": say("recomputed"),
         "kink": say("the loss has a kink here"),
+        "stopped": say(
+            "the program has a derivative of its own on the way: detach(), no_grad() or an "
+            "autograd.Function"
+        ),
     }
+
+
+def _left_out(say: Say, count: int) -> str:
+    return say.many("{count} line is left out", "{count} lines are left out", count)
 
 
 def kinds(kind: str, layout: str, say: Say) -> str:

@@ -77,6 +77,11 @@ class Outline:
                 section.more = missing
                 section.gap = gap([item.id for item in section.items])
 
+    def left_out(self, section: Section) -> str:
+        """How many lines of a section are not shown."""
+        key = "left out, one" if section.more == 1 else "left out"
+        return self.words[key].format(count=section.more)
+
     # -- lines ----------------------------------------------------------------------
 
     def _given(self, leaves: list[Node]) -> list[Item]:
@@ -164,8 +169,10 @@ class Outline:
         text = text.format(numbers=numbers) + ", "
         text += say("error {error}").format(error=digits(c.error, 2))
         if c.kink:
-            text += "; " + self.words["kink"]
-        return text + (" ✓" if c.holds and not c.kink else "" if c.kink else " ✗")
+            return text + "; " + self.words["kink"]
+        if c.holds:
+            return text + " ✓"
+        return text + " ✗" + (f" ({self.words['stopped']})" if c.stopped else "")
 
     def _value(self, value: Value | None, row: bool = False) -> list[Piece]:
         """How a value is written; a matrix that is to be a *row* is transposed."""

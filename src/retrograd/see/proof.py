@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.function import Result
 from ..ops.op import Array
-from ..trace import State
+from ..trace import Arg, State
 from .capture import Capture
 from .chain import Term
 from .jacobian import ENTRIES, written_out
@@ -17,6 +18,10 @@ from .jacobian import ENTRIES, written_out
 EACH = 12
 #: a difference quotient in float64 has about this relative step
 STEP = 6e-6
+#: rounding errors in a loss, relative to it
+NOISE = 4e-14
+#: error up to which a proof holds
+HOLDS = 1e-5
 
 
 class Proof:
@@ -25,18 +30,20 @@ class Proof:
     __slots__ = ("derivative", "difference", "error", "way", "kink", "shown")
 
     def __init__(
-        self, derivative: Array, difference: Array, way: str, kink: bool, shown: float
-    ) -> None:
+        self, derivative: Array, difference: Array, way: str, kink: bool, shown: float,
+        noise: float,
+    ) -> None:  # fmt: skip
         self.derivative, self.difference = derivative, difference
         self.way, self.kink = way, kink
         self.shown = shown  # how far what is shown is from the float64 gradient
+        # a difference of less than rounding errors make is none
         scale = max(float(np.max(np.abs(derivative), initial=0)),
-                    float(np.max(np.abs(difference), initial=0)), 1e-12)  # fmt: skip
+                    float(np.max(np.abs(difference), initial=0)), noise / HOLDS, 1e-12)  # fmt: skip
         self.error = float(np.max(np.abs(derivative - difference), initial=0)) / scale
 
     @property
     def holds(self) -> bool:
-        return self.kink or self.error < 1e-5
+        return self.kink or self.error < HOLDS
 
 
 class Change:
@@ -87,6 +94,42 @@ class Laboratory:
                 states.append(state)
         return self.capture.in_double(states, {key: value}, self.base)
 
+    def _later(self, key: Any) -> list[State]:
+        """What comes of *key*, as the operations were recorded."""
+        after = {key}
+        found = []
+        for state in self.capture.nodes[self.position.get(key, -1) + 1 :]:
+            if any(k in after for k in state.inputs):
+                after.add(state)
+                found.append(state)
+        return found
+
+    def _unseen(self, key: Any) -> bool:
+        """Whether it acts through a function of the user's own whose value was not
+        computed with tensors: then a change of it changes nothing here."""
+        later = {key, *self._later(key)}
+        return any(
+            type(s) is State
+            and _is_own(s)
+            and s.attrs["call"].position is not None
+            and type(s.inputs[0]) is Arg
+            and s.inputs[0] not in later
+            for s in later
+        )
+
+    def stopped(self, key: Any) -> bool:
+        """Whether the program sets, or stops, a derivative between *key* and the loss."""
+        wanted = {key}
+        for state in self._later(key):
+            inputs = [k for k in state.inputs if k in wanted]
+            wanted.add(state)
+            op: Any = state.op
+            if _is_own(state) or op.name == "detach":
+                return True
+            if op.rules and not state.grad and any(k.grad for k in inputs):
+                return True
+        return False
+
     def loss(self, key: Any, value: Array) -> float:
         """The loss if *key* had another value."""
         values = self.after(key, value)
@@ -119,6 +162,8 @@ class Laboratory:
         not known."""
         if key not in self.base or key not in self.capture.gradient:
             return None
+        if self._unseen(key):
+            return None
         value, derivative = np.asarray(self.base[key]), self.gradient(key)
         shown = self.capture.gradient_value(key)
         shown = np.broadcast_to(np.asarray(shown, np.float64), derivative.shape)
@@ -135,7 +180,7 @@ class Laboratory:
             step *= max(1.0, value.size**0.5 / 8)
             way = "direction"
         here = self.loss(key, value)
-        found, expected, kink = [], [], False
+        found, expected, kink, noise = [], [], False, 0.0
         for d in directions:
             up, down = (
                 self.loss(key, value + step * d),
@@ -144,12 +189,13 @@ class Laboratory:
             found.append((up - down) / (2 * step))
             expected.append(float(np.sum(derivative * d)))
             bend = abs((up - here) - (here - down))
-            noise = 1e-12 * max(abs(here), abs(up), abs(down), 1e-3)
-            if bend > 0.05 * abs(up - down) + 100 * noise:
+            large = max(abs(here), abs(up), abs(down), 1e-3)
+            noise = max(noise, NOISE * large / step)
+            if bend > 0.05 * abs(up - down) + 1e-10 * large:
                 kink = True
         if way == "each":
-            return Proof(derivative.reshape(-1), np.array(found), way, kink, off)
-        return Proof(np.array(expected), np.array(found), way, kink, off)
+            return Proof(derivative.reshape(-1), np.array(found), way, kink, off, noise)
+        return Proof(np.array(expected), np.array(found), way, kink, off, noise)
 
     def perturb(self, key: Any, by: Any) -> Change:
         """Change *key* by *by* (a number for every entry, or an array)."""
@@ -158,6 +204,11 @@ class Laboratory:
         predicted = float(np.sum(self.gradient(key) * amount))
         before = self.loss(key, value)
         return Change(amount, predicted, before, self.loss(key, value + amount))
+
+
+def _is_own(state: State) -> bool:
+    op: Any = state.op
+    return issubclass(op, Result)
 
 
 def _double(value: Any) -> Array:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from ..autograd.function import Result
 from ..trace import Arg, Const, State
 
 _SAME = ("reshape", "permute", "expand", "cast", "clone", "slice")
@@ -94,7 +95,8 @@ def recorded(run: list[State]) -> list[Any]:
     for state in run:
         if state.op is not None and state.op.name in _SAME:
             continue
-        for key in state.inputs:
+        own = state.op is not None and issubclass(state.op, Result)
+        for key in state.inputs[own:]:  # not what forward computed
             while type(key) is State and key in inside:
                 if key.op is None or key.op.name not in _SAME:
                     break

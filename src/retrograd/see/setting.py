@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .description import Formula
 from .notation import Expr, Symbol, escape
-from .typeset import _Text
+from .typeset import Text
 
 FAMILY = (
     "'STIX Two Text','STIX Two Math','Latin Modern Math','Cambria Math',Cambria,"
@@ -15,7 +15,7 @@ _KIND = {sign: kind for kind, sign in _OPEN.items()}
 _NARROW, _WIDE = set("ijltfrI.,:;'|()[]‖ "), set("mwMWΩΣ⊗⊙𝕀→↦…ΠΘΦΨ")
 
 
-class _Marked(_Text):
+class _Marked(Text):
     """Text with marks: i italic, b below, p above."""
 
     @staticmethod

@@ -225,6 +225,7 @@ class Story:
         return Check(
             found.way, found.derivative.tolist(), found.difference.tolist(),
             found.error, found.kink, found.holds,
+            not found.holds and self.laboratory.stopped(key),
         )  # fmt: skip
 
     def perturb(self, name: Any, by: Any = 1e-3) -> Perturbation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from .description import Description, Formula
-from .outline import Item, Outline, Piece, Section
+from .outline import Item, Outline, Piece
 
 WIDTH = 100
 
@@ -35,7 +35,7 @@ def plain(d: Description, width: int = WIDTH) -> str:
         lines += ["", title]
         for i, item in enumerate(section.items):
             if section.gap == i:
-                lines.append(f"  … {_left_out(outline, section)}")
+                lines.append(f"  … {outline.left_out(section)}")
             lines += _item(item, width, section.key == "given")
     if d.notes:
         lines += ["", *(part for note in d.notes for part in _wrapped(note, width, ""))]
@@ -47,10 +47,6 @@ def _title(d: Description, width: int) -> list[str]:
     value = f" = {loss.value.text}" if loss.value is not None else ""
     where = f"   {d.source.file}:{d.source.line}" if d.source is not None else ""
     return [f"{loss.name.text}{value}{where}"]
-
-
-def _left_out(outline: Outline, section: Section) -> str:
-    return outline.words["left out"].format(count=section.more)
 
 
 def _item(item: Item, width: int, given: bool) -> list[str]:
@@ -108,7 +104,7 @@ def markdown(d: Description) -> str:
         lines.append("")
         for i, item in enumerate(section.items, 1):
             if section.gap == i - 1:
-                lines += ["", f"… {_left_out(outline, section)}", ""]
+                lines += ["", f"… {outline.left_out(section)}", ""]
             lines.append(f"{i}. {_math(item)}")
             lines += [f"   - {''.join(map(_marked, note))}" for note in item.notes]
     for note in d.notes:
@@ -148,7 +144,7 @@ def latex(d: Description) -> str:
         rows = []
         for i, item in enumerate(section.items):
             if section.gap == i:
-                rows.append(rf"& \text{{\dots\ {_tex(_left_out(outline, section))}}}")
+                rows.append(rf"& \text{{\dots\ {_tex(outline.left_out(section))}}}")
             parts = [
                 p.latex if isinstance(p, Formula) else rf"\text{{{_tex(p)}}}"
                 for p in item.equals

@@ -17,10 +17,10 @@ from typing import Any
 
 from ..collector import paused
 from ..description import Description, Formula
+from ..mathml import SIDES
 from ..messages import translator
 from ..notation import escape
 from ..story import Story, explain
-from ..typeset import SIDES
 from . import boxes
 from .words import words
 
