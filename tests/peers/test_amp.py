@@ -30,6 +30,17 @@ OPS: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
     "bmm": lambda lib, a, b, v: lib.bmm(a[None], b[None]),
     "addmm": lambda lib, a, b, v: lib.addmm(v, a, b),
     "baddbmm": lambda lib, a, b, v: lib.baddbmm(a[None], a[None], b[None]),
+    "mv": lambda lib, a, b, v: lib.mv(a, v),
+    "addmv": lambda lib, a, b, v: lib.addmv(v, a, v),
+    "dot": lambda lib, a, b, v: lib.dot(v, v) + lib.vdot(v, v) + lib.inner(v, v),
+    "matrix and vector": lambda lib, a, b, v: a @ v,
+    "two vectors": lambda lib, a, b, v: v @ v,
+    "mv, and then as a product": lambda lib, a, b, v: lib.mv(a, v) * (a @ v),
+    "inner": lambda lib, a, b, v: lib.inner(a, a),
+    "outer": lambda lib, a, b, v: lib.outer(v, v),
+    "vecdot": lambda lib, a, b, v: lib.linalg.vecdot(a, b),
+    "trace": lambda lib, a, b, v: lib.trace(a @ b),
+    "inverse": lambda lib, a, b, v: lib.linalg.inv(a @ a.mT + lib.eye(3)),
     "einsum": lambda lib, a, b, v: lib.einsum("ij,jk", a, b),
     "attention": lambda lib, a, b, v: lib.nn.functional.scaled_dot_product_attention(
         a[None], b[None], a[None]

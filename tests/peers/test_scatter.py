@@ -130,6 +130,20 @@ def test_scatter_reduce(dim: int, index: Any, reduce: str, include_self: bool) -
         compare(torch, run, X.round(), index, SRC.round())
 
 
+@pytest.mark.parametrize("reduce", ["amax", "amin"])
+@pytest.mark.parametrize("low", [0.0, float("-inf"), float("inf")])
+def test_what_is_excluded_has_no_share_of_an_extreme(reduce: str, low: float) -> None:
+    """Finite differences agree. (PyTorch divides the gradient by one more where the
+    excluded number happens to equal the result.)"""
+    x = rg.full((3,), low, dtype=rg.float64, requires_grad=True)
+    src = rg.full((4,), low, dtype=rg.float64, requires_grad=True)
+    index = rg.tensor([0, 0, 1, 0])
+    out = x.scatter_reduce(0, index, src, reduce, include_self=False)
+    out.backward(rg.tensor([3.0, 2.0, 5.0], dtype=rg.float64))
+    assert src.grad.tolist() == [1.0, 1.0, 2.0, 1.0]
+    assert x.grad.tolist() == [0.0, 0.0, 5.0]
+
+
 @pytest.mark.parametrize("include_self", [True, False])
 @pytest.mark.parametrize("reduce", ["prod", "mean", "amax", "amin"])
 @pytest.mark.filterwarnings("ignore:index_reduce")

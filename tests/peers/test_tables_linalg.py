@@ -224,3 +224,57 @@ def test_refusals(case: str) -> None:
     )
     assert a == b, f"{mine.value!r}\n{theirs.value!r}"
     assert a in kinds
+
+
+# -- matrices without factors -----------------------------------------------------------
+
+WITHOUT: dict[str, Any] = {
+    "lu_factor_ex": lambda t, a: t.linalg.lu_factor_ex(a).info,
+    "ldl_factor_ex": lambda t, a: t.linalg.ldl_factor_ex(a).info,
+    "cholesky_ex": lambda t, a: t.linalg.cholesky_ex(a).info,
+    "upper": lambda t, a: t.linalg.cholesky_ex(a, upper=True).info,
+    "inv_ex": lambda t, a: t.linalg.inv_ex(a).info,
+    "solve_ex": lambda t, a: t.linalg.solve_ex(a, a[..., 0]).info,
+    "lu": lambda t, a: t.lu(a, get_infos=True)[2],
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_which_matrices_have_no_factors(name: str) -> None:
+    """Also of a function that is mapped over a batch: nothing is read."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(5, 3, 3))
+    a = a @ a.transpose(0, 2, 1)
+    a[1], a[2, 1], a[2, :, 1], a[3, :, 0], a[3, 0] = 0, 0, 0, 0, 0
+    f = WITHOUT[name]
+    theirs = f(torch, torch.tensor(a))
+    ours = [f(rg, rg.tensor(a)), rg.vmap(lambda a: f(rg, a))(rg.tensor(a))]
+    for info in (*ours, f(rg, rg.tensor(a[:0]))):
+        assert info.dtype is rg.int32
+    for info in ours:
+        assert info.tolist() == theirs.tolist()
+
+
+@pytest.mark.parametrize("name", ["lu_factor", "ldl_factor", "inv_ex", "solve_ex",
+                                  "cholesky_ex"])  # fmt: skip
+def test_a_matrix_without_factors_is_an_error(name: str) -> None:
+    def call(lib: Any, a: Any) -> Any:
+        words = {"check_errors": True} if name.endswith("_ex") else {}
+        more = [a] if name == "solve_ex" else []
+        return getattr(lib.linalg, name)(a, *more, **words)[0]
+
+    for lib in (rg, torch):
+        if lib is torch and name == "ldl_factor":
+            continue  # it says that this is a defect of its own
+        with pytest.raises(RuntimeError, match="singular|zero|not positive"):
+            call(lib, lib.zeros(2, 3, 3))
+        assert call(lib, lib.zeros(2, 0, 0)).shape == (2, 0, 0)
+    with pytest.raises(rg.linalg.LinAlgError):
+        rg.vmap(lambda a: call(rg, a))(rg.zeros(2, 3, 3)).tolist()
+
+
+def test_symmetric_systems_without_rows_or_columns() -> None:
+    for b, n in (((0, 5), 0), ((3, 0, 2), 0), ((2, 3, 0), 3)):
+        for lib in (rg, torch):
+            LD, pivots = lib.linalg.ldl_factor(lib.eye(n))
+            assert lib.linalg.ldl_solve(LD, pivots, lib.ones(b)).shape == b

@@ -18,13 +18,13 @@ from ..tensor import Tensor
 #: compositions and operations whose operands become the narrow type …
 NARROW = frozenset(
     """linear _conv _conv_transpose conv_tbc _scaled_dot_product_attention _added
-    matmul""".split()
+    matmul vecdot""".split()
 )
 #: … and those whose operands become float32
 WIDE = frozenset(
     """_mse _l1 _smooth _bce _bce_logits _hinge _ranking _cosine _soft_margin
     _multi_margin _multilabel_margin _triplet _ctc _nll _cross_entropy kl_div
-    poisson_nll_loss _cdist prod""".split()
+    poisson_nll_loss _cdist prod trace inverse solve""".split()
 )
 _DTYPES = {"cpu": dtypes.bfloat16, "cuda": dtypes.float16}
 

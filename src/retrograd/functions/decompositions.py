@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import dtypes
-from ..dispatch import apply, apply1, constant
-from ..errors import LinAlgError
+from ..dispatch import apply, apply1, constant, recorder
 from ..ops.core import Detach
 from ..ops.factors import Cholesky, Eigh, Qr, Svd, qr_parts, svd_parts
 from ..ops.families import Tensor
+from ..ops.index import Gather
 from ..ops.linalg import check_matrix
+from ..ops.logic import IsNan
 from ..ops.lu import Lu, Permutation, lu_parts
+from ..ops.reduce import Argmax
 from ..trace import spec_of
 
 __all__ = ["cholesky", "qr", "svd", "lu", "lu_unpack", "geqrf", "orgqr", "ormqr",
@@ -119,36 +121,31 @@ def cholesky_ex(
     input: Tensor, *, upper: bool = False, check_errors: bool = False
 ) -> CholeskyInfo:
     """As cholesky, with a whole number instead of an error: 0, or the order of the
-    leading minor that is not positive definite. Runs what is pending."""
+    leading minor that is not positive definite."""
     check_matrix("linalg.cholesky", spec_of(input), square=True)
-    low = apply(Cholesky, mirrored(input, upper))
-    try:
-        low.detach().numpy()
-    except LinAlgError:
-        if check_errors:
-            raise
-        a = input.detach().numpy()
-        a = np.swapaxes(a, -1, -2) if upper else a
-        flat = a.reshape(-1, *a.shape[-2:])
-        info = np.array([_not_positive(x) for x in flat], np.int32)
-        parts = [np.full_like(x, np.nan) if i else np.linalg.cholesky(x)
-                 for x, i in zip(flat, info, strict=True)]  # fmt: skip
-        low = constant(np.array(parts).reshape(a.shape))
-        return CholeskyInfo(
-            low.mT if upper else low, constant(info.reshape(a.shape[:-2]))
-        )
-    info = np.zeros(input.shape[:-2], np.int32)
-    return CholeskyInfo(low.mT if upper else low, constant(info))
+    low = apply(Cholesky, mirrored(input, upper), refuse=check_errors)
+    if check_errors:
+        refused_now(low)
+    info = _first(apply1(IsNan, low.detach().diagonal(0, -2, -1)))
+    return CholeskyInfo(low.mT if upper else low, info)
 
 
-def _not_positive(a: Any) -> int:
-    """The order of the first leading minor that is not positive definite, or 0."""
-    for k in range(1, len(a) + 1):
-        try:
-            np.linalg.cholesky(a[:k, :k])
-        except np.linalg.LinAlgError:
-            return k
-    return 0
+def refused_now(result: Tensor) -> None:
+    """A matrix without factors is an error at once, as in PyTorch; of a function that is
+    being transformed, when its numbers are worked out."""
+    if recorder().tracing is None:
+        result.detach().numpy()
+
+
+def _first(truth: Tensor) -> Tensor:
+    """The first true element of the last dimension, counted from 1, or 0."""
+    shape = tuple(truth.shape)
+    if not shape[-1]:
+        return constant(np.zeros(shape[:-1], np.int32))
+    marks = truth.to(dtypes.int32)
+    place = apply(Argmax, marks, dim=-1, keepdim=True)
+    found = apply(Gather, marks, place, dim=-1)
+    return (found * (place + 1)).squeeze(-1).to(dtypes.int32)
 
 
 # -- orthogonal factors ---------------------------------------------------------------
@@ -335,20 +332,18 @@ def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
 # -- elimination ----------------------------------------------------------------------
 
 
-def _factored(a: Tensor) -> Factored:
-    flat = apply(Lu, a)
+def _factored(a: Tensor, refuse: bool = False) -> Factored:
+    flat = apply(Lu, a, refuse=refuse)
+    if refuse:
+        refused_now(flat)
     m, n = a.shape[-2:]
     both, pivots = lu_parts(flat, m, n)
     return Factored(both, apply1(Detach, pivots).to(dtypes.int32))
 
 
-def _singular(both: Tensor) -> Any:
+def _singular(both: Tensor) -> Tensor:
     """The first 0 on the diagonal of u, counted from 1, or 0."""
-    zeros = both.detach().diagonal(0, -2, -1).numpy() == 0
-    if not zeros.shape[-1]:
-        return np.zeros(zeros.shape[:-1], np.int32)
-    first = np.argmax(zeros, -1) + 1
-    return np.where(zeros.any(-1), first, 0).astype(np.int32)
+    return _first(both.detach().diagonal(0, -2, -1) == 0)
 
 
 def lu_factor(A: Tensor, *, pivot: bool = True) -> Factored:
@@ -364,14 +359,8 @@ def lu_factor_ex(
     """As lu_factor, with the first zero on the diagonal of u (from 1) instead of an
     error."""
     _pivoting(pivot)
-    both, pivots = _factored(A)
-    info = _singular(both)
-    if check_errors and info.any():
-        raise LinAlgError(
-            f"linalg.lu_factor: U[{info.max()},{info.max()}] is zero and using it on "
-            "lu_solve would result in a division by zero: the matrix is singular"
-        )
-    return FactoredInfo(both, pivots, constant(info))
+    both, pivots = _factored(A, check_errors)
+    return FactoredInfo(both, pivots, _singular(both))
 
 
 def _pivoting(pivot: bool) -> None:
@@ -421,5 +410,5 @@ def lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
     _pivoting(pivot)
     both, pivots = _factored(A)
     if get_infos:
-        return both, pivots, constant(_singular(both))
+        return both, pivots, _singular(both)
     return both, pivots

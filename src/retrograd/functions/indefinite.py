@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 from .. import dtypes
 from ..dispatch import apply, apply1
-from ..errors import LinAlgError
 from ..ops.core import Detach
 from ..ops.families import Tensor
 from ..ops.ldl import Ldl, LdlSolve
 from ..ops.linalg import check_matrix
 from ..ops.op import broadcast_shapes
 from ..trace import spec_of
+from .decompositions import refused_now
 
 
 class Blocks(NamedTuple):
@@ -55,16 +55,12 @@ def ldl_factor_ex(
     """As ldl_factor, with the first block of d that is 0 (from 1) instead of an error."""
     check_matrix("linalg.ldl_factor", spec_of(A), square=True)
     n = A.shape[-1]
-    flat = apply(Ldl, A)
+    flat = apply(Ldl, A, refuse=check_errors)
+    if check_errors:
+        refused_now(flat)
     whole = apply1(Detach, flat).narrow(-1, n * n, n + 1).to(dtypes.int32)
-    info = whole.select(-1, n)
-    if check_errors and info.any():
-        raise LinAlgError(
-            f"linalg.ldl_factor: the block {info.max().item()} of D is zero and using it "
-            "on ldl_solve would result in a division by zero: the matrix is singular"
-        )
     both = flat.narrow(-1, 0, n * n).reshape(tuple(A.shape))
-    return BlocksInfo(both, whole.narrow(-1, 0, n), info)
+    return BlocksInfo(both, whole.narrow(-1, 0, n), whole.select(-1, n))
 
 
 def ldl_solve(

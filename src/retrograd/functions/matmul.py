@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..dispatch import apply2, narrowed
+from ..dispatch import apply2, narrowed, recorder, set_autocast
 from ..ops.matmul import Matmul
 from ..ops.op import broadcast_shapes
 from ..trace import spec_of
@@ -62,7 +62,7 @@ def mv(input: Any, vec: Any) -> Any:
     """A x."""
     _dims("mv", input, 2)
     _dims("mv", vec, 1)
-    return matmul(input, vec)
+    return _of_vectors(matmul, input, vec)
 
 
 def dot(input: Any, tensor: Any) -> Any:
@@ -75,10 +75,23 @@ def dot(input: Any, tensor: Any) -> Any:
             f"{list(input.shape)} and src {list(tensor.shape)} to have the same number of "
             "elements"
         )
-    return matmul(input, tensor)
+    return _of_vectors(matmul, input, tensor)
 
 
 vdot = dot
+
+
+def _of_vectors(product: Any, *operands: Any, **words: Any) -> Any:
+    """A product of vectors in the type of its operands: autocast leaves these alone
+    where they have a name of their own, as in PyTorch."""
+    narrow = recorder().autocast
+    if narrow is None:
+        return product(*operands, **words)
+    set_autocast(None)
+    try:
+        return product(*operands, **words)
+    finally:
+        set_autocast(narrow)
 
 
 def inner(input: Any, other: Any) -> Any:
@@ -90,6 +103,8 @@ def inner(input: Any, other: Any) -> Any:
             "inner() the last dimension must match on both input tensors but got "
             f"shapes {list(input.shape)} and {list(other.shape)}"
         )
+    if len(input.shape) == len(other.shape) == 1:
+        return dot(input, other)
     return tensordot(input, other, ([-1], [-1]))
 
 
@@ -146,7 +161,7 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) ->
 @once_rounded
 def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """β c + α A x."""
-    return _added(input, mv(mat, vec), beta, alpha)
+    return _of_vectors(_added, input, mv(mat, vec), beta, alpha)
 
 
 @once_rounded
@@ -178,4 +193,5 @@ def addbmm(
 def trace(input: Any) -> Any:
     """Σ aᵢᵢ."""
     _dims("trace", input, 2)
+    (input,) = narrowed("trace", input)
     return input.diagonal().sum()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..dispatch import apply, apply1, composite, constant
+from ..dispatch import apply, apply1, composite, constant, narrowed
 from ..ops.elementwise import Abs
 from ..ops.families import Tensor
 from ..ops.op import normalize_dim
@@ -228,6 +228,7 @@ def _cross(input: Tensor, other: Tensor, dim: int) -> Tensor:
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """Σ x y along *dim*."""
+    x, y = narrowed("vecdot", x, y)
     product = x * y
     return apply(Sum, product, dim=dim, keepdim=False).to(product.dtype)
 

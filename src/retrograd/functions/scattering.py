@@ -100,7 +100,7 @@ def scatter(
 
 
 def _scattered(
-    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, own: bool = True
 ) -> Tensor:
     if not index.numel():
         normalize_dim(dim, input.ndim)
@@ -109,14 +109,15 @@ def _scattered(
     if not shape or (len(shape) == 1 and 0 in (index.ndim, src.ndim)):
         # a number counts as a vector of one
         base, place, part = (x if x.ndim else x.reshape(1) for x in (input, index, src))
-        return _scattered(base, dim, place, part, reduce).reshape(shape)
+        return _scattered(base, dim, place, part, reduce, own).reshape(shape)
     if index.ndim != src.ndim:
         raise RuntimeError(
             "Index tensor must have the same number of dimensions as src tensor: "
             f"{list(index.shape)} and {list(src.shape)}"
         )
-    op: Any = Scatter if reduce in ("set", "add") else ScatterReduce
-    return apply(op, input, index, src, dim=dim, reduce=reduce)
+    if reduce in ("set", "add"):
+        return apply(Scatter, input, index, src, dim=dim, reduce=reduce)
+    return apply(ScatterReduce, input, index, src, dim=dim, reduce=reduce, own=own)
 
 
 @with_out
@@ -163,7 +164,7 @@ def scatter_reduce(
             'scatter_reduce: "mean" of truth values; use x.float()'
         )
     if reduce in ("prod", "amax", "amin"):
-        return _scattered(input, dim, index, src, reduce)
+        return _scattered(input, dim, index, src, reduce, include_self)
     if input.dtype is dtypes.bool_:
         return _scattered(input, dim, index, src, "amax")
     total = _scattered(input, dim, index, src, "add")

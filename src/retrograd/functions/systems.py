@@ -10,7 +10,6 @@ import numpy as np
 
 from .. import dtypes
 from ..dispatch import apply, apply1, composite, constant
-from ..errors import LinAlgError
 from ..ops.core import Detach
 from ..ops.elementwise import Abs, Gt, Maximum, Where
 from ..ops.families import Tensor
@@ -20,7 +19,7 @@ from ..ops.matmul import Matmul
 from ..ops.matrix_functions import MatrixExp, Pinv
 from ..ops.reduce import Amax, Sum
 from ..trace import Handle, is_tensor, spec_of
-from .decompositions import eigvalsh, lu_factor_ex, mirrored, svdvals
+from .decompositions import eigvalsh, lu_factor_ex, mirrored, refused_now, svdvals
 
 __all__ = ["inverse", "det", "slogdet", "logdet", "pinverse", "matrix_exp",
            "matrix_power", "triangular_solve", "cholesky_solve", "cholesky_inverse",
@@ -81,11 +80,11 @@ def inverse(input: Tensor) -> Tensor:
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> InverseInfo:
     """As inverse, with the first zero pivot (from 1) instead of an error."""
     check_matrix("linalg.inv", spec_of(A), square=True)
-    _, _, info = lu_factor_ex(A.detach())
-    if not info.any():
-        return InverseInfo(apply1(Inverse, A), info)
+    info = lu_factor_ex(A.detach()).info
     if check_errors:
-        raise LinAlgError("linalg.inv: the input matrix is singular and has no inverse")
+        inverted = apply1(Inverse, A)
+        refused_now(inverted)
+        return InverseInfo(inverted, info)
     bad = info.reshape((*info.shape, 1, 1)) != 0
     eye = constant(np.eye(A.shape[-1], dtype=A.dtype.np))
     return InverseInfo(
@@ -128,10 +127,10 @@ def solve_ex(
     """As solve, with the first zero pivot (from 1) instead of an error."""
     check_matrix("linalg.solve", spec_of(A), square=True)
     info = lu_factor_ex(A.detach()).info
-    if not info.any():
-        return SolveInfo(linalg_solve(A, B, left=left), info)
     if check_errors:
-        raise LinAlgError("linalg.solve: the matrix of the equations is singular")
+        result = linalg_solve(A, B, left=left)
+        refused_now(result)
+        return SolveInfo(result, info)
     bad = info.reshape((*info.shape, 1, 1)) != 0
     eye = constant(np.eye(A.shape[-1], dtype=A.dtype.np))
     result = linalg_solve(apply(Where, bad, eye, A), B, left=left)
@@ -395,11 +394,13 @@ def linalg_lstsq(
     nothing = constant(np.zeros(0, kind))
     rank: Any = constant(np.zeros(0, np.int64))
     residuals = values = nothing
-    full = True
     if driver != "gels":
         rank = linalg_matrix_rank(A, rtol=rcond).expand(batch)
-        full = bool((rank == n).all())
-    if m > n and full and driver not in (None, "gelsy"):
+    if (
+        m > n
+        and driver not in (None, "gelsy")
+        and (driver == "gels" or (rank == n).all())
+    ):
         rest = A @ x - b
         residuals = (rest * rest).sum(-2)
     if driver in ("gelsd", "gelss"):

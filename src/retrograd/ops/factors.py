@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..dispatch import apply, constant
+from ..errors import LinAlgError
 from .families import Tensor
 from .linalg import SolveTriangular, check_matrix, guarded, regular
 from .logic import Eq, LogicalAnd, Where
@@ -77,7 +78,8 @@ def _mean(a: Array) -> Array:
 
 
 class Cholesky(Op):
-    """The lower triangle l with l lᵀ = a, for positive definite a."""
+    """The lower triangle l with l lᵀ = a, for positive definite a. Others are refused, or
+    (*refuse* is off) have NaN from the first row on that it fails at."""
 
     formula = "l with l · lᵀ = a"
     adjoint = ("sym(l⁻ᵀ · tri(lᵀ · ḡ) · l⁻¹)",)
@@ -88,12 +90,19 @@ class Cholesky(Op):
         return specs[0]
 
     @staticmethod
-    def forward(a: Array) -> Any:
+    def forward(a: Array, *, refuse: bool = True) -> Any:
         text = (
             "linalg.cholesky: The factorization could not be completed because the "
             "input is not positive-definite"
         )
-        return guarded(np.linalg.cholesky, text, _mean(a))
+        try:
+            return guarded(np.linalg.cholesky, text, _mean(a))
+        except LinAlgError:
+            if refuse:
+                raise
+        n = a.shape[-1]
+        flat = _mean(a).reshape(-1, n, n)
+        return np.array([_begun(x) for x in flat], a.dtype).reshape(a.shape)
 
     @staticmethod
     def vjp_a(g: Tensor, out: Tensor) -> Tensor:
@@ -112,6 +121,18 @@ class Cholesky(Op):
             Sample(b @ np.swapaxes(b, -1, -2)),
             Sample(np.zeros((2, 0, 0))),
         ]
+
+
+def _begun(a: Array) -> Array:
+    """As many rows of the triangle as there are, and NaN."""
+    low = np.tril(np.full_like(a, np.nan))
+    for k in range(len(a), 0, -1):
+        try:
+            low[:k, :k] = np.linalg.cholesky(a[:k, :k])
+        except np.linalg.LinAlgError:
+            continue
+        break
+    return low
 
 
 def _half_diagonal(a: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..dispatch import apply
+from ..errors import LinAlgError
 from .families import Tensor, unknown
 from .linalg import check_matrix
 from .op import Array, Op, Sample, Spec, probe
@@ -22,7 +23,7 @@ class Ldl(Op):
     """Flat in the last dimension: the n × n matrix that has l below the blocks of d and d
     in them, the pivots, and the first block that is 0 (counted from 1). A pivot p > 0
     says that row i was exchanged with row p; of a block of two rows both are −p, and its
-    second row was."""
+    second row was. With *refuse* a block that is 0 is an error."""
 
     formula = "(l, d) with p · l · d · lᵀ · pᵀ = a"
 
@@ -33,13 +34,19 @@ class Ldl(Op):
         return Spec((*batch, n * n + n + 1), specs[0].dtype)
 
     @staticmethod
-    def forward(a: Array) -> Any:
+    def forward(a: Array, *, refuse: bool = False) -> Any:
         *batch, n, _ = a.shape
         out = np.empty((math.prod(batch), n * n + n + 1), a.dtype)
         for row, x in zip(out, a.reshape(len(out), n, n), strict=True):
             x = np.tril(x)
             pivots = np.zeros(n, np.int64)
             row[-1] = _eliminate(x, pivots)
+            if refuse and row[-1]:
+                raise LinAlgError(
+                    f"linalg.ldl_factor: the block {int(row[-1])} of D is zero and using "
+                    "it on ldl_solve would result in a division by zero: the matrix is "
+                    "singular"
+                )
             row[: n * n], row[n * n : -1] = x.ravel(), pivots
         return out.reshape((*batch, out.shape[1]))
 
@@ -124,12 +131,10 @@ class LdlSolve(Op):
     @staticmethod
     def forward(ld: Array, pivots: Array, b: Array) -> Any:
         n = ld.shape[-1]
-        out = np.array(b).reshape(-1, n, b.shape[-1])
-        for x, l, p in zip(
-            out, ld.reshape(-1, n, n), pivots.reshape(-1, n), strict=True
-        ):
-            _substitute(l, p, x)
-        return out.reshape(b.shape)
+        out = np.array(b)
+        for i in np.ndindex(b.shape[:-2]) if n else ():
+            _substitute(ld[i], pivots[i], out[i])
+        return out
 
     @staticmethod
     def vjp_b(g: Tensor, ld: Tensor, pivots: Tensor) -> Tensor:

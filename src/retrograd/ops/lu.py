@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import dtypes
 from ..dispatch import apply
+from ..errors import LinAlgError
 from .factors import dot
 from .families import Tensor
 from .index import Gather
@@ -27,7 +28,7 @@ from .reduce import Argsort
 class Lu(Op):
     """Flat in the last dimension: the m × n matrix that has u on and above the diagonal
     and l (whose diagonal is 1) below it, and then the pivots: row i was exchanged with
-    row pivot i, counted from 1."""
+    row pivot i, counted from 1. With *refuse* a 0 on the diagonal of u is an error."""
 
     formula = "(l, u) with p · l · u = a"
     adjoint = ("p · l⁻ᵀ · (tri(lᵀ · l̄) + triu(ū · uᵀ)) · u⁻ᵀ",)
@@ -39,7 +40,7 @@ class Lu(Op):
         return Spec((*batch, m * n + min(m, n)), specs[0].dtype)
 
     @staticmethod
-    def forward(a: Array) -> Any:
+    def forward(a: Array, *, refuse: bool = False) -> Any:
         *batch, m, n = a.shape
         k = min(m, n)
         x = np.array(a, order="C").reshape(math.prod(batch), m, n)
@@ -54,6 +55,11 @@ class Lu(Op):
             pivot = x[:, i, i, None]
             x[:, i + 1 :, i] /= np.where(pivot == 0, 1, pivot)
             x[:, i + 1 :, i + 1 :] -= x[:, i + 1 :, i, None] * x[:, i, None, i + 1 :]
+            if refuse and not pivot.all():
+                raise LinAlgError(
+                    f"linalg.lu_factor: U[{i + 1},{i + 1}] is zero and using it on "
+                    "lu_solve would result in a division by zero: the matrix is singular"
+                )
         flat = np.concatenate([x.reshape(len(x), m * n), pivots], 1)
         return flat.reshape((*batch, m * n + k))
 

@@ -21,7 +21,8 @@ def _truth(x: Any, like: Any) -> Any:
 
 class ScatterReduce(AlongDim):
     """out[i] = a[i] ∘ src[j] ∘ src[k] ∘ …, over all j, k, … whose index is i along *dim*;
-    ∘ is a product ("prod"), a maximum ("amax") or a minimum ("amin")."""
+    ∘ is a product ("prod"), a maximum ("amax") or a minimum ("amin"). Where not *own*, a
+    has what changes nothing there, and has no share in the gradient of an extreme."""
 
     formula = "a ∘ src at index"
     adjoint = (
@@ -30,16 +31,22 @@ class ScatterReduce(AlongDim):
     )
 
     @staticmethod
+    def normalize(*specs: Spec, **attrs: Any) -> dict[str, Any]:
+        return {"own": True, **AlongDim.normalize(*specs, **attrs)}
+
+    @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:
         return Scatter.infer(*specs)
 
     @staticmethod
-    def forward(a: Array, index: Array, src: Array, *, dim: int, reduce: str) -> Array:
+    def forward(
+        a: Array, index: Array, src: Array, *, dim: int, reduce: str, own: bool = True
+    ) -> Array:
         return scattered(a, index, src, dim, _AT[reduce].at)
 
     @staticmethod
     def vjp_a(
-        g: Any, a: Any, index: Any, src: Any, out: Any, dim: int, reduce: str
+        g: Any, a: Any, index: Any, src: Any, out: Any, dim: int, reduce: str, own: bool
     ) -> Any:
         at: dict[str, Any] = {"dim": dim}
         src = _part(src, index)
@@ -48,18 +55,19 @@ class ScatterReduce(AlongDim):
             one = apply(Where, a == 0, 1.0, a)
             rest = apply(ScatterReduce, one, index, src, dim=dim, reduce="prod")
             return g * (rest / one)
-        return apply(Where, _same(a, out), g / _sharers(a, index, src, out, at), 0.0)
+        share = g / _sharers(a, index, src, out, at) if own else g
+        return apply(Where, _same(a, out), share, 0.0)
 
     @staticmethod
     def vjp_src(
-        g: Any, a: Any, index: Any, src: Any, out: Any, dim: int, reduce: str
+        g: Any, a: Any, index: Any, src: Any, out: Any, dim: int, reduce: str, own: bool
     ) -> Any:
         at: dict[str, Any] = {"dim": dim}
         shape = src.shape
         src = _part(src, index)
         if reduce != "prod":
             equal = _same(src, apply(Gather, out, index, **at))
-            share = g / _sharers(a, index, src, out, at)
+            share = g / _sharers(a if own else None, index, src, out, at)
             found = apply(Where, equal, apply(Gather, share, index, **at), 0.0)
             return _whole(found, shape)
         zero = src == 0
@@ -104,7 +112,10 @@ def _same(x: Any, y: Any) -> Any:
 
 
 def _sharers(a: Any, index: Any, src: Any, out: Any, at: dict[str, Any]) -> Any:
-    """How many of a and src equal each result."""
+    """How many of a (unless it is None) and src equal each result."""
     equal = _same(src, apply(Gather, out, index, **at))
-    mine = _truth(_same(a, out), out)
+    if a is None:
+        mine = constant_zeros(Spec(tuple(out.shape), out.dtype))
+    else:
+        mine = _truth(_same(a, out), out)
     return apply(Scatter, mine, index, _truth(equal, out), reduce="add", **at)
