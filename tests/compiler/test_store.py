@@ -120,7 +120,7 @@ def test_a_plan_is_found_again(tmp_path: Path) -> None:
         assert again == first
 
 
-@pytest.mark.parametrize("damage", [b"", b"{}", b"retrograd machine code 2\n"])
+@pytest.mark.parametrize("damage", [b"", b"{}", store.MARK])
 def test_a_damaged_plan_is_made_anew(tmp_path: Path, damage: bytes) -> None:
     first, _, _ = loop(tmp_path)
     for path in tmp_path.glob("*.plan"):

@@ -220,6 +220,9 @@ class Build:
             for i, (stages, _) in zip(step.kernels, codes, strict=True)
             for stage in stages
         ]
+        step.scratch = {
+            i: size for i, (_, size) in zip(step.kernels, codes, strict=True)
+        }
         made = {n for i in step.kernels for n in self.fusion.kernels[i].nodes}
         for number, (node, leaf) in enumerate(self.moved):
             if node in made:
@@ -228,6 +231,7 @@ class Build:
                 step.stages.append((-1, copy))
         functions = list(dict.fromkeys(s.function for _, s in step.stages))
         module.roots = functions
+        step.calls = {f: module.functions[f].calls() for f in functions}
         self._layout(step, codes, {f: n for n, f in enumerate(functions)})
         return module
 

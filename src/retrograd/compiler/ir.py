@@ -221,6 +221,11 @@ class Function:
         given = ", ".join(f"{p.element} {p.name}" for p in self.given)
         return f"{self.result} @{self.name}({given})"
 
+    def calls(self) -> str:
+        """The functions that this one calls, by name."""
+        called = re.findall(r"@([\w.]+)\(", "\n".join(_flat(self.lines)))
+        return " ".join(dict.fromkeys(called))
+
     def text(self) -> str:
         kind = "internal " if self.internal else ""
         noinline = " noinline" if self.internal else ""

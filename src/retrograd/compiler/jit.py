@@ -11,6 +11,7 @@ import os
 import platform
 import struct
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -115,14 +116,17 @@ def _processor() -> list[bytes]:
 _libraries: dict[str, Library] = {}
 
 
-def library(*texts: str) -> Library:
+def library(*texts: str, proof: Callable[[Library], None] | None = None) -> Library:
     """The machine code of modules that belong together: from memory, from disk, or
-    compiled now, at once if there are several."""
+    compiled now, at once if there are several. What is new passes the *proof*, which
+    may raise, before anybody has it."""
     name = key(*texts)
     found = stored(name)
     if found is None:
         objects = compile_texts(*texts)
         found = Library(objects)
+        if proof is not None:
+            proof(found)
         store.write(name, _joined(objects), "o")
         found.name = name
         _libraries[name] = found

@@ -8,9 +8,9 @@ afterwards are written in place.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import weakref
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from ..trace import Arg, Bound, Const, State, memory_of
 from . import jit, record
 from .memory import give_back
+from .proof import prove
 from .segment import Segment
 
 #: the graphs of this process that have become machine code
@@ -40,7 +41,8 @@ class Native:
             build = self.build
             for step in build.steps:
                 if type(step) is Segment:
-                    step.ready(jit.library(*build.texts(step)))
+                    texts, proof = build.texts(step), partial(prove, build, step)
+                    step.ready(jit.library(*texts, proof=proof))
             moved = [leaf for _, leaf in build.moved]
             found = record.Record(
                 build.steps, build.results, build.target, moved, build.checked
@@ -117,7 +119,7 @@ class Native:
             else:
                 node = step.nodes[0]
                 op = node.op.forward
-                call = functools.partial(op, **node.attrs) if node.attrs else op
+                call = partial(op, **node.attrs) if node.attrs else op
                 ins = []
                 for key in node.inputs:
                     view = self.build.fusion.view(key)

@@ -38,6 +38,8 @@ class Segment:
         self.inputs: list[Any] = []  # buffers that come from outside
         self.outputs: list[Any] = []  # … and that others want
         self.stages: list[tuple[int, Stage]] = []  # kernel and stage, as they run
+        self.scratch: dict[int, int] = {}  # bytes of it, by kernel
+        self.calls: dict[str, str] = {}  # what each function calls
         self.layout: Any = None
         self.code: Any = None  # the library of its functions
         self.table: Any = None

@@ -18,7 +18,7 @@ import os
 import sys
 import time
 
-MARK = b"retrograd machine code 2\n"
+MARK = b"retrograd machine code 3\n"
 #: code, and plans that say how it is used
 KINDS = (".o", ".plan")
 #: bytes of all files together
