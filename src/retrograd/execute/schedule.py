@@ -80,7 +80,8 @@ def schedule(plan: Any) -> tuple[list[Call], list[State]]:
         drops.append([k for k in free if k not in wanted and type(k) is not Const])
     drops.reverse()
     sure, writes = _writes(plan, states, last)
-    written = {target for found in writes.values() for target, _ in found}
+    written = {value: target for found in writes.values() for target, value in found}
+    leaves = set(written.values())
     gradients = set().union(*(bundle for _, bundle in plan.bundles))
     calls = []
     for n, state in enumerate(states):
@@ -92,8 +93,9 @@ def schedule(plan: Any) -> tuple[list[Call], list[State]]:
         over: list[tuple[tuple[int, ...], Any]] = []
         large = state.spec.nbytes >= _LARGE
         if large and op.name in _INTO and REGISTRY[op.name] is op:
-            for target, value in writes.get(n, ()):
-                if value is state and target.spec is state.spec:
+            target = written.get(state)
+            if target is not None and target.spec is state.spec:
+                if n >= sure and last.get(target, -1) <= n:
                     own = {slot[target]} if target in slot else set()
                     over.append((tuple({*ins, *own}), target))
             for k in drops[n]:
@@ -101,7 +103,7 @@ def schedule(plan: Any) -> tuple[list[Call], list[State]]:
                     continue
                 if type(k) is State:
                     over.append(((slot[k],), None))
-                elif n >= sure and k in written:
+                elif n >= sure and k in leaves:
                     over.append(((slot[k],), k))
         if over:
             function = functools.partial(_INTO[op.name], **state.attrs)
