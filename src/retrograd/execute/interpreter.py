@@ -211,6 +211,8 @@ class Plan:
         self.runs += 1
         if cache.wants_native(self, rec):
             self.native = cache.native(self)
+            if self.native:  # made again, should the interpreter be needed
+                self.calls, self.states = [], []
 
     def _run_native(self, rec: dispatch.Recorder) -> bool:
         """Run the machine code; False if this time the interpreter has to."""
