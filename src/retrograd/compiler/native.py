@@ -24,6 +24,8 @@ from .segment import Segment
 #: the graphs of this process that have become machine code
 NATIVES: weakref.WeakSet[Native] = weakref.WeakSet()
 _numbers = itertools.count()
+#: bytes of arenas that are to come in the place of what compiling took, not on top
+_MUCH = 4 << 20
 
 
 class Native:
@@ -38,16 +40,9 @@ class Native:
         names = record.name_of(plan)
         found = record.read(plan, names)
         if found is None:
-            build = self.build
-            for step in build.steps:
-                if type(step) is Segment:
-                    texts, proof = build.texts(step), partial(prove, build, step)
-                    step.ready(jit.library(*texts, proof=proof))
-            moved = [leaf for _, leaf in build.moved]
-            found = record.Record(
-                build.steps, build.results, build.target, moved, build.checked
-            )
+            found = self._compiled(plan)
             record.write(names, found)
+            found = record.bare(found)
         self.steps, self.results, self.target, moved, self.checked = found
         inside = {leaf for leaf, s in plan.writes if self.results.get(s) in self.target}
         inside.update(moved)
@@ -58,6 +53,7 @@ class Native:
         self._prepare(plan)
         self.calls = any(type(step) is not Segment for step in self.steps)
         self._usual(plan)
+        self._build = None
         self.number = next(_numbers)
         NATIVES.add(self)
 
@@ -70,6 +66,23 @@ class Native:
 
             self._build = Build(self._plan())
         return self._build
+
+    def _compiled(self, plan: Any) -> record.Record:
+        """What the plan becomes, compiled now."""
+        build = self.build
+        segments = [step for step in build.steps if type(step) is Segment]
+        libraries = [
+            jit.library(*build.texts(step), proof=partial(prove, build, step))
+            for step in segments
+        ]
+        if sum(step.layout.size for step in segments) >= _MUCH:
+            give_back()  # what compiling took
+        for step, library in zip(segments, libraries, strict=True):
+            step.ready(library)
+        moved = [leaf for _, leaf in build.moved]
+        return record.Record(
+            build.steps, build.results, build.target, moved, build.checked
+        )
 
     def explain(self, measure: bool = True) -> Any:
         """The kernels, what is fused into each and from which lines, operations, bytes,

@@ -158,6 +158,22 @@ def _restored(plan: Any, names: Names, stored: dict[str, Any]) -> Record | None:
     return Record([step], results, target, moved, stored["checked"])
 
 
+def bare(record: Record) -> Record:
+    """What runs of a record, without the kernels and the graph that they came from."""
+    if len(record.steps) != 1 or type(record.steps[0]) is not Segment:
+        return record
+    (full,) = record.steps
+    named = (*full.outputs, *record.results.values(), *record.target)
+    buffers = {b: Buffer(b.spec) for b in named}
+    step = Segment()
+    step.inputs, step.outputs = full.inputs, [buffers[b] for b in full.outputs]
+    step.layout, step.code, step.table = full.layout, full.code, full.table
+    step.arena, step.function = full.arena, full.function
+    results = {s: buffers[b] for s, b in record.results.items()}
+    target = {buffers[b]: leaf for b, leaf in record.target.items()}
+    return record._replace(steps=[step], results=results, target=target)
+
+
 def write(names: Names | None, record: Record) -> None:
     """Store what a plan became, where the next process can find it."""
     if names is None or len(record.steps) != 1 or type(record.steps[0]) is not Segment:

@@ -8,7 +8,6 @@ their last use.
 
 from __future__ import annotations
 
-import functools
 from contextlib import nullcontext
 from sys import getrefcount
 from typing import Any
@@ -35,12 +34,9 @@ from ..trace import (
     way_back,
 )
 from . import cache
+from .schedule import Call, schedule
 
 _NOTHING = nullcontext()
-#: operations that cannot fail once their shapes are known: those of updates
-_SURE = {"add", "sub", "mul", "div", "neg", "sqrt", "pow", "sign", "where",
-         "maximum", "minimum", "abs", "expand", "reshape", "permute", "cast", "clone",
-         "zeros", "sum", "lt", "le", "gt", "ge", "eq", "exp", "log"}  # fmt: skip
 _probe = [object()]
 #: the reference count of an object that only the pending list holds
 _UNHELD = next(map(getrefcount, _probe))
@@ -145,69 +141,32 @@ class Plan:
         self._compile(path, wanted)
 
     def _compile(self, path: list[State], wanted: set[Any]) -> None:
-        #: the position of the last operation that has a key as operand (or makes it),
-        #: from the end
-        last: dict[Any, int] = dict.fromkeys(wanted, -1)
-        chosen: list[tuple[State, list[Any]]] = []
+        needed = set(wanted)
+        nodes: list[State] = []
         for state in reversed(path):
-            if state.kind != "op" or state not in last:
-                continue
-            n = len(chosen)
-            if last[state] < 0:
-                last[state] = n
-            drop = []
-            for key in state.inputs:
-                before = last.get(key)
-                if before is None:
-                    last[key] = n
-                    if type(key) is not Const:
-                        drop.append(key)
-                elif before < 0:
-                    last[key] = n
-            chosen.append((state, drop))
-        chosen.reverse()
+            if state in needed and state.kind == "op":
+                nodes.append(state)
+                needed.update(state.inputs)
+        nodes.reverse()
         slot: dict[Any, int] = {}
         self.slot = slot
         self.args: list[tuple[int, int]] = []
         self.bound: list[tuple[int, Any]] = []
         self.template: list[Any] = []
-        for key in sorted([k for k in last if type(k) is not State], key=_order):
+        for key in sorted([k for k in needed if type(k) is not State], key=_order):
             slot[key] = n = len(self.template)
             self.template.append(key.value if type(key) is Const else None)
             if type(key) is Arg:
                 self.args.append((n, key.index))
             elif type(key) is Bound:
                 self.bound.append((n, key))
-        n = len(self.template)
-        self.nodes = nodes = [state for state, _ in chosen]
+        first = len(slot)
+        slot.update({state: first + i for i, state in enumerate(nodes)})
         self.template += [None] * len(nodes)
-        early = self._early(nodes, last) if self.writes else {}
-        self.calls: list[Any] = []
-        for i, (state, drop) in enumerate(chosen):
-            ins = tuple([slot[k] for k in state.inputs])
-            slot[state] = n
-            free = tuple([slot[k] for k in drop])
-            self.calls.append((_call(state), ins, n, free, early.get(i, ())))
-            n += 1
-
-    def _early(
-        self, nodes: list[State], last: dict[Any, int]
-    ) -> dict[int, list[tuple[Any, State]]]:
-        """Writes that can be done on the way, after a call: so that old parameters and
-        new ones are not all there at once. Nothing may fail afterwards, nor read the
-        memory or its new value."""
-        sure = count = len(nodes)
-        while sure and nodes[sure - 1].op.name in _SURE:  # type: ignore[union-attr]
-            sure -= 1
-        given = {k for _, k in self.outputs} | set(self.saved)
-        given.update(*(states for _, states in self.bundles))
-        found: dict[int, list[tuple[Any, State]]] = {}
-        for target, value in self.writes:
-            uses = [count - 1 - last[k] for k in (target, value) if k in last]
-            n = max(uses) if value in last else count
-            if sure <= n < len(nodes) and value not in given:
-                found.setdefault(n, []).append((target, value))
-        return found
+        self.nodes = nodes
+        #: the interpreter's, while it is the one that runs them
+        self.calls: list[Call] = []
+        self.states: list[State] = []
 
     # -- computing ------------------------------------------------------------------
 
@@ -217,13 +176,19 @@ class Plan:
             self._consider_native(rec)
         if self.native and self._run_native(rec):
             return
+        if not self.calls:
+            self.calls, self.states = schedule(self)
         values = self._leaves(rec)
         failures: dict[int, BaseException] = {}
         done: list[Any] = []  # memory that is written already
         with np.errstate(all="ignore"):
             try:
-                for call, ins, out, drop, put in self.calls:
-                    if len(ins) == 2:
+                for call, ins, out, drop, put, over in self.calls:
+                    if over:
+                        room = self._room(rec, values, over, done)
+                        values[out] = call(*[values[i] for i in ins], out=room)
+                        room = None
+                    elif len(ins) == 2:
                         values[out] = call(values[ins[0]], values[ins[1]])
                     elif len(ins) == 1:
                         values[out] = call(values[ins[0]])
@@ -250,6 +215,8 @@ class Plan:
         self.runs += 1
         if cache.wants_native(self, rec):
             self.native = cache.native(self)
+            if self.native:  # made again, should the interpreter be needed
+                self.calls, self.states = [], []
 
     def _run_native(self, rec: dispatch.Recorder) -> bool:
         """Run the machine code; False if this time the interpreter has to."""
@@ -329,7 +296,7 @@ class Plan:
         """After an error: compute what does not depend on the failing operation."""
         failures: dict[int, BaseException] = {}
         values[:] = self._leaves(rec)
-        for (call, ins, out, *_), state in zip(self.calls, self.nodes, strict=True):
+        for (call, ins, out, *_), state in zip(self.calls, self.states, strict=True):
             broken = [failures[i] for i in ins if i in failures]
             if broken:
                 failures[out] = broken[0]
@@ -386,6 +353,7 @@ class Plan:
                 array = values[n]
                 if not fresh(array, self.pooled):
                     array = np.array(array, dtype=state.spec.dtype.np, order="C")
+                    values[n] = array  # so that the other one is free
                 arrays.append(array)
             pending[i]._array = arrays
         if not failures:
@@ -433,6 +401,33 @@ class Plan:
                 np.copyto(owner._array, values[self.slot[key]], casting="unsafe")
                 memory_of(owner)[0] += 1
 
+    def _room(
+        self, rec: dispatch.Recorder, values: list[Any], over: Any, done: list[Any]
+    ) -> Any:
+        """The memory of an operand, or of a leaf that is written to, which nobody needs
+        after the call, or None. That of a leaf is part of what is *done*: there is no
+        way back."""
+        for slots, leaf in over:
+            owner: Any = None
+            if leaf is None:
+                array = values[slots[0]]
+            elif rec.snapshots:
+                continue
+            else:
+                owner = leaf.ref() if type(leaf) is Bound else rec.args[leaf.index]
+                array = owner._array
+            if type(array) is not np.ndarray or array.base is not None:
+                continue
+            # the slots, the tensor, the name here, and getrefcount's argument
+            known = 2 + (owner is not None)
+            for i in slots:
+                known += values[i] is array
+            if getrefcount(array) <= known and array.flags.writeable:
+                if owner is not None:
+                    done.append(None)
+                return array
+        return None
+
     def _take(
         self, rec: dispatch.Recorder, values: list[Any], target: Any, key: Any
     ) -> bool:
@@ -442,6 +437,9 @@ class Plan:
         if target in self.slot:
             values[self.slot[target]] = None
         value = values[self.slot[key]]
+        if value is owner._array:  # it was computed in place
+            memory_of(owner)[0] += 1
+            return True
         # the slot of the tensor, and the argument of getrefcount
         if (
             not fresh(value, 0)
@@ -506,20 +504,6 @@ def fresh(array: Any, pooled: int) -> bool:
 
 def _order(key: Any) -> int:
     return key.index if type(key) is Arg else -1
-
-
-def _call(state: State) -> Any:
-    """What computes *state* from the values of its operands."""
-    row = state.row
-    if row is not None and row.call is not None:
-        return row.call
-    op: Any = state.op
-    call = op.forward
-    if state.attrs:
-        call = functools.partial(call, **state.attrs)
-    if row is not None:
-        row.call = call
-    return call
 
 
 def run_pending(rec: dispatch.Recorder) -> None:

@@ -38,6 +38,7 @@ tuples.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -52,9 +53,11 @@ Shape = tuple[int, ...]
 class Spec:
     """Shape and number type of a value. Interned: equal specs are the same object."""
 
-    __slots__ = ("shape", "dtype", "__weakref__")
+    __slots__ = ("shape", "dtype", "size", "nbytes", "__weakref__")
     shape: Shape
     dtype: dtypes.dtype
+    size: int  # the number of elements
+    nbytes: int
     _known: ClassVar[dict[tuple[Shape, dtypes.dtype], Spec]] = {}
 
     def __new__(cls, shape: Shape, dtype: dtypes.dtype) -> Spec:
@@ -62,6 +65,8 @@ class Spec:
         if found is None:
             found = super().__new__(cls)
             found.shape, found.dtype = shape, dtype
+            found.size = math.prod(shape)
+            found.nbytes = found.size * dtype.itemsize
             # setdefault: two threads that race agree on one object.
             found = cls._known.setdefault((shape, dtype), found)
         return found
@@ -71,17 +76,6 @@ class Spec:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Spec, (self.shape, self.dtype)
-
-    @property
-    def size(self) -> int:
-        n = 1
-        for d in self.shape:
-            n *= d
-        return n
-
-    @property
-    def nbytes(self) -> int:
-        return self.size * self.dtype.itemsize
 
 
 class Sample:
