@@ -373,7 +373,7 @@ def chain_matmul(*matrices: Any) -> Tensor:
                 "multiplies matrices; linalg.multi_dot takes vectors at the ends"
             )
     if len(matrices) == 1:
-        return matrices[0]
+        return matrices[0].clone()
     return multi_dot(matrices)
 
 

@@ -196,7 +196,7 @@ def topk(
     if not 0 <= k <= length:
         raise RuntimeError(f"selected index k out of range: {k} of {length} elements")
     order = apply(Argsort, input, dim=dim, descending=largest)
-    return _taken(input, order.narrow(dim, 0, k) if input.ndim else order, dim)
+    return _taken(input, order.narrow(dim, 0, k).clone() if input.ndim else order, dim)
 
 
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Found:
@@ -208,9 +208,9 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Fou
             f"{length} elements"
         )
     order = apply(Argsort, input, dim=dim, descending=False)
-    return _picked(
-        input, order.narrow(dim, k - 1, 1) if input.ndim else order, dim, keepdim
-    )
+    if input.ndim:
+        order = order.narrow(dim, k - 1, 1).clone()  # in memory of its own
+    return _picked(input, order, dim, keepdim)
 
 
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:

@@ -41,7 +41,8 @@ def nonzero(input: Tensor, *, as_tuple: builtins.bool = False) -> Any:
     """
     values = _values(input)
     if as_tuple:
-        return tuple([constant(i) for i in np.nonzero(np.atleast_1d(values))])
+        found = np.nonzero(np.atleast_1d(values))
+        return tuple([constant(np.ascontiguousarray(i)) for i in found])
     if not values.ndim:
         return constant(np.zeros((int(values != 0), 0), np.int64))
     return constant(np.stack(np.nonzero(values), 1))
@@ -76,7 +77,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     sizes = [shape] if isinstance(shape, int) else [int(n) for n in shape]
     if any(n < 0 for n in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
-    out = []
+    out, places = [], places.to(dtypes.int64)
     for n in reversed(sizes):
         out.append(places % n)
         places = places // n

@@ -324,7 +324,7 @@ def scan(combine: Any, x: Tensor, dim: int) -> Tensor:
         later = x.narrow(dim, reach, length - reach)
         x = apply(Cat, head, combine(earlier, later), dim=dim)
         reach *= 2
-    return x
+    return x if length > 1 else x.clone()
 
 
 @composite

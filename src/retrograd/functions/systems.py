@@ -453,7 +453,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
     if n == 0:
         eye = constant(np.eye(spec.shape[-1], dtype=input.dtype.np))
         return eye.expand(spec.shape).clone()
-    return _power(input, int(n))
+    return input.clone() if n == 1 else _power(input, int(n))
 
 
 @composite

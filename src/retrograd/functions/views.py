@@ -147,7 +147,9 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 
 def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension."""
-    return apply(Reshape, input, shape=(-1,) if input.numel() else (0,))
+    # in a row of memory too, which a part of a matrix may not be
+    row = input.contiguous()
+    return apply(Reshape, row, shape=(-1,) if input.numel() else (0,))
 
 
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
@@ -277,6 +279,8 @@ def sum_to_size(input: Tensor, *size: Any) -> Tensor:
         raise RuntimeError(
             f"size {list(wanted)} is not expandable to size {list(shape)}"
         )
+    if not wanted:
+        return input.sum()
     over = [
         i for i, n in enumerate(shape) if i < lead or (wanted[i - lead] == 1 and n != 1)
     ]
