@@ -8,6 +8,7 @@ them twice, and they need room from the forward to the backward pass.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .fuse import FULL, Fusion, Loop
@@ -60,31 +61,37 @@ def _saving(
     fusion: Fusion, kernel: Loop, stored: list[Any], readers: dict[Any, set[int]]
 ) -> list[Any]:
     """Those of *stored* that are better computed again, all together."""
-    again = list(stored)
-    while again:
-        before = after = 0
-        costly = None
-        anchors: dict[int, set[Any]] = {}
-        for u in again:
-            # what other kernels read in any case is there for all
-            stays = {n for n in kernel.nodes if n in readers and n not in again}
-            found = _anchors(fusion, kernel, u, stays)
-            if found is None:
-                costly = u
-                break
-            before += u.spec.nbytes * (2 + len(readers[u]))
-            for i in readers[u]:
-                anchors.setdefault(i, set()).update(found)
-        if costly is not None:
-            again.remove(costly)
-            continue
-        for i, needed in anchors.items():
-            mine = {
-                fusion.view(k).buffer for n in fusion.kernels[i].nodes for k in n.inputs
-            }
-            after += sum(a.spec.nbytes for a in needed - mine)
-        return again if after < before else []
-    return []
+    again = [u for u in stored if _anchors(fusion, kernel, u, set()) is not None]
+    best = _change(fusion, kernel, again, readers)
+    for u in reversed(again):  # what is not better computed again by itself stays
+        fewer = [v for v in again if v is not u]
+        change = _change(fusion, kernel, fewer, readers)
+        if change <= best:
+            again, best = fewer, change
+    return again if best < 0 else []
+
+
+def _change(
+    fusion: Fusion, kernel: Loop, again: list[Any], readers: dict[Any, set[int]]
+) -> float:
+    """Bytes that are moved more, or less, if *again* are computed again."""
+    # what other kernels read in any case is there for all
+    stays = {n for n in kernel.nodes if n in readers and n not in again}
+    anchors: dict[int, set[Any]] = {}
+    before = after = 0
+    for u in again:
+        found = _anchors(fusion, kernel, u, stays)
+        if found is None:
+            return math.inf
+        before += u.spec.nbytes * (2 + len(readers[u]))
+        for i in readers[u]:
+            anchors.setdefault(i, set()).update(found)
+    for i, needed in anchors.items():
+        mine = {
+            fusion.view(k).buffer for n in fusion.kernels[i].nodes for k in n.inputs
+        }
+        after += sum(a.spec.nbytes for a in needed - mine)
+    return after - before
 
 
 def _anchors(fusion: Fusion, kernel: Loop, u: Any, stays: set[Any]) -> set[Any] | None:
