@@ -256,6 +256,8 @@ def explain(what: str, form: str, out: str | None, draw: str | None, page: str |
 @click.option("--browser", is_flag=True, help="Open the page.")
 @click.option("--tensorboard", metavar="FOLDER",
          help="Also write TensorBoard event files there.")  # fmt: skip
+@click.option("--lang", type=click.Choice(["en", "es", "ko"]),
+         help="Of the page.  [default: $RETROGRAD_LANG, or en]")  # fmt: skip
 def watch(script: str, arguments: tuple[str, ...], **options: Any) -> None:
     """Run a program and watch its training in the browser.
 

@@ -68,6 +68,44 @@ def test_every_mark_is_in_a_box_and_nothing_overlaps(tmp_path):
                     assert abs(x - u) >= (w + p) / 2 - 1 or abs(y - v) >= (h + q) / 2 - 1  # fmt: skip
 
 
+class Cube(rg.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 3 * x * x * g
+
+
+class CubeByNumPy(Cube):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return rg.tensor(3 * x.detach().numpy() ** 2 * g.numpy())
+
+
+@pytest.mark.parametrize("cube", [Cube, CubeByNumPy])
+def test_functions_of_the_user_s_own_have_pages(tmp_path, cube):
+    x = rg.tensor([1.0, -2.0], requires_grad=True)
+    y = cube.apply(x)
+    rg.page((y * x).sum(), tmp_path / "x.html")
+    d = data_of(tmp_path / "x.html")[1]["levels"]["modules"]["description"]
+    leaf = next(n for n in d["nodes"] if n["name"]["text"] == "x")
+    gradient = next(g for g in d["gradients"] if g["id"] == leaf["gradient"])
+    assert gradient["value"]["data"] == [4.0, -32.0]  # ∂x⁴/∂x
+    through = next(n for n in d["nodes"] if n["name"]["text"] == "y")
+    found = [
+        p["jacobian"] for p in gradient["products"] if p["through"] == through["id"]
+    ]
+    if cube is Cube:
+        assert found[0]["entries"] == [[3.0, 0.0], [0.0, 12.0]]
+    else:
+        assert "entries" not in found[0], "it computes by NumPy, on numbers alone"
+
+
 def test_bad_input_is_one_line(tmp_path):
     x = rg.tensor(2.0, requires_grad=True)
     with pytest.raises(OSError, match=r"^cannot write .*x\.html: "):

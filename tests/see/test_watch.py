@@ -3,8 +3,10 @@
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -67,6 +69,13 @@ def look(watch):
     """At the next step."""
     watch._next = 0.0
     watch._arm()
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A page that asked stays open until the test says that it was closed, however busy
+    the machine is."""
+    monkeypatch.setattr("retrograd.see.watching.server.OPEN", 1e6)
 
 
 def test_numbers_are_those_of_the_step():
@@ -143,6 +152,75 @@ def test_nothing_is_measured_while_no_page_is_open():
         assert watch.step == training.optimizer._stepped
 
 
+def test_what_a_closed_page_asked_for_is_given_up():
+    from retrograd.optim import optimizer
+
+    training = Training()
+    with rg.watch(training.model, quiet=True) as watch:
+        measured(watch, training)
+        ask(watch, "/do", body=b"descent")
+        training.step()
+        assert backward.watchers
+        watch.server.seen = -1e9  # the page was closed
+        training.step()
+        training.step()
+        assert not any(optimizer._of_all.values()) and not backward.watchers
+        assert "closed" in watch.descent._picture["why"]
+
+
+def test_a_paused_training_goes_on_when_its_page_was_closed(monkeypatch):
+    training = Training()
+    with rg.watch(training.model, quiet=True) as watch:
+        measured(watch, training)
+        assert ask(watch, "/do", body=b"pause")[0] == 200
+        with Running(training) as running:
+            running.watch = watch
+            while not json.loads(ask(watch, "/data?after=0")[1])["resting"]:
+                time.sleep(0.01)
+            at = watch.step
+            monkeypatch.setattr("retrograd.see.watching.session.LEFT", 0.0)
+            watch.opened()
+            while watch.step <= at + 1:
+                time.sleep(0.01)
+        assert not watch._paused
+
+
+def calls(work):
+    """Functions that are called, by Python."""
+    count = 0
+
+    def seen(frame, event, arg):
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(seen)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_a_step_that_is_not_looked_at_calls_nothing_more():
+    """With a page open or not: the price of watching is that of the looks."""
+    training = Training()
+    for _ in range(8):
+        training.step()
+    plain = calls(training.step)
+    with rg.watch(training.model, quiet=True) as watch:
+        training.step()  # the first one says which optimizer it is
+        training.step()
+        assert calls(training.step) == plain
+        measured(watch, training)
+        watch._next = time.perf_counter() + 1e6
+        with watch._lock:
+            watch._disarm()
+        assert watch.server.open
+        training.step()
+        assert calls(training.step) == plain
+    assert calls(training.step) == plain
+
+
 def test_the_loss_surface_is_that_of_the_model():
     training = Training()
     with rg.watch(training.model, quiet=True) as watch:
@@ -169,10 +247,13 @@ def test_the_loss_surface_is_that_of_the_model():
 
 @pytest.fixture
 def short(monkeypatch):
-    """Few steps beside descent with all batches, and no hurry on a busy machine."""
+    """Few steps beside descent with all batches, each looked at; no hurry on a busy
+    machine."""
     monkeypatch.setattr("retrograd.see.watching.descent.STEPS", 10)
     monkeypatch.setattr("retrograd.see.watching.descent.FEW", 100)
     monkeypatch.setattr("retrograd.see.watching.descent.LATE", 1e6)
+    monkeypatch.setattr("retrograd.see.watching.session.SHARE", 1e6)
+    monkeypatch.setattr("retrograd.see.watching.session.PAUSE", 0.0)
 
 
 def test_sgd_goes_beside_descent_with_the_mean_gradient(short):
@@ -342,63 +423,151 @@ def test_the_command_runs_a_program(tmp_path):
     assert gone.stderr == "retrograd: gone.py: there is no such file\n"
 
 
-def until(page, what, seconds=20):
-    """Waits for an expression; the page's policy lets nothing be evaluated inside."""
+def until(page, what, seconds=120):
+    """Waits for an expression; the page's policy lets nothing be evaluated inside, so
+    the page is asked after each of its own questions."""
     end = time.monotonic() + seconds
     while not page.evaluate(what):
         assert time.monotonic() < end, what
-        page.wait_for_timeout(100)
+        page.evaluate("(window.poll || window.follow)()")
+        page.wait_for_timeout(20)
+
+
+class Running:
+    """A training in a thread of its own."""
+
+    def __init__(self, training):
+        self.training, self.stop = training, threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.stop.is_set():
+            self.training.step()
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.stop.set()
+        self.watch.do("resume")
+        self.thread.join(60)
 
 
 def test_the_page_pauses_steps_and_resumes(short):
-    import threading
+    training = Training()
+    with (
+        chromium() as browser,
+        rg.watch(training.model, quiet=True) as watch,
+        Running(training) as running,
+        opened(browser, watch.url) as page,
+    ):
+        running.watch = watch
+        until(page, "rows.length > 1")
+        page.keyboard.press("p")
+        until(page, "$('state').textContent === 'paused'")
+        at = watch.step
+        page.click("#step")
+        until(page, f"latest.step === {at + 1}")
+        assert watch.step == at + 1
+        page.keyboard.press("s")
+        page.keyboard.press("s")
+        until(page, f"latest.step === {at + 3}")
+        page.click("#compute")
+        until(page, "surface && surface.loss")
+        page.click("#descent")
+        until(page, "surface && surface.batch")
+        assert "mean gradient" in page.inner_text("#ways")
+        assert page.evaluate("paused")
+        assert "0.weight" in page.inner_text("#layers")
+        assert "ReLU" in page.inner_text("#activations")
+        with page.context.expect_page() as other:
+            page.click("#graph")
+        graph = other.value
+        graph.wait_for_selector("#now", timeout=60_000)
+        assert "self.y" in graph.title()
+        assert graph.locator("#levels button").count() == 3
+        first = graph.evaluate("by.get(D.loss).value.data")
+        page.bring_to_front()
+        page.click("#pause")
+        until(page, f"latest.step > {at + 4}")
+        until(graph, f"step > 0 && by.get(D.loss).value.data !== {first}")
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
+
+def test_two_pages_show_the_same_training(short):
     training = Training()
     with chromium() as browser, rg.watch(training.model, quiet=True) as watch:
-        stop = threading.Event()
+        measured(watch, training, 2)
+        with opened(browser, watch.url) as one, opened(browser, watch.url) as two:
+            for page in (one, two):
+                until(page, "rows.length >= 2")
+            one.evaluate("act('pause')")
+            until(two, "paused")
+            assert "Resume" in two.inner_text("#pause")
+            two.evaluate("act('resume')")
+            until(one, "!paused")
+            watch.end()
+            for page in (one, two):
+                until(page, "$('state').textContent === 'ended'")
+                assert page.is_disabled("#pause")
 
-        def train():
-            while not stop.is_set():
-                training.step()
-                time.sleep(0.01)
 
-        thread = threading.Thread(target=train)
-        thread.start()
-        try:
-            with opened(browser, watch.url) as page:
-                until(page, "rows.length > 3")
-                page.keyboard.press("p")
-                until(page, "paused")
-                time.sleep(0.5)
-                at = watch.step
-                time.sleep(0.3)
-                assert watch.step == at
-                page.click("#step")
-                until(page, f"latest.step === {at + 1}")
-                page.click("#compute")
-                until(page, "surface && surface.loss")
-                page.click("#descent")
-                until(page, "surface && surface.batch")
-                assert "mean gradient" in page.inner_text("#ways")
-                assert page.evaluate("paused")
-                page.click("#pause")
-                until(page, f"latest.step > {at + 4}")
-                assert "0.weight" in page.inner_text("#layers")
-                assert "ReLU" in page.inner_text("#activations")
-                with page.context.expect_page() as other:
-                    page.click("#graph")
-                graph = other.value
-                graph.wait_for_selector("#now", timeout=30000)
-                assert (
-                    "self.y" in graph.title()
-                    and graph.locator("#levels button").count() == 3
-                )
-                until(graph, "step > 0")
-                at, value = graph.evaluate("[step, by.get(D.loss).value.data]")
-                until(graph, f"step > {at} && by.get(D.loss).value.data !== {value}")
-                page.set_viewport_size({"width": 390, "height": 844})
-                assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        finally:
-            stop.set()
-            watch.do("resume")
-            thread.join(30)
+def test_what_the_page_shows_of_a_training_is_escaped():
+    evil = "<img src=x onerror=alert(1)>"
+
+    class Evil(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.add_module("</script>" + evil, nn.Linear(3, 2))
+
+        def forward(self, x):
+            return next(self.children())(x)
+
+    Evil.__name__ = "</title><script>alert(2)</script>"
+    training = Training()
+    training.model = nn.Sequential(Evil(), nn.Linear(2, 1))
+    training.optimizer = rg.optim.SGD(training.model.parameters(), lr=0.1)
+    with chromium() as browser, rg.watch(training.model, quiet=True) as watch:
+        watch.title = Evil.__name__
+        watch.log(**{evil: 1.0})
+        watch._problem = evil
+        measured(watch, training)
+        with opened(browser, watch.url) as page:
+            until(page, "rows.length > 0")
+            assert page.locator("img").count() == 0
+            assert page.locator("script").count() == 2
+            assert evil in page.inner_text("#problem")
+            assert evil in page.inner_text("#loss-now")
+            assert "</script>" in page.inner_text("#layers")
+
+
+@pytest.mark.parametrize("lang, words", [
+    ("es", "Pausa Pérdida Activaciones gradiente unidades"), ("ko", "손실 활성값 학습률 유닛"),
+])  # fmt: skip
+def test_the_page_of_a_training_speaks_the_three_languages(lang, words):
+    from retrograd.see.page import static
+    from retrograd.see.page.words import _watched
+
+    known = set(_watched())
+    script, body = static("watch.js"), static("watch.html")
+    assert set(re.findall(r'say\("([^"]+)"', script)) <= known
+    texts = re.findall(r">([^<>\n]*[a-z][^<>\n]*)<", body)
+    assert {t.replace("❚❚", "").strip() for t in texts} <= known
+    training = Training()
+    with (
+        chromium() as browser,
+        rg.watch(training.model, quiet=True, lang=lang) as watch,
+    ):
+        measured(watch, training)
+        with opened(browser, watch.url) as page:
+            until(page, "rows.length > 0")
+            assert page.get_attribute("html", "lang") == lang
+            shown = page.inner_text("body") + page.inner_html("main")
+            for word in words.split():
+                assert word in shown
+            for word in known - {"std"}:
+                assert not re.search(rf'(>|label="){re.escape(word)}["<]', shown), word
+    with pytest.raises(ValueError, match="lang is 'xx'"):
+        rg.watch(training.model, lang="xx")

@@ -276,8 +276,16 @@ def _part(capture: Capture, term: Term) -> tuple[Any, Arg, Any]:
         run = backward._Reverse(rec, keep=True)
         run._wait(None, root, handle)
         run.run(set())
+    except Exception as error:  # a backward of the user's own that needs numbers
+        raise ValueError(
+            f"∂{term.through.symbol}/∂{term.line.symbol} is not written out: "
+            f"{type(error).__name__}: {error}"
+        ) from None
     finally:
         dispatch._local.rec = outer
+    for handle in rec.args:  # what such a backward took from elsewhere
+        if handle._key not in part.values and handle._array is not None:
+            part.values[handle._key] = handle._array
     found = [run.waiting[id(h)]._key for k, h in run.leaves.values() if k is source]
     back: list[State] = []
     at: State | None = rec.state

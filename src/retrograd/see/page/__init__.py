@@ -181,9 +181,11 @@ def _jacobians(story: Story, d: Description) -> None:
             if term is None or not 1 < rows * columns <= ENTRIES:
                 continue
             left -= 1
-            product.jacobian.entries = written_out(
-                story._capture, term, d.layout
-            ).tolist()
+            try:
+                entries = written_out(story._capture, term, d.layout)
+            except ValueError:  # a function of the user's own, computed by NumPy
+                continue
+            product.jacobian.entries = entries.tolist()
 
 
 # -- the file -------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The words of the page, which stand in ``static/page.js`` and ``static/page.html``."""
+"""The words of both pages, which stand in ``static/*.js`` and ``static/*.html``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from ..messages import Say
 
 
 def words(say: Say) -> dict[str, str]:
-    """From the English that stands there to another language."""
-    found = [(text, say(text)) for text in _texts()]
+    """From the English of the page of one loss to another language."""
+    return _told(_texts(), say)
+
+
+def watch_words(say: Say) -> dict[str, str]:
+    """The same of the page of a training."""
+    return _told(_watched(), say)
+
+
+def _told(texts: list[str], say: Say) -> dict[str, str]:
+    found = [(text, say(text)) for text in texts]
     return {text: told for text, told in found if told != text}
 
 
@@ -76,4 +85,65 @@ def _texts() -> list[str]:
     say("One step")
     say("To the end")
     say("Step")
+    say("step {step}")
+    say("steps since then have another graph")
+    say("the training has ended; step {step}")
+    return found
+
+
+def _watched() -> list[str]:
+    found: list[str] = []
+    say = found.append
+    say("waiting for the first step")
+    say("Pause")
+    say("Resume")
+    say("Step")
+    say("Graph")
+    say("Loss")
+    say("Learning rate")
+    say("Gradient norm")
+    say("Update ÷ weight")
+    say("‖Δw‖ ÷ ‖w‖; near 10⁻³ is usual")
+    say("Way on the loss surface")
+    say("in its two principal directions")
+    say("SGD beside batch descent")
+    say("The whole way")
+    say("Parameters")
+    say("Activations")
+    say("nothing yet")
+    say("loss by step")
+    say("learning rate by step")
+    say("gradient norm by step")
+    say("update to weight ratio of each layer by step")
+    say("gradients of {name}")
+    say("no gradient")
+    say("{count} NaN or ∞")
+    say("activations of {name}")
+    say("mean")
+    say("std")
+    say("units dead: {share} %")
+    say("saturated: {share} %")
+    say("{count} with many dead or saturated units")
+    say("looking at step {done} of {of}; then the training waits for some seconds")
+    say("with the next step")
+    say("Computed on request; the training waits for it, some seconds.")
+    say("loss surface with the way of the parameters")
+    say("the training: each step with its batch")
+    say("the training")
+    say("descent with the mean gradient of {count} batches")
+    say("mean loss of {count} batches")
+    say("loss of one batch")
+    say(
+        "{loss} from {low} to {high}; variance of the way in this plane: {share} %; "
+        "a ring begins, a dot ends; until step {step}; the training waited {seconds} s."
+    )
+    say("too few places yet")
+    say("the page was closed meanwhile")
+    say("this optimizer evaluates the loss itself")
+    say("ended")
+    say("paused")
+    say("pausing after this step")
+    say("running")
+    say("step {step}")
+    say("the training's process has ended")
     return found

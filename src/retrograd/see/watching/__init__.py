@@ -12,8 +12,9 @@ _active: list[Watch] = []
 
 
 def watch(
-    model: Any = None, *, port: int = 0, tensorboard: Any = None, quiet: bool = False
-) -> Watch:
+    model: Any = None, *, port: int = 0, tensorboard: Any = None, quiet: bool = False,
+    lang: str | None = None,
+) -> Watch:  # fmt: skip
     """Open a live page of the training of *model*, and print its address.
 
     The page shows the loss and what ``log`` is given, the learning rate, the norm of each
@@ -23,7 +24,8 @@ def watch(
     it pauses, steps and resumes the training. It is on 127.0.0.1 alone, for who has the
     token in the address. Steps are looked at now and then, for a bounded share of the
     time, and none while no page is open. *tensorboard* names a folder for event files
-    (``pip install retrograd[tensorboard]``). After ``close()`` the model is as it was.
+    (``pip install retrograd[tensorboard]``), *lang* the language of the page (``"en"``,
+    ``"es"``, ``"ko"``). After ``close()`` the model is as it was.
 
     >>> import retrograd as rg
     >>> model = rg.nn.Linear(2, 1)
@@ -43,7 +45,7 @@ def watch(
             known._know(model)
         return known
     title = type(model).__name__ if model is not None else "training"
-    found = Watch(model, port, tensorboard, title)
+    found = Watch(model, port, tensorboard, title, lang=lang)
     _active.append(found)
     if not quiet:
         print(f"retrograd watch: {found.url}", file=sys.stderr)

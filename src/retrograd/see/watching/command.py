@@ -17,15 +17,15 @@ from .session import Watch
 
 def watch(
     script: str, arguments: tuple[str, ...], port: int, wait: bool, browser: bool,
-    tensorboard: str | None,
+    tensorboard: str | None, lang: str | None = None,
 ) -> None:  # fmt: skip
     """Run a program as ``python script.py`` does, with the page beside it."""
     path = Path(script)
     if not path.is_file():
         raise click.ClickException(f"{script}: there is no such file")
     try:
-        found = Watch(None, port, tensorboard, path.name, wait)
-    except (OSError, ImportError) as error:
+        found = Watch(None, port, tensorboard, path.name, wait, lang)
+    except (OSError, ImportError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     found.shared = True
     _active.append(found)

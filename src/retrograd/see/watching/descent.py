@@ -160,7 +160,7 @@ class Twin:
     def __init__(self, optimizer: Any, parameters: list[Any]) -> None:
         kind: Any = type(optimizer)
         if getattr(kind.step, "__wrapped__", None) is not Optimizer.step.__wrapped__:  # type: ignore[attr-defined]
-            raise TypeError(f"{kind.__name__} evaluates the loss itself")
+            raise TypeError("this optimizer evaluates the loss itself")
         self.parameters = [clone(p) for p in parameters]
         of = {id(p): c for p, c in zip(parameters, self.parameters, strict=True)}
         self.optimizer: Any = kind.__new__(kind)

@@ -75,11 +75,11 @@ class Live:
 
     # -- for the training -----------------------------------------------------------
 
-    def draw(self, loss: Any, model: Any, step: int) -> None:
+    def draw(self, loss: Any, model: Any, step: int, lang: str) -> None:
         """Before a backward pass: make the page, if it was asked for."""
         if not self._wanted:
             return
-        story = explain(loss, limit=None)
+        story = explain(loss, limit=None, lang=lang)
         if model is not None:
             names = Names.here()
             names.add("model", model)

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from ..description import _plain
+from ..messages import translator
 from ..page import shell
+from ..page.words import watch_words
 
 if TYPE_CHECKING:
     from .session import Watch
@@ -98,9 +100,11 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, where: SplitResult, asked: dict[str, list[str]]) -> None:
         watch = self.server.watch
         if where.path == "/":
+            words = watch_words(translator(watch.lang))
             text = shell(
-                "watch", f"{watch.title} · retrograd watch", "en",
-                {"token": self.server.token, "title": watch.title}, "'self'",
+                "watch", f"{watch.title} · retrograd watch", watch.lang,
+                {"token": self.server.token, "title": watch.title, "words": words},
+                "'self'",
             )  # fmt: skip
             return self._send(200, text.encode(), "text/html; charset=utf-8")
         if where.path == "/data":
@@ -119,7 +123,8 @@ class Handler(BaseHTTPRequestHandler):
         if where.path == "/graph":
             page = watch.graph()
             if page is None:
-                return self._refuse(503, "no step was made since: is training paused?")
+                say = translator(watch.lang)
+                return self._refuse(503, say("no step was made meanwhile"))
             return self._send(200, page.encode(), "text/html; charset=utf-8")
         return self._refuse(404, "there is nothing here")
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_right
 from typing import Any
 
 from ... import backward, dispatch
 from ...optim.optimizer import register_optimizer_step_post_hook
+from ..messages import language
 from . import events
 from .descent import Descent
 from .live import Live
@@ -27,8 +29,9 @@ SHARE, PAUSE = 0.005, 0.1
 KEPT = 4000
 #: steps without a backward pass that was seen, until the next try
 MISSED = 3
-#: seconds that a paused training waits for a page that was closed
-LEFT = 30.0
+#: seconds that a paused training waits for a page that was closed: a page out of sight
+#: may ask but once a minute, and is not closed
+LEFT = 90.0
 
 
 class Watch:
@@ -36,9 +39,10 @@ class Watch:
     manager."""
 
     def __init__(
-        self, model: Any, port: int, tensorboard: Any, title: str, waits: bool = False
-    ) -> None:
-        self.model, self.title = model, title
+        self, model: Any, port: int, tensorboard: Any, title: str, waits: bool = False,
+        lang: str | None = None,
+    ) -> None:  # fmt: skip
+        self.model, self.title, self.lang = model, title, language(lang)
         self.shared = False  # ``retrograd watch`` closes it, not the program
         self.ended = self.closed = False
         self._writer = None if tensorboard is None else events.writer(tensorboard)
@@ -54,7 +58,8 @@ class Watch:
         self._last = self._missed = 0
         self._told: tuple[int, int] | None = None
         self._lock = threading.Condition()
-        self._paused = self._single = False
+        self._paused = self._resting = False
+        self._granted = 0  # steps that may be made although it is paused
         self._waits = waits
         self._hook: Any = None
         self._sample: Sample | None = None
@@ -180,7 +185,7 @@ class Watch:
                 self.live.follow(loss, self.step)
             self._spent += time.perf_counter() - start
             # what the page asks for is done at once, and not part of the share
-            self.live.draw(loss, self.model, self.step)
+            self.live.draw(loss, self.model, self.step, self.lang)
             self.descent.batch(loss, self._parameters, self._optimizer)
         except Exception as error:  # the training goes on
             self._problem = f"{type(error).__name__}: {error}"
@@ -193,8 +198,9 @@ class Watch:
             return
         if self._waits:
             self._waits = False
-            while not self.server.open and not self.closed:
-                time.sleep(0.05)
+            with self._lock:
+                while not self.server.open and not self.closed:
+                    self._lock.wait()
         start = time.perf_counter()
         sample, self._sample, self._told = self._sample, None, None
         if sample is not None:
@@ -202,6 +208,8 @@ class Watch:
             self._spent += time.perf_counter() - start
         try:
             self._busy = True
+            if not (self._wanted() or self._paused):
+                self.descent.give_up("the page was closed meanwhile")
             held = self.descent.stepped(optimizer, self._parameters)
         except Exception as error:
             self._problem, held = f"{type(error).__name__}: {error}", False
@@ -276,23 +284,24 @@ class Watch:
     def _rest(self) -> None:
         """Paused: until the page says on, or has been closed for a while."""
         with self._lock:
-            self._single = False
-            left = time.monotonic()
-            while self._paused and not self._single:
-                self._lock.wait(0.2)
-                if self.server.open:
-                    left = time.monotonic()
-                elif time.monotonic() - left > LEFT:
+            left, self._resting = time.monotonic(), True
+            while self._paused and not self._granted:
+                self._lock.wait(max(0.0, left + LEFT - time.monotonic()))
+                left = max(left, self.server.seen)
+                if time.monotonic() - left >= LEFT:
                     self._paused = False
+            self._granted, self._resting = max(0, self._granted - 1), False
 
     # -- what the page asks ---------------------------------------------------------
 
     def since(self, after: int, picture: int) -> dict[str, Any]:
         """All that is new after a step, and after a picture of the loss surface."""
         with self._lock:
-            rows = [r for r in self._rows if r["step"] > after]
+            first = bisect_right(self._rows, after, key=lambda row: row["step"])
+            rows = self._rows[first:]
             found = {
                 "step": self.step, "paused": self._paused, "ended": self.ended,
+                "resting": self._resting,
                 "problem": self._problem, "rows": rows, **self.descent.news(picture),
             }  # fmt: skip
             if rows:
@@ -304,14 +313,15 @@ class Watch:
         """pause, step, resume, surface, descent; False if it is something else."""
         with self._lock:
             if action == "pause":
-                self._paused = True
+                self._paused, self._granted = True, 0
             elif action == "step":
-                self._paused = self._single = True
+                self._granted += self._paused  # of one that runs, the next is the last
+                self._paused = True
             elif action == "resume":
-                self._paused = False
+                self._paused, self._granted = False, 0
             elif action in ("surface", "descent"):
                 self.descent.ask(action)
-                self._single = self._paused
+                self._grant()
             else:
                 return False
             self._next = 0.0
@@ -319,11 +329,16 @@ class Watch:
             self._lock.notify_all()
         return True
 
+    def _grant(self) -> None:
+        """What was asked for needs a step, paused or not."""
+        if self._paused:
+            self._granted = max(1, self._granted)
+
     def graph(self, seconds: float = 60.0) -> str | None:
         """The page of the next loss; None if none came."""
         with self._lock:
             self.live.ask()
-            self._single = self._single or self._paused
+            self._grant()
             self._arm()
             self._lock.notify_all()
         return self.live.page(seconds, lambda: self.ended)

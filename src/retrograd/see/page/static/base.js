@@ -3,6 +3,14 @@
    through textContent; formulas are parsed as XML in the MathML namespace alone. */
 const $ = id => document.getElementById(id);
 const DATA = JSON.parse($("data").textContent);
+/* words are English in these files; DATA.words has those of the language */
+const say = (text, about = {}) => (DATA.words[text] || text).replace(/\{(\w+)\}/g, (_, k) => about[k]);
+function translate(root) {
+  for (const e of root.querySelectorAll("*"))
+    for (const name of ["aria-label", "title", "placeholder"]) if (e.hasAttribute(name)) e.setAttribute(name, say(e.getAttribute(name)));
+  const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) { const t = texts.currentNode, word = t.data.trim(); if (DATA.words[word]) t.data = t.data.replace(word, DATA.words[word]); }
+}
 function el(tag, about = {}, ...children) {
   const e = document.createElement(tag);
   for (const [k, v] of Object.entries(about)) {

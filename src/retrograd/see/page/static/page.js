@@ -6,8 +6,6 @@ const stage = $("graph"), ctx = stage.getContext("2d"), map = $("map");
 const HEAD = 30, PAD = 16, WAYS = 8, CHIPS = 100;
 /* screens that a link may cross before it is cut */
 const PASSES = 1.2;
-/* words are English in this file and in page.html; DATA.words has those of the language */
-const say = (text, about = {}) => (DATA.words[text] || text).replace(/\{(\w+)\}/g, (_, k) => about[k]);
 const LEVELS = {modules: say("Modules"), operations: say("Operations"), kernels: say("Kernels")};
 const serif = '"STIX Two Text",Cambria,"Times New Roman","Liberation Serif",serif';
 let colors = {};
@@ -713,10 +711,7 @@ $("open-all").addEventListener("click", () => {
   arrange(); whole();
 });
 $("close-all").addEventListener("click", () => { open = new Set([""]); arrange(); whole(); });
-for (const e of document.querySelectorAll("#app *")) {
-  for (const name of ["aria-label", "title", "placeholder"]) if (e.hasAttribute(name)) e.setAttribute(name, say(e.getAttribute(name)));
-  if (e.tagName === "DD") e.textContent = say(e.textContent);
-}
+translate($("app"));
 $("title").textContent = DATA.title; $("title").title = DATA.title;
 for (const name of Object.keys(DATA.levels)) {
   const b = el("button", {"aria-pressed": "false", onclick: () => load(name)}, LEVELS[name]);
@@ -731,7 +726,7 @@ async function follow() {
   try {
     const answer = await fetch(`/values?level=${level}&after=${step}`, {headers: {"X-Token": DATA.live.token}, cache: "no-store"}), found = await answer.json();
     note.className = "";
-    note.textContent = `● step ${found.step || DATA.live.step}${found.others > 20 ? ": steps since then have another graph" : ""}`;
+    note.textContent = "● " + say("step {step}", {step: found.step || DATA.live.step}) + (found.others > 20 ? ": " + say("steps since then have another graph") : "");
     if (found.values) {
       step = found.step;
       for (const [id, value] of Object.entries(found.values)) {
@@ -741,7 +736,7 @@ async function follow() {
       if (!$("panel").contains(document.activeElement)) panel();
       draw();
     }
-  } catch { note.className = "off"; note.textContent = `the training has ended; step ${step || DATA.live.step}`; }
+  } catch { note.className = "off"; note.textContent = say("the training has ended; step {step}", {step: step || DATA.live.step}); }
   asking = false;
 }
 if (DATA.live) { $("live").hidden = false; setInterval(follow, 500); }

@@ -16,7 +16,7 @@ function ticks(low, high, n) {
 /* lines: [{points: [[x, y]], color, width}]; logarithmic where the numbers span decades */
 function chart(box, lines, label, height = 190) {
   const ys = lines.flatMap(l => l.points.map(p => p[1])).filter(real), xs = lines.flatMap(l => l.points.map(p => p[0]));
-  if (!ys.length) { box.replaceChildren(el("div", {class: "empty"}, "nothing yet")); return; }
+  if (!ys.length) { box.replaceChildren(el("div", {class: "empty"}, say("nothing yet"))); return; }
   const W = Math.max(200, box.clientWidth), H = height, [c, g] = canvas(W, H, label);
   let low = ys[0], high = ys[0], x0 = xs[0], x1 = xs[0];
   for (const y of ys) { low = Math.min(low, y); high = Math.max(high, y); }
@@ -58,48 +58,48 @@ function draw() {
   const colors = palette(), of = k => rows.map(r => [r.step, r[k]]), tail = rows[rows.length - 1] || {};
   const loss = rows.filter(r => r.loss !== null).map(r => [r.step, r.loss]);
   const metrics = [...new Set(rows.flatMap(r => Object.keys(r.metrics || {})))];
-  chart($("loss"), [{points: loss, color: colors[0], alpha: .4, width: 1.2}, {points: smooth(loss), color: colors[0], width: 2.4}, ...metrics.map((k, i) => ({points: rows.filter(r => r.metrics && k in r.metrics).map(r => [r.step, r.metrics[k]]), color: colors[1 + i % 7]}))], "loss by step", 230);
+  chart($("loss"), [{points: loss, color: colors[0], alpha: .4, width: 1.2}, {points: smooth(loss), color: colors[0], width: 2.4}, ...metrics.map((k, i) => ({points: rows.filter(r => r.metrics && k in r.metrics).map(r => [r.step, r.metrics[k]]), color: colors[1 + i % 7]}))], say("loss by step"), 230);
   $("loss-now").textContent = [num(tail.loss), ...metrics.map(k => `${k} ${num((tail.metrics || {})[k])}`)].join("   ");
   const groups = Math.max(0, ...rows.map(r => r.lr.length));
-  chart($("lr"), [...Array(Math.min(groups, 8)).keys()].map(i => ({points: rows.map(r => [r.step, r.lr[i]]), color: colors[i]})), "learning rate by step");
+  chart($("lr"), [...Array(Math.min(groups, 8)).keys()].map(i => ({points: rows.map(r => [r.step, r.lr[i]]), color: colors[i]})), say("learning rate by step"));
   $("lr-now").textContent = (tail.lr || []).slice(0, 3).map(v => num(v)).join("  ");
-  chart($("gradient"), [{points: of("gradient"), color: colors[2]}], "gradient norm by step");
+  chart($("gradient"), [{points: of("gradient"), color: colors[2]}], say("gradient norm by step"));
   $("gradient-now").textContent = num(tail.gradient);
   const shown = names.map((n, i) => [n, i]).filter(([n, i]) => !n.endsWith("bias")).slice(0, 8);
-  chart($("ratios"), shown.map(([n, i], k) => ({points: rows.map(r => [r.step, (r.ratios || [])[i]]), color: colors[k]})), "update to weight ratio of each layer by step");
+  chart($("ratios"), shown.map(([n, i], k) => ({points: rows.map(r => [r.step, (r.ratios || [])[i]]), color: colors[k]})), say("update to weight ratio of each layer by step"));
   $("legend").replaceChildren(...shown.map(([n], k) => key(colors[k], n)));
   cards(); plane();
 }
 function cards() {
   $("layers").replaceChildren(...(latest.layers || []).slice(0, 120).map(l => el("div", {class: "card"}, el("h3", {title: l.name}, l.name),
-    l.histogram ? bars(l.histogram.counts, l.histogram.edges, `gradients of ${l.name}`, 210, 62, "--back") : el("p", {}, "no gradient"),
-    el("p", {}, `${times(l.shape)}   ‖∂‖ ${num(l.gradient, 3)}   Δ÷w ${num(l.ratio, 2)}`), l.bad ? el("p", {class: "warn"}, `${l.bad} NaN or ∞`) : null)));
+    l.histogram ? bars(l.histogram.counts, l.histogram.edges, say("gradients of {name}", {name: l.name}), 210, 62, "--back") : el("p", {}, say("no gradient")),
+    el("p", {}, `${times(l.shape)}   ‖∂‖ ${num(l.gradient, 3)}   Δ÷w ${num(l.ratio, 2)}`), l.bad ? el("p", {class: "warn"}, say("{count} NaN or ∞", {count: l.bad})) : null)));
   let bad = 0;
   $("activations").replaceChildren(...(latest.activations || []).slice(0, 120).map(a => {
     const dead = a.dead > .1, full = a.saturated > .5;
     bad += dead || full;
-    return el("div", {class: "card"}, el("h3", {title: a.name}, `${a.name}  ${a.kind}`), a.histogram ? bars(a.histogram.counts, a.histogram.edges, `activations of ${a.name}`, 210, 62) : "",
-      el("p", {}, `${times(a.shape)}   mean ${num(a.mean, 3)}   std ${num(a.std, 3)}`),
-      a.dead !== undefined ? el("p", {class: dead ? "warn" : null}, `${num(100 * a.dead, 3)} % of units dead`) : null,
-      a.saturated !== undefined ? el("p", {class: full ? "warn" : null}, `${num(100 * a.saturated, 3)} % saturated`) : null);
+    return el("div", {class: "card"}, el("h3", {title: a.name}, `${a.name}  ${a.kind}`), a.histogram ? bars(a.histogram.counts, a.histogram.edges, say("activations of {name}", {name: a.name}), 210, 62) : "",
+      el("p", {}, `${times(a.shape)}   ${say("mean")} ${num(a.mean, 3)}   ${say("std")} ${num(a.std, 3)}`),
+      a.dead !== undefined ? el("p", {class: dead ? "warn" : null}, say("units dead: {share} %", {share: num(100 * a.dead, 3)})) : null,
+      a.saturated !== undefined ? el("p", {class: full ? "warn" : null}, say("saturated: {share} %", {share: num(100 * a.saturated, 3)})) : null);
   }));
-  $("warnings").textContent = bad ? `${bad} with many dead or saturated units` : "";
+  $("warnings").textContent = bad ? say("{count} with many dead or saturated units", {count: bad}) : "";
 }
 function plane() {
   const box = $("surface"), about = $("about");
   $("ways").replaceChildren();
-  if (busy) about.textContent = busy.kind === "descent" ? `looking at step ${busy.done} of ${busy.of}; then the training waits for some seconds` : "with the next step";
+  if (busy) about.textContent = busy.kind === "descent" ? say("looking at step {done} of {of}; then the training waits for some seconds", busy) : say("with the next step");
   if (!surface || !surface.loss) {
-    box.replaceChildren(el("div", {class: "empty"}, surface ? surface.why : "Computed on request; the training waits for it, some seconds."));
+    box.replaceChildren(el("div", {class: "empty"}, surface ? say(surface.why) : say("Computed on request; the training waits for it, some seconds.")));
     if (!busy) about.textContent = "";
     return;
   }
-  const {x, y, loss} = surface, W = Math.max(200, box.clientWidth), H = 300, [c, g] = canvas(W, H, "loss surface with the way of the parameters");
+  const {x, y, loss} = surface, W = Math.max(200, box.clientWidth), H = 300, [c, g] = canvas(W, H, say("loss surface with the way of the parameters"));
   const all = loss.flat().filter(real), low = Math.min(...all), high = Math.max(...all);
   const wide = x[x.length - 1] - x[0], tall = y[y.length - 1] - y[0], k = Math.min(W / wide, H / tall), ox = (W - k * wide) / 2, oy = (H - k * tall) / 2;
   const X = v => ox + (v - x[0]) * k, Y = v => H - oy - (v - y[0]) * k;
   levels(g, [W, H], [ox, oy, k], [x, y, loss], low > 0 ? v => Math.log(v / low) / (Math.log(high / low) || 1) : v => (v - low) / (high - low || 1));
-  const ways = [["way", "--loss-line", surface.kind === "descent" ? "the training: each step with its batch" : "the training"], ["batch", "--ink", `descent with the mean gradient of ${surface.averaged} batches`]].filter(([w]) => surface[w]);
+  const ways = [["way", "--loss-line", surface.kind === "descent" ? say("the training: each step with its batch") : say("the training")], ["batch", "--ink", say("descent with the mean gradient of {count} batches", {count: surface.averaged})]].filter(([w]) => surface[w]);
   for (const [way, color, words] of ways) {
     const p = surface[way].map(([a, b]) => [X(a), Y(b)]);
     g.strokeStyle = g.fillStyle = style(color); g.lineWidth = 1.8; g.lineJoin = "round";
@@ -112,8 +112,8 @@ function plane() {
   }
   box.replaceChildren(c);
   if (busy) return;
-  const mean = surface.surface > 1 ? `mean loss of ${surface.surface} batches` : "loss of one batch";
-  about.textContent = `${mean} from ${num(low, 3)} to ${num(high, 3)}; ${num(100 * surface.share, 3)} % of the way's variance is in this plane; a ring begins, a dot ends; until step ${surface.made}; the training waited ${num(surface.seconds, 2)} s. ${surface.why || ""}`;
+  const mean = surface.surface > 1 ? say("mean loss of {count} batches", {count: surface.surface}) : say("loss of one batch");
+  about.textContent = say("{loss} from {low} to {high}; variance of the way in this plane: {share} %; a ring begins, a dot ends; until step {step}; the training waited {seconds} s.", {loss: mean, low: num(low, 3), high: num(high, 3), share: num(100 * surface.share, 3), step: surface.made, seconds: num(surface.seconds, 2)}) + " " + say(surface.why || "");
 }
 /* bilinear between the points; bands show the levels */
 function levels(g, [W, H], [ox, oy, k], [x, y, loss], f) {
@@ -131,12 +131,17 @@ function levels(g, [W, H], [ox, oy, k], [x, y, loss], f) {
   }
 }
 const key = (color, words) => { const i = el("i"); i.style.background = color; return el("span", {}, i, words); };
+/* said by screen readers: only what has changed */
+function status(text, kind = "") {
+  const state = $("state");
+  state.className = kind;
+  if (state.textContent !== text) state.textContent = text;
+}
 async function poll() {
-  if (waiting || document.hidden && !paused) return;
+  if (waiting || document.hidden && !paused && !busy) return;
   waiting = true;
   try {
     const found = await (await ask(`/data?after=${last}&picture=${picture}`)).json();
-    const state = $("state");
     rows.push(...found.rows);
     if (rows.length > 4000) rows.splice(1, rows.length - 4000);
     if (rows.length) last = rows[rows.length - 1].step;
@@ -144,13 +149,13 @@ async function poll() {
     if (found.picture) { surface = found.surface; picture = found.picture; }
     const news = found.rows.length || found.picture, was = busy;
     paused = found.paused; busy = found.busy;
-    $("problem").textContent = found.problem;
-    state.className = "";
-    state.textContent = found.ended ? `ended after step ${found.step}` : paused ? `paused at step ${found.step}` : found.step ? `step ${found.step}` : "waiting for the first step";
-    $("pause").textContent = paused ? "▶ Resume" : "❚❚ Pause";
+    if ($("problem").textContent !== found.problem) $("problem").textContent = found.problem;
+    status(found.ended ? say("ended") : found.resting ? say("paused") : paused ? say("pausing after this step") : found.step ? say("running") : say("waiting for the first step"));
+    $("count").textContent = found.step ? say("step {step}", {step: found.step}) : "";
+    $("pause").textContent = paused ? "▶ " + say("Resume") : "❚❚ " + say("Pause");
     for (const b of ["pause", "step", "compute", "descent"]) $(b).disabled = found.ended;
     if (news) draw(); else if (busy || was) plane();
-  } catch { $("state").className = "off"; $("state").textContent = "the training's process has ended"; }
+  } catch { status(say("the training's process has ended"), "off"); }
   waiting = false;
 }
 const act = what => ask("/do", {method: "POST", body: what}).then(poll, poll);
@@ -159,11 +164,13 @@ $("step").addEventListener("click", () => act("step"));
 $("compute").addEventListener("click", () => act("surface"));
 $("descent").addEventListener("click", () => act("descent"));
 document.addEventListener("keydown", e => {
-  if (e.target.tagName === "BUTTON" || e.target.tagName === "A" || e.ctrlKey || e.metaKey || e.altKey) return;
+  if (e.key === " " && ["BUTTON", "A"].includes(e.target.tagName) || e.ctrlKey || e.metaKey || e.altKey) return;
   if (e.key === " " || e.key === "p") { e.preventDefault(); act(paused ? "resume" : "pause"); }
   if (e.key === "ArrowRight" || e.key === "s") act("step");
 });
 addEventListener("resize", draw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 history.replaceState(null, "", "/?token=" + encodeURIComponent(DATA.token));
+translate(document.body);
+$("pause").textContent = "❚❚ " + say("Pause");
 setInterval(poll, 500); poll(); draw();
