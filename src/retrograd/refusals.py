@@ -105,7 +105,7 @@ def parameters(function: FunctionType) -> tuple[Parameter, ...]:
     for name in names:
         written = str(function.__annotations__.get(name, "Any"))
         words = [word.lstrip("_") for word in written.split(" | ")]
-        if words == ["Any"] and name in _TENSORS:
+        if words == ["Any"] and name in _TENSORS and code.co_name[0] != "_":
             words = ["Tensor"]
         if name in defaults and defaults[name] is None and "None" not in words:
             words.append("None")
