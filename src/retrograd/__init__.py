@@ -53,6 +53,7 @@ from .functions import *  # noqa: F403
 from .functions.create import tensor as tensor  # not the module
 from .graph import graph
 from .layouts import *  # noqa: F403
+from .refusals import explain_all as _explain_all
 from .tensor import Size, Tensor, device
 from .trace import is_tensor
 
@@ -171,6 +172,12 @@ def result_type(a: _Any, b: _Any) -> _Any:
         for x in (a, b)
     ]
     return result_type_of(ranked)
+
+
+_explain_all(
+    globals(),
+    "is_floating_point is_complex is_inference get_device numel clone detach".split(),
+)
 
 
 __all__ = [name for name in dir() if not name.startswith("_")]

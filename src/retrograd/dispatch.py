@@ -19,6 +19,7 @@ import numpy as np
 
 from . import dtypes, errors, templates
 from .ops.op import REGISTRY, Array, Comparison, Op, Spec
+from .refusals import refusal
 from .trace import (
     Arg,
     Bound,
@@ -651,6 +652,7 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
             return out
         return _follow(rec, edge, key, name, function, args, kwargs)
 
+    call.tells = True  # type: ignore[attr-defined]
     return call
 
 
@@ -690,7 +692,7 @@ def _follow(
     if edge is None:
         if rec.full():
             rec.flush()
-            return function(*args, **kwargs)
+            return _plainly(name, function, args, kwargs)
         edge = rec.enter(key)
         if edge is None:
             return _compose(rec, key, name, function, args, kwargs)
@@ -718,17 +720,11 @@ def stacked(token: Any, function: Callable[[Any], Any], x: Handle) -> Any:
 def _plainly(
     name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
 ) -> Any:
-    """Call a composition; one clear error where its first argument is no tensor."""
-    args = narrowed(name, *args)
-    try:
-        return function(*args, **kwargs)
-    except AttributeError:
-        if not args or isinstance(args[0], Handle):
-            raise
-        raise TypeError(
-            f"{name}(): argument 'input' (position 1) must be Tensor, not "
-            f"{type(args[0]).__name__}\n  at {errors.user_line()}"
-        ) from None
+    """Call a composition; one clear error where an argument is of the wrong kind."""
+    wrong = refusal(function, args, kwargs)
+    if wrong is not None:
+        raise wrong
+    return function(*narrowed(name, *args), **kwargs)
 
 
 def _compose(

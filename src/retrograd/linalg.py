@@ -46,6 +46,7 @@ from .functions.systems import linalg_lstsq as lstsq
 from .functions.systems import linalg_lu_solve as lu_solve
 from .functions.systems import linalg_matrix_rank as matrix_rank
 from .functions.systems import linalg_solve as solve
+from .refusals import explain_all as _explain_all
 
 
 def cholesky(A: Any, *, upper: bool = False) -> Any:
@@ -70,6 +71,8 @@ __all__ = [
     "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander",
     "vecdot", "vector_norm",
 ]  # fmt: skip
+
+_explain_all(globals(), __all__)
 
 
 def __getattr__(name: str) -> object:

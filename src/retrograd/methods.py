@@ -33,6 +33,7 @@ from .functions import (
 from .functions import elementwise as F
 from .ops.movement import constant_zeros
 from .ops.op import Spec
+from .refusals import explained
 from .tensor import Tensor
 from .trace import Handle, is_tensor, spec_of
 
@@ -89,6 +90,13 @@ _IN_PLACE_VIEWS = (
     "swapaxes",
     "swapdims",
     "as_strided",
+)
+
+
+#: methods that a step calls in number: not worth a wrapper that explains failures
+_OFTEN = set(
+    "add sub mul div neg pow view reshape permute transpose t flatten squeeze unsqueeze "
+    "expand contiguous sum mean matmul getitem detach clone to".split()
 )
 
 
@@ -165,6 +173,8 @@ def _bind() -> None:
     for module in modules:
         for name, function in _public(module).items():
             if name not in _NOT_METHODS and not hasattr(Tensor, name):
+                if name not in _OFTEN:
+                    function = explained(function)
                 setattr(Tensor, name, function)
     Tensor.polygamma = lambda self, n: F.polygamma(n, self)  # type: ignore[attr-defined]
     for name in _IN_PLACE:

@@ -64,6 +64,7 @@ from .functions.transcendental import (
     sinc,
     xlogy,
 )
+from .refusals import explain_all as _explain_all
 
 __all__ = [
     "airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "digamma", "entr", "erf",
@@ -81,6 +82,7 @@ __all__ = [
 ]  # fmt: skip
 
 _give_out(globals(), _WITH_OUT & set(__all__))
+_explain_all(globals(), __all__)
 
 
 def __getattr__(name: str) -> object:

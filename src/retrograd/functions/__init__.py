@@ -1,5 +1,6 @@
 """Everything that is not a primitive: compositions under PyTorch's names."""
 
+from .. import refusals as _refusals
 from . import out as _out
 from .create import *  # noqa: F403
 from .decompositions import *  # noqa: F403
@@ -25,3 +26,4 @@ from .views import *  # noqa: F403
 from .windows import *  # noqa: F403
 
 _out.give_out(globals(), _out.WITH_OUT)
+_refusals.explain_all(globals(), [n for n in globals() if not n.startswith("_")])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import errors
+from ..refusals import refusal
 from ..trace import Handle, is_tensor
 
 #: Functions of the package and of ``special`` with ``out=``, beside those that take it
@@ -92,9 +93,15 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        try:
+            value = function(*args, **kwargs)
+        except Exception:
+            wrong = refusal(function, args, kwargs)
+            if wrong is None:
+                raise
+            raise wrong from None
         if out is None:
-            return function(*args, **kwargs)
-        value = function(*args, **kwargs)
+            return value
         if not isinstance(value, tuple):
             return write(out, value, name)
         if not isinstance(out, (tuple, list)) or len(out) != len(value):
@@ -102,6 +109,7 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
         pairs = [write(o, v, name) for o, v in zip(out, value, strict=True)]
         return type(value)(*pairs) if hasattr(value, "_fields") else tuple(pairs)
 
+    call.tells = True  # type: ignore[attr-defined]
     return call
 
 

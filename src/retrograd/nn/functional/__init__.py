@@ -2,6 +2,7 @@
 
 from ...functions.index import gather as gather
 from ...functions.probabilities import log_softmax as _log_softmax  # noqa: F401
+from ...refusals import explain_all as _explain_all
 from .activation import *  # noqa: F403
 from .adaptive import *  # noqa: F403
 from .attention import *  # noqa: F403
@@ -20,6 +21,8 @@ from .pooling import *  # noqa: F403
 from .recurrent import *  # noqa: F403
 from .resampling import *  # noqa: F403
 from .shuffling import *  # noqa: F403
+
+_explain_all(globals(), [n for n in globals() if n[0] != "_" and n != "relu"])
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,207 @@
+"""Arguments of the wrong kind: a TypeError that names the function, the argument, what it
+got, and the mend.
+
+What a function takes is what its annotations say, so nothing is declared twice. They are
+looked at where that costs nothing: by a composition that is met for the first time
+(dispatch), and by every other function after it has failed (:func:`explained`).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import errors
+from .dtypes import dtype as DType
+from .trace import Handle
+
+#: annotated Any, these are tensors wherever they occur
+_TENSORS = frozenset(
+    "input other A B mat mat1 mat2 mat3 batch1 batch2 vec vec1 vec2 mask source src "
+    "weight target tensor tensor1 tensor2 input1 input2 condition grid self".split()
+)
+
+
+def _is_tensor(x: Any) -> bool:
+    return isinstance(x, Handle)
+
+
+def _is_scalar(x: Any) -> bool:
+    """A Python number, or a tensor or an array of one: all of them convert."""
+    if isinstance(x, (int, float, np.number, np.bool_)):
+        return True
+    return _is_tensor(x) and not x.shape
+
+
+def _is_int(x: Any) -> bool:
+    if isinstance(x, (bool, np.bool_)):
+        return False
+    if isinstance(x, (int, np.integer)):
+        return -(2**63) <= x < 2**63
+    if isinstance(x, Handle):
+        array: Any = x
+        return not array.shape and array.dtype.category == 1
+    return not isinstance(x, (float, str)) and hasattr(x, "__index__")
+
+
+def _are_ints(x: Any) -> bool:
+    if isinstance(x, (list, tuple)):
+        return all(map(_is_int, x))
+    return _is_int(x)
+
+
+def _are_tensors(x: Any) -> bool:
+    return not isinstance(x, (list, tuple)) or all(map(_is_tensor, x))
+
+
+def _is_operand(x: Any) -> bool:
+    return _is_tensor(x) or isinstance(x, (int, float, np.number, np.bool_))
+
+
+#: what an annotation asks for: how to tell, and in words
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "Tensor": (_is_tensor, "Tensor"),
+    "Operand": (_is_operand, "Tensor or Number"),
+    "int": (_is_int, "int"),
+    "float": (_is_scalar, "float"),
+    "bool": (lambda x: isinstance(x, (bool, np.bool_)), "bool"),
+    "str": (lambda x: isinstance(x, str), "str"),
+    "Ints": (_are_ints, "int or tuple of ints"),
+    "Dim": (_are_ints, "int or tuple of ints"),
+    "Sequence[int]": (_are_ints, "tuple of ints"),
+    "Sequence[Tensor]": (_are_tensors, "tuple of Tensors"),
+    "dtypes.dtype": (lambda x: isinstance(x, DType), "dtype"),
+    "None": (lambda x: x is None, "None"),
+}
+KINDS["builtins.bool"] = KINDS["bool"]
+
+
+class Parameter(NamedTuple):
+    name: str
+    fits: tuple[Callable[[Any], bool], ...]
+    wanted: str
+
+
+_declared: dict[CodeType, tuple[Parameter, ...]] = {}
+
+
+def parameters(function: FunctionType) -> tuple[Parameter, ...]:
+    """What the annotations of a function say; a parameter without ``fits`` takes all."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code, found = function.__code__, []
+    known = _declared.get(code)
+    if known is not None:
+        return known
+    n = code.co_argcount + code.co_kwonlyargcount
+    names = code.co_varnames[:n]
+    defaults: dict[str, Any] = dict(function.__kwdefaults__ or {})
+    given = function.__defaults__ or ()
+    defaults.update(zip(names[code.co_argcount - len(given) :], given, strict=False))
+    for name in names:
+        written = str(function.__annotations__.get(name, "Any"))
+        words = [word.lstrip("_") for word in written.split(" | ")]
+        if words == ["Any"] and name in _TENSORS and code.co_name[0] != "_":
+            words = ["Tensor"]
+        if name in defaults and defaults[name] is None and "None" not in words:
+            words.append("None")
+        kinds = [KINDS.get(word) for word in words]
+        kinds = [] if None in kinds else kinds
+        wanted = " or ".join(k[1] for k in kinds if k[1] != "None")
+        found.append(Parameter(name, tuple(k[0] for k in kinds), wanted))
+    return _declared.setdefault(code, tuple(found))
+
+
+def refusal(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Exception | None:
+    """The error for the first argument that is of the wrong kind; None: there is none."""
+    if type(function) is not FunctionType:
+        return None
+    declared = parameters(function)
+    for i, (value, parameter) in enumerate(zip(args, declared, strict=False)):
+        if not _takes(parameter, value):
+            return _error(function.__name__, i + 1, parameter, value)
+    if kwargs:
+        for i, parameter in enumerate(declared):
+            if parameter.name in kwargs and not _takes(
+                parameter, kwargs[parameter.name]
+            ):
+                return _error(
+                    function.__name__, i + 1, parameter, kwargs[parameter.name]
+                )
+    return None
+
+
+def _takes(parameter: Parameter, value: Any) -> bool:
+    fits = parameter.fits
+    return not fits or any(fit(value) for fit in fits)
+
+
+def _error(name: str, place: int, parameter: Parameter, value: Any) -> Exception:
+    wanted = parameter.wanted
+    if type(value) is int and wanted in ("int", "int or tuple of ints"):
+        return ValueError(
+            f"{name}(): argument '{parameter.name}' does not fit into 64 bits: {value}"
+            f"\n  at {errors.user_line()}"
+        )
+    text = (
+        f"{name}(): argument '{parameter.name}' (position {place}) must be {wanted}, "
+        f"not {_described(value)}{_mend(wanted, value)}\n  at {errors.user_line()}"
+    )
+    return TypeError(text)
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, (list, tuple)) and value:
+        kinds = dict.fromkeys(type(v).__name__ for v in value)
+        return f"{type(value).__name__} of {', '.join(kinds)}"
+    return type(value).__name__
+
+
+def _mend(wanted: str, value: Any) -> str:
+    """What to write instead, where that can be told."""
+    if "Tensor" in wanted and wanted != "tuple of Tensors":
+        if isinstance(value, np.ndarray):
+            return ": use rg.from_numpy(array)"
+        if isinstance(value, (int, float, list, tuple)) and value != []:
+            return f": use rg.tensor({value!r})" if len(repr(value)) < 40 else ""
+    if wanted.startswith("int") and isinstance(value, float) and value == int(value):
+        return f": use {int(value)}"
+    if wanted == "bool" and isinstance(value, (int, float)):
+        return f": use {bool(value)}"
+    return ""
+
+
+def explained(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose failures over an argument of the wrong kind are explained;
+    itself where that is so already."""
+    if hasattr(function, "tells") or type(function) is not FunctionType:
+        return function
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception:
+            better = refusal(function, args, kwargs)
+            if better is None:
+                raise
+            raise better from None
+
+    call.tells = True  # type: ignore[attr-defined]
+    return call
+
+
+def explain_all(namespace: dict[str, Any], names: Iterable[str]) -> None:
+    """Let every function of these names in a module explain its failures."""
+    for name in names:
+        if name in namespace:
+            namespace[name] = explained(namespace[name])
+
+
+__all__ = ["explain_all", "explained", "refusal"]
