@@ -247,7 +247,7 @@ def _has_zero(value: Any) -> bool:
     return type(value) is float and value == 0
 
 
-_PLAIN = {int, bool, str, float, Sign, Spec, dtypes.dtype}
+_PLAIN = {int, bool, str, bytes, float, Sign, Spec, dtypes.dtype}
 _LEAVES = {Arg, Bound, Const}
 #: where the operation stands in a relation, after the modes
 _TOKEN = 3

@@ -133,7 +133,7 @@ class Const:
             self.value = np.array(value, np.int64).astype(dtype.np)[()]
         self.spec = Spec((), dtype)
         self.weak = True
-        self.sign = Sign(self.spec, self.value.tobytes())
+        self.sign = (self.spec, self.value.tobytes())
 
 
 class Failed:

@@ -121,20 +121,24 @@ def test_programs_that_take_turns_do_not_mix(
             outcome(rg, two).assert_same(alone[1], rtol=rtol)
 
 
+@each_executor
 @settings(quick, max_examples=60)
 @given(programs())
-def test_gradients_add_up_until_they_are_cleared(program: Program) -> None:
-    leaves = leaves_of(rg, program)
-    loss = loss_of(rg, program, play(rg, program, leaves))
-    assume(loss.requires_grad)
-    loss.backward(retain_graph=True)
-    once = [None if x.grad is None else x.grad.numpy().copy() for x in leaves]
-    loss.backward()
-    for x, g in zip(leaves, once, strict=True):
-        assert (x.grad is None) == (g is None)
-        if g is not None:
-            np.testing.assert_array_equal(x.grad.numpy(), 2 * g)
-            x.grad = None
+def test_gradients_add_up_until_they_are_cleared(
+    executor: str, program: Program
+) -> None:
+    with executed_by(executor) as rtol:
+        leaves = leaves_of(rg, program)
+        loss = loss_of(rg, program, play(rg, program, leaves))
+        assume(loss.requires_grad)
+        loss.backward(retain_graph=True)
+        once = [None if x.grad is None else x.grad.numpy().copy() for x in leaves]
+        loss.backward()
+        for x, g in zip(leaves, once, strict=True):
+            assert (x.grad is None) == (g is None)
+            if g is not None:
+                np.testing.assert_allclose(x.grad.numpy(), 2 * g, rtol=rtol, atol=rtol)
+                x.grad = None
 
 
 def slope(loss: Any, leaves: list[Any]) -> list[Array]:
