@@ -255,7 +255,7 @@ class _Reverse:
             if self.only is not None and not self._asked(*self._origin(segment, key)):
                 continue
             kept = [j for j in rule.keeps if type(state.inputs[j]) is not Const]
-            keeps = rule.keeps_out or kept
+            keeps = rule.keeps_out or kept or rule.holds
             if keeps and state in (self.freed if segment is None else segment.freed):
                 raise RuntimeError(f"{_FREED}\n  at {errors.user_line()}")
             values: dict[str, Any] = {}
