@@ -72,8 +72,10 @@ class Pull:
         op: Any = state.op
         last = len(op.inputs) - 1
         kept: dict[int | None, None] = {}
+        holds = False
         for i in wants:
             rule = op.rules[op.inputs[min(i, last)]]
+            holds = holds or rule.holds
             if rule.keeps_out:
                 kept[None] = None
             for j in rule.keeps:
@@ -83,7 +85,9 @@ class Pull:
         #: the inputs whose values the rules ask for; None is the output
         self.kept = tuple(kept)
         #: whether that is anything but numbers of the program
-        self.keeps = any(j is None or type(state.inputs[j]) is not Const for j in kept)
+        self.keeps = holds or any(
+            j is None or type(state.inputs[j]) is not Const for j in kept
+        )
 
 
 class _Reverse:

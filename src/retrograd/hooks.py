@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from .trace import Handle, spec_of
+
 
 class RemovableHandle:
     """Removes one hook from the dict it was registered in; also a context manager."""
@@ -32,6 +34,29 @@ class RemovableHandle:
         self.remove()
 
 
+def told(hooks: dict[int, Callable[[Any], Any]], g: Any) -> Any:
+    """The gradient as the hooks of a tensor leave it."""
+    for hook in list(hooks.values()):
+        changed = hook(g)
+        if changed is None:
+            continue
+        name = getattr(hook, "__name__", repr(hook))
+        if not isinstance(changed, Handle):
+            raise TypeError(
+                f"expected a Tensor, but hook {name!r} returned "
+                f"{type(changed).__name__!r}: return the new gradient, or None"
+            )
+        have, want = spec_of(changed), spec_of(g)
+        if have is not want:
+            what = "type" if have.shape == want.shape else "size"
+            raise RuntimeError(
+                f"hook {name!r} has changed the {what} of value (was {want!r} got "
+                f"{have!r})"
+            )
+        g = changed
+    return g
+
+
 class StateHooks:
     """What is to happen when the gradient of a computed value is known."""
 
@@ -47,10 +72,7 @@ class StateHooks:
 
     def run(self, g: Any) -> Any:
         """Tell the hooks of the tensor, which may change the gradient."""
-        for function in list(self.functions.values()):
-            changed = function(g)
-            if changed is not None:
-                g = changed
+        g = told(self.functions, g)
         if self.keep is not None:
             self.keep(g)
         return g

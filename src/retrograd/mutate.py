@@ -351,10 +351,14 @@ def _replace(rec: Recorder, x: Any, new: Any) -> None:
     else:
         rec.mark("inplace", (old, key), {"inputs": (old, key)})
         x._key = key
+    if x.retains_grad:
+        x._retain()
     for view, path in views:
         before = view._key
         _rederive(view, x, path)
         view._key = _with_history(rec, view._key, before)
+        if view.retains_grad:
+            view._retain()
 
 
 def _with_history(rec: Recorder, new: Any, old: Any) -> Any:

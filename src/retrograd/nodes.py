@@ -112,7 +112,11 @@ class GradFn(Node):
         return RemovableHandle(self._hooks().before, fn)
 
     def __getattr__(self, name: str) -> Any:
-        """``_saved_self``, ``_saved_result``, …: what the rules keep."""
+        """``_saved_self``, ``_saved_result``, …: what the rules keep; of a Function of
+        the user's, what its context has."""
+        ctx = getattr(self.place[1].attrs.get("call"), "ctx", None)
+        if ctx is not None:
+            return getattr(ctx, name)
         if not name.startswith("_saved_"):
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
         return _saved(self, name.removeprefix("_saved_"))
@@ -279,14 +283,20 @@ def inside(segment: Segment | None, state: State) -> tuple[set[Any], list[Any]]:
     outside, in order, each with the segment that knows it."""
     whole = state.group[:1]
     following: dict[Any, Any] = {}
-    ahead = [(segment, key) for key in state.inputs]
+    # of a Function of the user's, the first operand is the value itself
+    own = "call" in state.attrs
+    ahead = [(segment, key) for key in state.inputs[own:]]
     inner: set[Any] = {(segment, state)}
     while ahead:
         known, key = ahead.pop(0)
         if type(key) is Const and (whole or state.op.name == "pow"):  # type: ignore[union-attr]
             continue  # a number that PyTorch makes no tensor of
         place = origin(known, key)[0]
-        if place and whole and place[1].group[:1] and place[1].group[0] is whole[0]:
+        call = place[1].attrs.get("call") if own and place else None
+        if call is not None and call.position is None:  # what outputs have in common
+            inner.add(place)
+            ahead[:0] = [(place[0], k) for k in place[1].inputs[1:]]
+        elif place and whole and place[1].group[:1] and place[1].group[0] is whole[0]:
             if place not in inner:  # another part of the same call
                 inner.add(place)
                 ahead[:0] = [(place[0], k) for k in place[1].inputs]

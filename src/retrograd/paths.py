@@ -14,6 +14,7 @@ import numpy as np
 from . import dispatch
 from .dispatch import constant
 from .gradients import Bundle, Gradients, Share, gradient_of, note, set_gradient, shared
+from .hooks import told
 from .trace import Arg, Bound, Failed, Handle, Segment, State, version_of
 
 
@@ -150,10 +151,7 @@ def accumulate(rec: dispatch.Recorder, leaf: Any, g: Any, create_graph: bool) ->
         return  # the flag was taken away after the leaf was used
     meta = leaf._meta
     if meta is not None and meta.hooks:
-        for hook in list(meta.hooks.values()):
-            changed = hook(g)
-            if changed is not None:
-                g = changed
+        g = told(meta.hooks, g)
         g = g.clone()  # what a hook may have kept is not added to
     old = gradient_of(leaf)
     if type(leaf._grad) is not Share:

@@ -7,6 +7,7 @@ graph and printing. The mathematics is in ``functions/`` and bound in ``methods.
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -490,6 +491,11 @@ class Tensor(Handle):
                     f"assigned grad has data of a different size: {list(value.shape)}, "
                     f"expected {list(self.shape)}"
                 )
+            if value.dtype is not self.dtype:
+                raise RuntimeError(
+                    f"attempting to assign a gradient of {value.dtype.name} to a tensor "
+                    f"of {self.dtype.name}: use grad.to(tensor.dtype)"
+                )
         set_gradient(self, value)
 
     @grad.deleter
@@ -565,11 +571,13 @@ class Tensor(Handle):
                 "can't retain_grad on Tensor that has requires_grad=False"
             )
         meta = meta_of(self)
-        if self.is_leaf or meta.retains_grad:
+        if self.is_leaf or meta.retained is not None:
             return
-        meta.retains_grad = True
-        import weakref
+        self._retain()
 
+    def _retain(self) -> None:
+        """Keep the gradient of what this tensor is now, and not of what it was."""
+        meta = meta_of(self)
         ref = weakref.ref(self)
 
         def keep(g: Any) -> None:
@@ -578,11 +586,14 @@ class Tensor(Handle):
                 old = tensor._grad
                 tensor._grad = g.clone() if old is None else old + g
 
-        self._state_hooks().keep = keep
+        if meta.retained is not None:
+            meta.retained.keep = None
+        meta.retained = self._state_hooks()
+        meta.retained.keep = keep
 
     @property
     def retains_grad(self) -> bool:
-        return self._meta is not None and self._meta.retains_grad
+        return self._meta is not None and self._meta.retained is not None
 
     def detach(self) -> Any:
         """The same values, sharing memory, without history."""

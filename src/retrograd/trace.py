@@ -62,7 +62,7 @@ class Meta:
     exposed = False  # NumPy code may hold the memory
     hooks: dict[int, Any] | None = None
     post_hooks: dict[int, Any] | None = None
-    retains_grad = False
+    retained: Any = None  # the hooks that keep the gradient of a computed tensor
     home: Bound | None = None
     inference = False
     #: each time it became a view of itself: the way back (None: there is none), and its

@@ -194,3 +194,10 @@ def test_what_backward_keeps_under_pytorchs_names():
     with pytest.raises(NotImplementedError, match="rg.plans"):
         profiler.profile()
     assert profiler.record_function("f")(abs)(-1) == 1
+
+
+def test_anomalies_are_found_by_grad_too():
+    x = leaf(0.0, 1.0)
+    with rg.autograd.detect_anomaly(), pytest.raises(RuntimeError, match="sqrt"):
+        grad((x.sqrt() * 0).sum(), x)
+    assert grad((x * 2).sum(), x)[0].tolist() == [2.0, 2.0]

@@ -10,12 +10,18 @@ from typing import Any
 from .. import backward as _reverse
 from .. import dispatch
 from ..dispatch import constant
+from ..hooks import told
 from ..nodes import GradientEdge, standing_for
 from ..paths import accumulate
-from ..trace import spec_of
+from ..trace import Handle, spec_of
 from . import graph as graph
 from . import profiler as profiler
-from .anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
+from .anomaly import (
+    check_finite,
+    detect_anomaly,
+    is_anomaly_enabled,
+    set_detect_anomaly,
+)
 from .check import gradcheck, gradgradcheck
 from .function import Function, once_differentiable
 from .modes import (
@@ -31,9 +37,29 @@ from .modes import (
 
 def _listed(x: Any) -> list[Any]:
     """The tensors that are meant by one or several, or by edges of the graph."""
-    if isinstance(x, (list, tuple)) and not isinstance(x, GradientEdge):
-        return [standing_for(t) for t in x]
-    return [standing_for(x)]
+    several = isinstance(x, (list, tuple)) and not isinstance(x, GradientEdge)
+    tensors = [standing_for(t) for t in (x if several else [x])]
+    for t in tensors:
+        if not isinstance(t, Handle):
+            raise TypeError(f"Expected a Tensor or several, but got {type(t).__name__}")
+    return tensors
+
+
+def _seeds(given: Any, n: int) -> list[Any]:
+    """The gradients of *n* outputs that were given, None for those that were not."""
+    if given is None:
+        return [None] * n
+    seeds = list(given) if isinstance(given, (list, tuple)) else [given]
+    if len(seeds) < n:
+        raise RuntimeError(f"got {n} tensors and {len(seeds)} gradients")
+    return seeds[:n]
+
+
+def _inputs(x: Any, where: str) -> list[Any]:
+    inputs = _listed(x)
+    if not inputs:
+        raise RuntimeError(f"`inputs` argument to `{where}()` cannot be empty.")
+    return inputs
 
 
 def grad(
@@ -79,8 +105,10 @@ def grad(
     if is_grads_batched:
         return _for_each_row(outputs, inputs, grad_outputs, retain_graph, create_graph,
                              allow_unused, materialize_grads)  # fmt: skip
-    ys, xs = _listed(outputs), _listed(inputs)
-    seeds = [None] * len(ys) if grad_outputs is None else _listed(grad_outputs)
+    ys, xs = _listed(outputs), _inputs(inputs, "grad")
+    seeds = _seeds(grad_outputs, len(ys))
+    if is_anomaly_enabled():
+        check_finite(ys, seeds)
     for x in xs:
         if not x.requires_grad:
             raise RuntimeError(
@@ -93,6 +121,8 @@ def grad(
     for x in xs:
         node = _reverse.node_of(rec, x)
         g = run.waiting.get(id(x)) if node is None else run.captured.get(node)
+        if g is not None and node is None and x._meta.hooks:
+            g = told(x._meta.hooks, g)
         if g is None and not (allow_unused or materialize_grads):
             raise RuntimeError(
                 "One of the differentiated Tensors appears to not have been used in "
@@ -148,13 +178,21 @@ def backward(
 ) -> None:
     """Add Σ vᵢᵀ ∂tensorsᵢ/∂leaf to the ``.grad`` of every leaf (or of *inputs*)."""
     ys = _listed(tensors)
-    seeds = [None] * len(ys) if grad_tensors is None else _listed(grad_tensors)
+    seeds = _seeds(grad_tensors, len(ys))
     if len(ys) == 1 and inputs is None:
         _reverse.backward(ys[0], seeds[0], retain_graph, create_graph)
         return
     retain = create_graph if retain_graph is None else retain_graph
     rec = dispatch.recorder()
-    wanted = [] if inputs is None else _listed(inputs)
+    wanted = [] if inputs is None else _inputs(inputs, "backward")
+    for x in wanted:
+        if not x.requires_grad:
+            raise RuntimeError(
+                "One of the inputs of backward() does not require grad: its .grad would "
+                "stay as it is"
+            )
+    if is_anomaly_enabled():
+        check_finite(ys, seeds)
     run = _reverse.reverse(ys, seeds, retain, create_graph, wanted)
     if inputs is None:
         pairs = [(t, run.waiting[id(t)]) for _, t in run.leaves.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -11,14 +12,20 @@ _plain = _reverse.backward
 _on = False
 
 
+def check_finite(tensors: Sequence[Any], gradients: Sequence[Any]) -> None:
+    """RuntimeError where a NaN or infinity is made, backward from *tensors*."""
+    from ..see.nonfinite import find_nonfinite
+
+    for tensor, gradient in zip(tensors, gradients, strict=True):
+        found = find_nonfinite(tensor, gradient)
+        if found is not None:
+            raise RuntimeError(str(found))
+
+
 def _checked(
     tensor: Any, gradient: Any, retain_graph: bool | None, create_graph: bool
 ) -> None:
-    from ..see.nonfinite import find_nonfinite
-
-    found = find_nonfinite(tensor, gradient)
-    if found is not None:
-        raise RuntimeError(str(found))
+    check_finite([tensor], [gradient])
     _plain(tensor, gradient, retain_graph, create_graph)
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import dispatch
+from ..dtypes import float64
 from ..hooks import StateHooks
+from ..mutate import changes
 from ..ops.op import Op, Rule, Spec
 from ..trace import Handle, State, spec_of
 from .modes import no_grad
@@ -18,6 +20,10 @@ class FunctionCtx:
 
     def __init__(self) -> None:
         self._saved: tuple[Any, ...] = ()
+        #: of each saved tensor, how often it had been changed when ``forward`` ended
+        self._versions: list[int] = []
+        self._places: dict[int, int] = {}  # saved tensors that are outputs: which
+        self._outputs: dict[int, Any] = {}  # outputs with their history, in backward
         self._no_grad_outputs: tuple[Any, ...] = ()
         self._dirty: tuple[Any, ...] = ()
         self.needs_input_grad: tuple[bool, ...] = ()
@@ -25,11 +31,44 @@ class FunctionCtx:
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors for ``backward``."""
+        for x in tensors:
+            if x is not None and not isinstance(x, Handle):
+                raise TypeError(
+                    "save_for_backward can only save variables, but got a "
+                    f"{type(x).__name__}: keep it as an attribute of ctx"
+                )
         self._saved = tensors
+
+    def save_for_forward(self, *tensors: Any) -> None:
+        """Keep tensors for ``jvp``, which finds them in ``saved_tensors``."""
+        if not self._saved:
+            self.save_for_backward(*tensors)
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
-        return self._saved
+        """What was saved; RuntimeError if it was changed in place since."""
+        found = list(self._saved)
+        rec = dispatch.recorder()
+        for i, before in enumerate(self._versions):
+            place = self._places.get(i)
+            if place in self._outputs:
+                found[i] = self._outputs[place]
+            elif found[i] is not None and changes(rec, found[i]) != before:
+                raise RuntimeError(
+                    "one of the variables needed for gradient computation has been "
+                    f"modified by an inplace operation: {spec_of(found[i])!r}, which "
+                    "save_for_backward has kept. Change a clone instead: x = x.clone()"
+                )
+        return tuple(found)
+
+    def _seal(self, outputs: tuple[Any, ...]) -> None:
+        """``forward`` has ended: what was saved must stay as it is."""
+        rec = dispatch.recorder()
+        self._versions = [0 if x is None else changes(rec, x) for x in self._saved]
+        for i, x in enumerate(self._saved):
+            for place, out in enumerate(outputs):
+                if out is x and x is not None:
+                    self._places[i] = place
 
     def mark_non_differentiable(self, *tensors: Any) -> None:
         """Outputs that get no gradient."""
@@ -40,6 +79,7 @@ class FunctionCtx:
         self._dirty = tensors
 
     def set_materialize_grads(self, value: bool) -> None:
+        """Whether gradients of outputs that have none are zeros, or None."""
         self.materialize_grads = value
 
 
@@ -64,11 +104,17 @@ class _Call:
         self.cls, self.ctx, self.slots = cls, ctx, slots
         self.shapes: list[Spec | None] = []  # None: an output that is no tensor
         self.gathered: dict[int, Any] = {}  # gradients of the outputs, by position
+        self.specs: list[Spec | None] = []  # None: an argument that is no tensor
         self._last: Any = None
+        self._asked: set[int] = set()  # in this backward pass
+        self._mode = False
+        self._along: tuple[Any, ...] = ()
 
     def gradient(self, g: Any, index: int) -> Any:
         """The gradient of an input; all outputs have theirs, and *g* is the last."""
-        if self._last is not g:
+        mode = dispatch.recorder().grad_mode
+        if self._last is not g or index in self._asked or mode != self._mode:
+            self._asked, self._mode = set(), mode
             grads = [
                 self.gathered.get(
                     i, _zeros(s) if s and self.ctx.materialize_grads else None
@@ -81,10 +127,29 @@ class _Call:
                 result if isinstance(result, tuple) else (result,)
             )
             self._last = g
+        self._asked.add(index)
         found = [
             r for r, s in zip(self._result, self.slots, strict=True) if s is not None
         ]
         return found[index]
+
+    @property
+    def forward_mode(self) -> bool:
+        """Whether the user has written the derivative in forward mode."""
+        return self.cls.jvp is not Function.jvp
+
+    def tangents(self, given: list[Any]) -> tuple[Any, ...]:
+        """The tangents of the outputs from those of the operands (after the first)."""
+        operands = iter(given[1:])
+        found = []
+        for spec in self.specs:
+            t = next(operands) if spec is not None else None
+            if t is None and spec is not None and self.ctx.materialize_grads:
+                t = _zeros(spec)
+            found.append(t)
+        result = self.cls.jvp(self.ctx, *found)
+        self._along = result if isinstance(result, tuple) else (result,)
+        return self._along
 
     def _checked(self, result: tuple[Any, ...]) -> tuple[Any, ...]:
         """One gradient for each argument of ``forward``; None may follow."""
@@ -95,6 +160,12 @@ class _Call:
                 f"gradients (expected {expected}, got {len(result)}): backward returns "
                 "one for each argument of forward, None where there is none"
             )
+        for r in result:
+            if r is not None and not isinstance(r, Handle):
+                raise RuntimeError(
+                    f"function {self.cls.__name__}Backward returned "
+                    f"{type(r).__name__}: expected a Tensor or None"
+                )
         return result[:expected]
 
 
@@ -102,22 +173,48 @@ class Pullback:
     """The rule of one result: ``position`` says which output it is, None what the outputs
     depend on together; ``nothing`` flows on from one output of several."""
 
-    __slots__ = ("call", "position", "nothing")
+    __slots__ = ("call", "position", "nothing", "jvp")
 
     def __init__(
         self, call: _Call, position: int | None = None, nothing: Any = None
     ) -> None:
         self.call, self.position, self.nothing = call, position, nothing
+        #: the tangent of the result from those of the operands, where the user wrote it
+        self.jvp = self._tangent if call.cls.jvp is not Function.jvp else None
+
+    @property
+    def ctx(self) -> FunctionCtx:
+        return self.call.ctx
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What a backward pass calls."""
+        saved = self.position in self.call.ctx._places.values()
+        return self.pull_saved if saved else self.pull
 
     def pull(self, g: Any, index: int) -> Any:
         """The gradient of an input of ``forward``, from that of the output."""
         call = self.call
         if self.nothing is not None:  # remembered until all are known
-            call.gathered[self.position] = g  # type: ignore[index]
+            call.gathered[self.position], call._last = g, None  # type: ignore[index]
             return self.nothing
         if self.position is not None:
             call.gathered = {self.position: g}
         return call.gradient(g, index)
+
+    def pull_saved(self, g: Any, index: int, out: Any) -> Any:
+        """The same for an output that is saved: the tensor with its history."""
+        self.call.ctx._outputs[self.position] = out  # type: ignore[index]
+        return self.pull(g, index)
+
+    def _tangent(self, given: list[Any]) -> Any:
+        call = self.call
+        if self.position is None:
+            call.tangents(given)
+            return _zeros(Spec((), float64))
+        return (call.tangents(given) if self.nothing is None else call._along)[
+            self.position
+        ]
 
 
 def _zeros(spec: Spec) -> Any:
@@ -158,8 +255,19 @@ class Function:
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         raise NotImplementedError("a Function must define a static method backward")
 
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """The tangents of the outputs from those of the inputs; where it is not written,
+        forward mode turns ``backward`` around."""
+        raise NotImplementedError("a Function may define a static method jvp")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(
+            f"a Function is applied, not called: {type(self).__name__}.apply(…)"
+        )
+
     @classmethod
-    def apply(cls, *args: Any) -> Any:
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward`` and attach ``backward`` to its result."""
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(
@@ -168,43 +276,60 @@ class Function:
         )
         with no_grad():
             if hasattr(cls, "setup_context"):
-                outputs = cls.forward(*args)
+                outputs = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, outputs)
             else:
-                outputs = cls.forward(ctx, *args)
-        if not (any(ctx.needs_input_grad) and dispatch.recorder().grad_mode):
+                outputs = cls.forward(ctx, *args, **kwargs)
+        rec = dispatch.recorder()
+        reverse = any(ctx.needs_input_grad) and rec.grad_mode
+        if not reverse and not _forward_mode(rec):
             return outputs
         tensors: list[Any] = [a for a in args if isinstance(a, Handle)]
         slots = [i if isinstance(a, Handle) else None for i, a in enumerate(args)]
         call = _Call(cls, ctx, slots)
         several = isinstance(outputs, tuple)
         listed = outputs if several else (outputs,)
+        ctx._seal(listed)
         call.shapes = [spec_of(o) if isinstance(o, Handle) else None for o in listed]
+        call.specs = [spec_of(a) if isinstance(a, Handle) else None for a in args]
         smooth = [
             isinstance(o, Handle) and not any(o is n for n in ctx._no_grad_outputs)
             for o in listed
         ]
-        rules = [Pullback(call, i) for i in range(len(listed))]
+        zero = None
         if sum(smooth) > 1:
             # The outputs depend on the inputs through one number: the reverse pass
             # comes to it once, when the gradients of all outputs are known.
-            kind = next(t.dtype for t in tensors if t.requires_grad)
-            zero = _zeros(Spec((), kind))
+            kinds = [t.dtype for t in tensors if t.dtype.is_floating_point]
+            if not kinds:
+                return outputs
+            zero = _zeros(Spec((), kinds[0]))
             tensors = [_attach(cls, Pullback(call), zero, tensors)]
-            rules = [Pullback(call, i, zero) for i in range(len(listed))]
         results = tuple(
-            _attach(cls, rule, o, tensors) if own else o
-            for o, own, rule in zip(listed, smooth, rules, strict=True)
+            _attach(cls, Pullback(call, i, zero), o, tensors) if own else o
+            for i, (o, own) in enumerate(zip(listed, smooth, strict=True))
         )
         results = tuple(
             o._assign(r) if any(o is d for d in ctx._dirty) else r
             for o, r in zip(listed, results, strict=True)
         )
+        if ctx._dirty:
+            ctx._seal(listed)
         return results if several else results[0]
+
+
+def _forward_mode(rec: dispatch.Recorder) -> bool:
+    """Whether tangents may be asked for: within jvp, or a dual level."""
+    trace = rec.tracing
+    while trace is not None and trace.size is not None:
+        trace = trace.outer
+    return trace is not None
 
 
 def _attach(cls: Any, pullback: Pullback, value: Any, tensors: list[Any]) -> Any:
     """The value again, as the result of an operation on *tensors* with the rule *pullback*."""
+    rule = Rule(pullback.function, (), False)
+    rule.holds = True
     op: Any = type(
         cls.__name__,
         (Result,),
@@ -212,7 +337,7 @@ def _attach(cls: Any, pullback: Pullback, value: Any, tensors: list[Any]) -> Any
             "name": cls.__name__,
             "inputs": ("value", "inputs"),
             "variadic": True,
-            "rules": {"inputs": Rule(pullback.pull, (), False)},
+            "rules": {"inputs": rule},
         },
     )
     rec = dispatch.recorder()
@@ -223,7 +348,7 @@ def _attach(cls: Any, pullback: Pullback, value: Any, tensors: list[Any]) -> Any
     return out
 
 
-def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:
+def once_differentiable(function: Callable[..., Any]) -> Any:
     """Mark a ``backward`` whose result is not to be differentiated again."""
 
     @functools.wraps(function)

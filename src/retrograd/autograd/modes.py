@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -22,10 +23,39 @@ class _Mode:
         return type(self)()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.isgeneratorfunction(function):
+            return self._around_generator(function)
+
         @functools.wraps(function)
         def inside(*args: Any, **kwargs: Any) -> Any:
             with self._again():
                 return function(*args, **kwargs)
+
+        return inside
+
+    def _around_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The setting holds while the generator runs, and not between its values."""
+
+        @functools.wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            made = function(*args, **kwargs)
+            go_on: Callable[[], Any] = functools.partial(next, made)
+            while True:
+                try:
+                    with self._again():
+                        value = go_on()
+                except StopIteration as end:
+                    return end.value
+                try:
+                    given = yield value
+                except GeneratorExit:
+                    with self._again():
+                        made.close()
+                    raise
+                except BaseException as error:
+                    go_on = functools.partial(made.throw, error)
+                else:
+                    go_on = functools.partial(made.send, given)
 
         return inside
 

@@ -12,7 +12,7 @@ from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..autograd import is_grad_enabled
+from ..autograd import Function, is_grad_enabled
 from ..tensor import Tensor
 from ..trace import changes
 from ..utils.hooks import RemovableHandle
@@ -226,8 +226,7 @@ def _watch(
     """The values again, so that ``ready(gradients)`` is called once, in the backward
     pass, when the gradients of all of them are known; what it returns flows on.
 
-    Returns the places of those that require gradients too. Several tensors travel as
-    one vector, because a vector has one gradient and one moment at which it is known.
+    Returns the places of those that require gradients too.
     """
     places = [
         i for i, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad
@@ -238,32 +237,24 @@ def _watch(
         one.register_hook(lambda g: ready([g])[0])
         watched[places[0]] = one
     elif places:
-        from ..functions import cat
-
-        tensors = [values[i] for i in places]
-        sizes = [t.numel() for t in tensors]
-        joined = cat([t.reshape(-1) for t in tensors])
-
-        def split(vector: Any) -> list[Any]:
-            return [
-                part.reshape(t.shape).to(t.dtype)
-                for part, t in zip(vector.split(sizes), tensors, strict=True)
-            ]
-
-        def joined_ready(g: Any) -> Any:
-            pairs = zip(ready(split(g)), tensors, strict=True)
-            return cat([_or_zeros(part, like).reshape(-1) for part, like in pairs])
-
-        joined.register_hook(joined_ready)
-        for i, part in zip(places, split(joined), strict=True):
+        passed = _Watched.apply(ready, *[values[i] for i in places])
+        for i, part in zip(places, passed, strict=True):
             watched[i] = part
     return tuple(watched), places
 
 
-def _or_zeros(g: Any, like: Any) -> Any:
-    from ..functions import zeros
+class _Watched(Function):
+    """Several tensors again, whose gradients are known at one moment."""
 
-    return zeros(*like.shape, dtype=like.dtype) if g is None else g
+    @staticmethod
+    def forward(ctx: Any, ready: Any, *tensors: Any) -> Any:
+        ctx.ready = ready
+        ctx.set_materialize_grads(False)
+        return tuple(x.clone() for x in tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return None, *ctx.ready(grads)
 
 
 class Called:

@@ -112,7 +112,7 @@ def _names(function: Any) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, 
 class Rule:
     """The derivative of one input: the function and what it asks for by name."""
 
-    __slots__ = ("function", "asks", "keeps_out", "keeps", "refuses")
+    __slots__ = ("function", "asks", "keeps_out", "keeps", "holds", "refuses")
 
     def __init__(
         self, function: Callable[..., Any], inputs: tuple[str, ...], variadic: bool
@@ -120,6 +120,8 @@ class Rule:
         self.function = function
         self.asks = sum(_names(function), ())
         self.keeps_out = "out" in self.asks
+        #: the function itself holds values of the forward pass
+        self.holds = False
         #: not implemented: says so when it is asked for
         self.refuses = getattr(function, "refuses", False)
         # positions of the inputs whose values it needs (-1: all of the variadic ones)
