@@ -261,13 +261,15 @@ class Entries:
                         count,
                     ).format(count=count)
                 )
+        again: dict[str, None] = {}
         for r in gradient.reuses:
             if isinstance(r, Gradient) and r.line.key is self.capture.root:
                 continue
             if isinstance(r, Line) and r in self.lines.drawn:
                 continue
-            if r in self.id and self.id[r] not in out.reuses:
-                out.reuses.append(self.id[r])
+            if r in self.id:
+                again[self.id[r]] = None
+        out.reuses = list(again)
         out.ways = len(gradient.terms)
         for term in gradient.terms[:WAYS]:
             if not term.through.element:

@@ -30,18 +30,29 @@ _VIEWS = ("reshape", "permute", "expand", "cast", "clone", "detach", "slice")
 class Line:
     """One value of the forward pass: its name, its formula, and where it came from."""
 
-    __slots__ = ("key", "symbol", "expr", "states", "inputs", "module", "kind", "label",
+    __slots__ = ("key", "symbol", "_expr", "states", "inputs", "module", "kind", "label",
                  "where", "group", "element")  # fmt: skip
 
     def __init__(self, key: Any, symbol: Symbol) -> None:
         self.key, self.symbol = key, symbol
-        self.expr: Expr = n.name(symbol)
+        self._expr: Expr | Lines = n.name(symbol)
         self.states: list[State] = []  # the operations that the formula spells out
         self.inputs: list[Line] = []
         self.module = self.kind = self.label = ""
         self.where: Any = ""
         self.group = ""
         self.element = False  # a part of a leaf, such as beta[0]
+
+    @property
+    def expr(self) -> Expr:
+        """The formula, written when it is first asked for."""
+        if isinstance(self._expr, Lines):
+            self._expr = self._expr.written(self.key)
+        return self._expr
+
+    @expr.setter
+    def expr(self, expr: Expr | Lines) -> None:
+        self._expr = expr
 
     @property
     def is_leaf(self) -> bool:
@@ -62,7 +73,8 @@ class Lines:
         self.capture, self.names, self.level = capture, names, level
         self.source = Source()
         self.of: dict[Any, Line] = {}  # key → its line
-        self.inline: dict[State, Expr] = {}  # … or its formula
+        self.inline: dict[State, int] = {}  # … or the size of its formula, at most
+        self._formulas: dict[State, Any] = {}  # formulas, or what they are written with
         self.parts: dict[State, list[State]] = {}  # the operations in that formula
         self.needs: dict[State, list[Line]] = {}  # the lines it refers to
         self.constants: dict[int, Expr] = {}  # of a Const, by identity
@@ -97,9 +109,15 @@ class Lines:
     def _in_order(self) -> None:
         """Leaves and their parts in the order in which the formulas name them."""
         place: dict[Symbol, int] = {}
+        waiting = {x.symbol for x in (*self.leaves, *self.elements)}
         for line in self.forward:
+            if not waiting:
+                break
+            if waiting.isdisjoint(x.symbol for x in line.inputs):
+                continue
             for symbol in line.expr.names():
                 place.setdefault(symbol, len(place))
+                waiting.discard(symbol)
         for part in (self.leaves, self.elements):
             part.sort(key=lambda x: place.get(x.symbol, len(place)))
 
@@ -237,21 +255,35 @@ class Lines:
         if self.level != "operations" and self._is_element(state):
             return
         operands, parts, needs = self._operands(state)
-        expr = expression(state, operands)
-        if expr.size > LIMIT and self.level != "operations":
-            largest = max(
-                (k for k in state.inputs if k in self.inline),
-                key=lambda k: self.inline[k].size,
-                default=None,
-            )
-            if largest is not None and self.inline[largest].size > 3:
-                self._show(largest)
-                operands, parts, needs = self._operands(state)
-                expr = expression(state, operands)
-        self.inline[state] = expr
+        size = 1 + sum(x[1] for x in operands)
+        if size > LIMIT and self.level != "operations":
+            expr = expression(state, [self._read_operand(x) for x in operands])
+            size = expr.size
+            inner = [k for k in state.inputs if k in self.inline]
+            if size > LIMIT and inner:
+                sizes = {k: self.written(k).size for k in inner}
+                largest = max(inner, key=sizes.__getitem__)
+                if sizes[largest] > 3:
+                    self._show(largest)
+                    operands, parts, needs = self._operands(state)
+                    size = 1 + sum(x[1] for x in operands)
+        self.inline[state] = size
+        self._formulas[state] = operands
         self.parts[state], self.needs[state] = parts, needs
         if state in self.visible:
             self._show(state)
+
+    def written(self, state: State) -> Expr:
+        """The formula of a value, as it was to be written when its place was found."""
+        found = self._formulas[state]
+        if type(found) is not Expr:
+            found = expression(state, [self._read_operand(x) for x in found])
+            self._formulas[state] = found
+        return found
+
+    def _read_operand(self, operand: tuple[Any, int]) -> Expr:
+        what = operand[0]
+        return self.written(what) if type(what) is State else what
 
     def _place_call(self, state: State) -> None:
         name, inside = self.called[state]
@@ -267,7 +299,8 @@ class Lines:
         )
         for key in outside:
             operands.append(self.operand(key, parts, needs))
-        self.inline[state] = n.call(name, *operands, shape=state.spec.shape)
+        expr = n.call(name, *operands, shape=state.spec.shape)
+        self.inline[state], self._formulas[state] = expr.size, expr
         self.parts[state], self.needs[state] = parts, needs
         self._show(state)
 
@@ -297,10 +330,14 @@ class Lines:
             self.elements.append(line)
         return True
 
-    def _operands(self, state: State) -> tuple[list[Expr], list[State], list[Line]]:
+    def _operands(
+        self, state: State
+    ) -> tuple[list[tuple[Any, int]], list[State], list[Line]]:
+        """What a formula is written with: expressions, and values whose formulas are part
+        of it, with their sizes."""
         parts: list[State] = [state]
         needs: list[Line] = []
-        operands = []
+        operands: list[tuple[Any, int]] = []
         op: Any = state.op
         statement = self.source.statement(state.line)
         for key in state.inputs:
@@ -308,21 +345,32 @@ class Lines:
                 if key.op is not None and key.op.name == "relu":
                     key = key.inputs[0]  # max(0, f) > 0 just where f > 0
             if type(key) is Const:
-                operands.append(self._constant(key, statement))
+                operands.append((self._constant(key, statement), 1))
+            elif self._brought(key, parts, needs):
+                operands.append((key, self.inline[key]))
             else:
-                operands.append(self.operand(key, parts, needs))
+                operands.append((self._named(key), 1))
         return operands, parts, needs
 
     def operand(self, key: Any, parts: list[State], needs: list[Line]) -> Expr:
         """A value as it is written in a formula; notes what it brings with it."""
+        inline = self._brought(key, parts, needs)
+        return self.written(key) if inline else self._named(key)
+
+    def _brought(self, key: Any, parts: list[State], needs: list[Line]) -> bool:
+        """Whether a value is written out; notes what it brings with it."""
         line = self.of.get(key)
         if line is not None:
             if line not in needs:
                 needs.append(line)
-            return n.name(line.symbol, key.spec.shape)
+            return False
         parts.extend(p for p in self.parts.get(key, ()) if p not in parts)
         needs.extend(x for x in self.needs.get(key, ()) if x not in needs)
-        return self.inline.get(key) or n.name(Symbol("?"), key.spec.shape)
+        return key in self.inline
+
+    def _named(self, key: Any) -> Expr:
+        line = self.of.get(key)
+        return n.name(Symbol("?") if line is None else line.symbol, key.spec.shape)
 
     def _constant(self, key: Const, statement: Any) -> Expr:
         """A number; by the name of the variable that it is in the user's line."""
@@ -346,7 +394,8 @@ class Lines:
     def _show(self, state: State) -> Line:
         """Make a line of a value."""
         line = Line(state, self._name(state))
-        line.expr = self.inline.pop(state)
+        del self.inline[state]
+        line.expr = self
         line.states, line.inputs = self.parts[state], self.needs[state]
         module, kind = self.module_of[self.position[state]]
         line.module, line.kind = module, kind

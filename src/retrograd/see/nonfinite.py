@@ -171,8 +171,7 @@ class _Finder:
         op: Any = getattr(key, "op", None)
         if op is None:
             return "gradient"
-        inner = self.lines.inline.get(key)
-        text = "" if inner is None else str(inner)
+        text = str(self.lines.written(key)) if key in self.lines.inline else ""
         return text if 0 < len(text) <= 24 else op.name
 
     def path(self, key: Any) -> list[str]:

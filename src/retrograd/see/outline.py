@@ -16,6 +16,9 @@ from .values import SHOWN
 
 Piece = str | Formula
 
+#: values that a line says to use again
+REUSES = 12
+
 
 @dataclass
 class Item:
@@ -123,8 +126,11 @@ class Outline:
         )
         if g.reuses:
             pieces: list[Piece] = [words["reused"] + ": "]
-            for i, id in enumerate(x for x in g.reuses if x in d):
-                pieces += [", ", d[id].name] if i else [d[id].name]
+            again = [d[x].name for x in g.reuses if x in d]
+            for i, name in enumerate(again[:REUSES]):
+                pieces += [", ", name] if i else [name]
+            if len(again) > REUSES:
+                pieces.append(f", … ({len(again)})")
             if len(pieces) > 1:
                 item.notes.append(pieces)
         if len(g.products) > 1:

@@ -46,6 +46,7 @@ class Story:
         self._describer: Describer | None = None
         self._description: Description | None = None
         self._laboratory: Any = None
+        self._lines: dict[str, Any] = {}  # by identifier
         self._walk: Any = None
 
     # -- forms ----------------------------------------------------------------------
@@ -72,6 +73,7 @@ class Story:
                 g.check = self._prove(line.key)
         return found
 
+    @paused
     def text(self, width: int | None = None) -> str:
         """Plain text; without a *width*, that of the terminal."""
         if width is None:
@@ -173,8 +175,9 @@ class Story:
         return history is not None and place == history
 
     def _line(self, node: Node) -> Any:
-        known = {id: x for x, id in self.describer.id.items()}
-        return known[node.id]
+        if not self._lines:
+            self._lines = {id: x for x, id in self.describer.id.items()}
+        return self._lines[node.id]
 
     def value(self, name: Any) -> Any:
         """The numbers of a value, as an array; None if the run did not keep them."""
