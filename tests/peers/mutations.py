@@ -128,7 +128,7 @@ def alike(a: list[Any], b: list[Any], random: bool) -> bool:
     for x, y in zip(a, b, strict=True):
         if not isinstance(y, tuple):
             if isinstance(y, (bool, int, float, str)) and not random:
-                if not (x == y or x != x and y != y):
+                if not (x == y or (x != x and y != y)):
                     return False
             continue
         if not isinstance(x, tuple) or x[0] != y[0] or x[1].shape != y[1].shape:
