@@ -313,13 +313,15 @@ class Recorder:
             # The first event of a trace is keyed by its line as well, so that lines
             # shown later are those of this program and not of one that began alike.
             frame = errors.user_frame()
-            where = None if frame is None else (frame.f_code, frame.f_lasti)
+            code = None if frame is None else frame.f_code
+            where = None if frame is None else (id(code), frame.f_lasti)
             if state.lines is None:
                 state.lines = {}
             branch = state.lines.get(where)
             if branch is None:
                 branch = State(state, "line", self, self.grad_mode)
                 branch.line = errors.line_of(frame) if frame else ""
+                branch.attrs = {"code": code}  # alive, so that its identity is its own
                 state.lines[where] = branch
             self.state = branch
             return None if self.eager else branch.next.get(key)

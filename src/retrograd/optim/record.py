@@ -140,16 +140,18 @@ class Swift:
 
     def covers(self, optimizer: Any) -> bool:
         """Whether the gradients are still those of all the parameters."""
-        groups = optimizer.param_groups
-        gone = self.common is not None and not self.common.alive
-        if gone or len(groups) != len(self.groups):
+        common, groups = self.common, optimizer.param_groups
+        if (common is not None and not common.alive) or len(groups) != len(self.groups):
             return False
-        for group, (known, version, params) in zip(groups, self.groups, strict=True):
+        i = 0
+        for known, version, params in self.groups:
+            group = groups[i]
             if group is not known or group.version != version:
                 return False
             now = group["params"]
             if len(now) != len(params) or not all(map(is_, now, params)):
                 return False
+            i += 1
         return True
 
     def same(self, optimizer: Any) -> bool:
