@@ -29,6 +29,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import varied
 
 from programs import PROGRAMS, Program, Work
 
@@ -231,6 +232,10 @@ def run_all(quick: bool, compile_too: bool, rounds: int) -> dict[str, Any]:
              for lib in ("retrograd", "torch")}
         )  # fmt: skip
     results["cold"] = cold()
+    results["varied"] = {
+        p.__name__: own_process(1, "--only", "varied", "--program", str(i))
+        for i, p in enumerate(varied.PROGRAMS)
+    }
     return results
 
 
@@ -313,6 +318,19 @@ def report(results: dict[str, Any]) -> str:
     cold_ = "; ".join(f"{n} {s:.1f} s" for n, s in results["cold"].items())
     lines += ["", "From the start of the process to the digits network trained for 20 "
               f"epochs: {cold_}.", ""]  # fmt: skip
+    lines += ["## Graphs that never come back", "",
+              "Nothing of them can be compiled ([benchmarks/varied.py](../benchmarks/"
+              "varied.py)): milliseconds of a step, one thread.", "",
+              "| | retrograd, median | mean | PyTorch, median | mean | median × |",
+              "| --- |" + " ---: |" * 5]  # fmt: skip
+    for name, times in results["varied"].items():
+        ours, theirs = times["retrograd"], times["torch"]
+        middle, peer = statistics.median(ours), statistics.median(theirs)
+        lines.append(
+            f"| {name} | {middle:.1f} | {statistics.mean(ours):.1f} | {peer:.1f} | "
+            f"{statistics.mean(theirs):.1f} | {middle / peer:.1f} times as long |"
+        )
+    lines.append("")
     return "\n".join(lines)
 
 
@@ -375,6 +393,10 @@ def main() -> None:
         return
     if args.only == "memory":
         print(json.dumps(peaks(PROGRAMS[args.program], args.lib)))
+        return
+    if args.only == "varied":
+        program = varied.PROGRAMS[args.program]
+        print(json.dumps(varied.measured(program, 20 if args.quick else 80)))
         return
     results = run_all(args.quick, args.compile, args.rounds)
     text = report(results)

@@ -74,28 +74,38 @@ def tree(lib: Any) -> Step:
     return step
 
 
-def main() -> None:
+def measured(program: Callable[[Any], Step], steps: int) -> dict[str, list[float]]:
+    """Milliseconds of each step, after some to warm up, of either library."""
     import torch
 
     import retrograd
 
     torch.set_num_threads(1)
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    for program in (recurrent, tree):
-        runs = {lib.__name__: program(lib) for lib in (retrograd, torch)}
-        times: dict[str, list[float]] = {name: [] for name in runs}
-        for k in range(steps):
-            for name, step in runs.items():
-                start = process_time()
-                step()
-                if k >= steps // 5:
-                    times[name].append(1e3 * (process_time() - start))
-        ours, theirs = (statistics.median(t) for t in times.values())
-        most = max(times["retrograd"])
-        print(
-            f"{program.__name__}: {ours:.1f} ms, PyTorch {theirs:.1f} ms: "
-            f"{ours / theirs:.1f} times; the longest step {most:.0f} ms"
-        )
+    runs = {lib.__name__: program(lib) for lib in (retrograd, torch)}
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for k in range(steps + steps // 4):
+        for name, step in runs.items():
+            start = process_time()
+            step()
+            if k >= steps // 4:
+                times[name].append(1e3 * (process_time() - start))
+    return times
+
+
+PROGRAMS = (recurrent, tree)
+
+
+def main() -> None:
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 80
+    for program in PROGRAMS:
+        times = measured(program, steps)
+        for kind, middle in (("median", statistics.median), ("mean", statistics.mean)):
+            ours, theirs = (middle(t) for t in times.values())
+            print(
+                f"{program.__name__}: {kind} {ours:.1f} ms, PyTorch {theirs:.1f} ms: "
+                f"{ours / theirs:.1f} times; the longest step "
+                f"{max(times['retrograd']):.0f} ms"
+            )
 
 
 if __name__ == "__main__":
