@@ -42,8 +42,11 @@ SOFT_LIMIT = 3000
 HARD_LIMIT = 12000
 #: Bytes of leaves that pending work may keep alive.
 BYTES_LIMIT = 1 << 29
-#: States in the trie of a thread before it is forgotten and grown anew.
+#: States in the trie of a thread before it is forgotten and grown anew …
 TRIE_LIMIT = 100_000
+#: … and so many if hardly anything in it ever comes back: Python's garbage collector
+#: looks at all of them again and again.
+VARIED_LIMIT = 25_000
 
 _new = object.__new__
 _tensor_type: type[Handle] = Handle
@@ -62,8 +65,8 @@ class Recorder:
     """The pending work of one thread."""
 
     __slots__ = ("state", "pending", "args", "snapshots", "writes", "hooks", "roots",
-                 "args_known", "group", "of", "epoch", "count", "eager", "grad_mode",
-                 "inference", "autocast", "running", "unsettled", "bases",
+                 "args_known", "group", "of", "epoch", "began", "planned", "count",
+                 "eager", "grad_mode", "inference", "autocast", "running", "unsettled", "bases",
                  "hold", "targets", "orphans", "capture", "region",
                  "tracing", "instead", "variables",
                  "interpreted", "compiled", "where", "saving")  # fmt: skip
@@ -74,6 +77,7 @@ class Recorder:
         self.group: tuple[str, ...] = ()
         self.of: State | None = None
         self.epoch = 0  # runs so far
+        self.began = self.planned = 0  # runs before the trie, new plans since
         self.count = 0  # states in the trie
         self.eager = EAGER
         self.grad_mode, self.inference = True, False
@@ -92,8 +96,9 @@ class Recorder:
 
     def reset(self) -> None:
         """Start a new trace at the root."""
-        if self.count > TRIE_LIMIT:
+        if self.count > VARIED_LIMIT and self._forgets():
             self.roots, self.args_known, self.count = {}, {}, 0
+            self.began, self.planned = self.epoch, 0
         modes = (self.grad_mode, self.eager, self.inference, self.autocast,
                  dtypes.get_default_dtype())  # fmt: skip
         root = self.roots.get(modes)
@@ -111,6 +116,11 @@ class Recorder:
         self.orphans: list[Handle] = []  # parameters that died with work pending
         self.region: State | None = None  # the checkpoint that is being recorded
         self.epoch += 1
+
+    def _forgets(self) -> bool:
+        """Whether what was recorded is worth less than the memory it takes."""
+        runs = self.epoch - self.began
+        return self.count > TRIE_LIMIT or (runs >= 20 and self.planned > 0.8 * runs)
 
     # -- leaves and handles ---------------------------------------------------------
 

@@ -176,14 +176,17 @@ class Plan:
             self._consider_native(rec)
         if self.native and self._run_native(rec):
             return
-        if not self.calls:
-            self.calls, self.states = schedule(self)
+        calls, states = self.calls, self.states
+        if not calls:
+            calls, states = schedule(self)
+            if self.runs > 1:  # most of what comes once never comes back
+                self.calls, self.states = calls, states
         values = self._leaves(rec)
         failures: dict[int, BaseException] = {}
         done: list[Any] = []  # memory that is written already
         with np.errstate(all="ignore"):
             try:
-                for call, ins, out, drop, put, over in self.calls:
+                for call, ins, out, drop, put, over in calls:
                     if over:
                         room = self._room(rec, values, over, done)
                         values[out] = call(*[values[i] for i in ins], out=room)
@@ -201,7 +204,7 @@ class Plan:
             except Exception:
                 if done:
                     raise
-                failures = self._run_what_can(rec, values)
+                failures = self._run_what_can(rec, values, calls, states)
         self.pooled = 0
         writes = self.writes
         if done:
@@ -291,12 +294,16 @@ class Plan:
         return values
 
     def _run_what_can(
-        self, rec: dispatch.Recorder, values: list[Any]
+        self,
+        rec: dispatch.Recorder,
+        values: list[Any],
+        calls: list[Call],
+        states: list[State],
     ) -> dict[int, BaseException]:
         """After an error: compute what does not depend on the failing operation."""
         failures: dict[int, BaseException] = {}
         values[:] = self._leaves(rec)
-        for (call, ins, out, *_), state in zip(self.calls, self.states, strict=True):
+        for (call, ins, out, *_), state in zip(calls, states, strict=True):
             broken = [failures[i] for i in ins if i in failures]
             if broken:
                 failures[out] = broken[0]
@@ -525,6 +532,7 @@ def run_pending(rec: dispatch.Recorder) -> None:
             if len(state.plans) > 32:
                 state.plans.clear()
             plan = Plan(rec, _live(pending, counts))
+            rec.planned += 1
             if not rec.eager:
                 state.plans[counts] = plan
         if rec.capture is not None:
