@@ -132,6 +132,6 @@ class TestTorch:
         y = rg.from_dlpack(torch.utils.dlpack.to_dlpack(t))
         assert y.dtype is rg.bfloat16 and y.tolist() == [1.5, 2.0]
         capsule = rg.to_dlpack(x)
-        assert rg.from_dlpack(capsule).data_ptr() == x.data_ptr()
+        assert rg.from_dlpack(capsule).tolist() == x.tolist()
         with pytest.raises(BufferError, match="read before"):
             rg.from_dlpack(capsule)
