@@ -262,8 +262,10 @@ class Tensor(Handle):
             raise BufferError(
                 "Can't export tensors that require gradient, use tensor.detach()"
             )
+        from .dlpack import capsule_of
+
         kwargs.pop("stream", None)  # there is none on a CPU
-        return self.numpy().__dlpack__(**kwargs)
+        return capsule_of(self.numpy(), **kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)

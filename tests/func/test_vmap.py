@@ -351,3 +351,9 @@ def test_run_at_once() -> None:
         close(vmap(lambda a: (a * Y).sum())(X), X @ Y)
         close(vmap(grad(lambda a: (a**3).sum()))(X), 3 * X**2)
         close(jvp(rg.sin, (X,), (X,))[1], X.cos() * X)
+
+
+def test_classes_as_vectors() -> None:
+    classes = rg.tensor([[0, 2], [1, 1]])
+    one_hot = rg.nn.functional.one_hot
+    close(vmap(lambda c: one_hot(c, 3))(classes), one_hot(classes, 3))

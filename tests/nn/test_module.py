@@ -6,6 +6,7 @@ import abc
 import copy
 import pickle
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -531,6 +532,16 @@ def test_state_dict_shares_memory_and_round_trips() -> None:
     x = rg.randn(6, 3)
     other.load_state_dict(net.state_dict())
     np.testing.assert_array_equal(net.eval()(x).tolist(), other.eval()(x).tolist())
+
+
+def test_saved_states_stay_ordered_dicts(tmp_path: Path) -> None:
+    state = Net().state_dict()
+    rg.save({"net": state, "plain": {"b": 1}}, tmp_path / "state")
+    back = rg.load(tmp_path / "state")
+    assert type(back["net"]) is OrderedDict and type(back["plain"]) is dict
+    assert list(back["net"]) == list(state)
+    assert back["net"]._metadata == state._metadata
+    assert repr(Net().load_state_dict(back["net"])).startswith("<All keys")
 
 
 def test_loading_what_does_not_fit() -> None:

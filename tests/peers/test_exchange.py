@@ -76,7 +76,7 @@ class TestTorch:
     def _torch(self) -> None:
         TestTorch.torch = pytest.importorskip("torch")
 
-    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("kind", [*KINDS, "bfloat16"])
     def test_both_ways(self, kind: str) -> None:
         torch = self.torch
         x = rg.ones(2, 3, dtype=getattr(rg, kind))
@@ -123,3 +123,15 @@ class TestTorch:
         assert back["a"].dtype is t.dtype
         assert torch.equal(back["a"], t)
         assert torch.equal(back["b.c"], t[1])
+
+    def test_capsules_of_bfloat16(self) -> None:
+        torch = self.torch
+        x = rg.tensor([1.0, -2.5, 3.0], dtype=rg.bfloat16)
+        assert torch.utils.dlpack.from_dlpack(rg.to_dlpack(x)).tolist() == x.tolist()
+        t = torch.tensor([1.5, 2.0], dtype=torch.bfloat16)
+        y = rg.from_dlpack(torch.utils.dlpack.to_dlpack(t))
+        assert y.dtype is rg.bfloat16 and y.tolist() == [1.5, 2.0]
+        capsule = rg.to_dlpack(x)
+        assert rg.from_dlpack(capsule).tolist() == x.tolist()
+        with pytest.raises(BufferError, match="read before"):
+            rg.from_dlpack(capsule)

@@ -260,6 +260,16 @@ def test_a_function_is_not_even_held() -> None:
     refused(with_pickle(pickle.dumps([len], 4)), "len")
 
 
+@pytest.mark.parametrize("inside", [b"]" * 10**5 + b"a" * (10**5 - 1),
+                                    b")" + b"\x85" * 10**5], ids=["lists", "tuples"])  # fmt: skip
+def test_containers_inside_each_other_without_end(inside: bytes) -> None:
+    refused(with_pickle(b"\x80\x02" + inside + b"."), "the file", "5000 deep")
+    for few in (b"]" * 900 + b"a" * 899, b")" + b"\x85" * 900):
+        assert len(rg.load(with_pickle(b"\x80\x02" + few + b"."))) == 1
+    many = [()] * 6000, ([],) * 4000
+    assert rg.load(with_pickle(pickle.dumps(many, 2))) == many
+
+
 def test_every_other_instruction_is_refused() -> None:
     for text in (b"(I1\nios\nsystem\n.", b"\x80\x02\x82\x01.", b"\x80\x02K\x012.",
                  b"\x80\x02)\x81.", b"P1\n.", b"\x80\x05\x97."):  # fmt: skip

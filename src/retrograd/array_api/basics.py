@@ -309,7 +309,7 @@ def from_dlpack(
 ) -> Array:
     """A tensor on the memory of another library's array."""
     _on_cpu(device)
-    out = F.from_numpy(np.from_dlpack(x))
+    out = F.from_dlpack(x)
     return out.clone() if copy else out
 
 

@@ -253,22 +253,9 @@ def frombuffer(
 def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor on the memory of an array of another library, handed over by DLPack: the
     array itself, or its capsule."""
-    if type(ext_tensor).__name__ == "PyCapsule":
-        ext_tensor = _Capsule(ext_tensor)
-    return from_numpy(np.from_dlpack(ext_tensor))
+    from ..dlpack import array_from
 
-
-class _Capsule:
-    """A capsule as an object that hands it over, once."""
-
-    def __init__(self, capsule: Any) -> None:
-        self.capsule = capsule
-
-    def __dlpack__(self, **_: Any) -> Any:
-        return self.capsule
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)  # the CPU
+    return from_numpy(array_from(ext_tensor))
 
 
 def scalar_tensor(s: Any, *, dtype: Any = None, **kwargs: Any) -> Tensor:

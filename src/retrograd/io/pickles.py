@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickletools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 
 class Refused(ValueError):
@@ -51,6 +51,8 @@ _EMPTY: dict[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": set,
 }  # fmt: skip
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+#: containers inside each other: more is no data, and what would be slow to look through
+_DEEPEST = 5000
 
 
 class Machine:
@@ -62,6 +64,7 @@ class Machine:
         self.allowed, self.persistent = allowed, persistent
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.wraps = 0  # tuples made of little but tuples, one after another
 
     def load(self, data: bytes) -> Any:
         """The value. Refused for what is not allowed; other errors, such as ValueError
@@ -81,6 +84,11 @@ class Machine:
             stack.append(_CONSTANT[name])
         elif name in _EMPTY:
             stack.append(_EMPTY[name]())
+            if len(stack) % _DEEPEST == 0 and all(
+                isinstance(x, (list, dict, tuple, set)) and not x
+                for x in stack[-_DEEPEST:]
+            ):
+                self._too_deep()
         elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
             self.memo[argument] = stack[-1]
         elif name == "MEMOIZE":
@@ -89,12 +97,18 @@ class Machine:
             stack.append(self.memo[argument])
         elif name in _TUPLES:
             n = _TUPLES[name]
+            self.wraps = self.wraps + 1 if type(stack[-1]) is tuple else 0
+            if self.wraps > _DEEPEST:
+                self._too_deep()
             stack[-n:] = [tuple(self._last(n))]
         elif name not in ("PROTO", "FRAME"):
             action = getattr(self, f"_{name.lower()}", None)
             if action is None:
                 raise Refused(f"has the instruction {name}, which data never needs")
             action(argument)
+
+    def _too_deep(self) -> NoReturn:
+        raise Refused(f"has containers inside each other, more than {_DEEPEST} deep")
 
     def _last(self, n: int) -> list[Any]:
         if len(self.stack) < n or any(x is _MARK for x in self.stack[-n:]):

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -114,12 +115,14 @@ def _describe(obj: Any, place: tuple[str, ...], tensors: dict[str, Any]) -> Any:
                 raise TypeError(
                     f"{_at(place)}: a key is text or an integer, not {key!r}"
                 )
-        return {
-            "dict": [
-                [key, _describe(v, (*place, str(key)), tensors)]
-                for key, v in obj.items()
-            ]
-        }
+        pairs = [
+            [key, _describe(v, (*place, str(key)), tensors)] for key, v in obj.items()
+        ]
+        if not isinstance(obj, OrderedDict):
+            return {"dict": pairs}
+        # of a module's state_dict(): the versions of its parts
+        metadata = _describe(getattr(obj, "_metadata", None), (*place, "_metadata"), {})
+        return {"ordered": [pairs, metadata]}
     if isinstance(obj, (list, tuple)):
         parts = [_describe(v, (*place, str(i)), tensors) for i, v in enumerate(obj)]
         return {"list" if isinstance(obj, list) else "tuple": parts}
@@ -155,6 +158,12 @@ def _rebuild(node: Any, tensors: dict[str, Any]) -> Any:
         return tensors[content]
     if kind == "dict":
         return {key: _rebuild(value, tensors) for key, value in content}
+    if kind == "ordered":
+        pairs, metadata = content
+        made = OrderedDict((key, _rebuild(value, tensors)) for key, value in pairs)
+        if metadata is not None:
+            made._metadata = _rebuild(metadata, tensors)  # type: ignore[attr-defined]
+        return made
     if kind in ("list", "tuple"):
         parts = [_rebuild(value, tensors) for value in content]
         return parts if kind == "list" else tuple(parts)
