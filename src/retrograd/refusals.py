@@ -71,7 +71,7 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "bool": (lambda x: isinstance(x, (bool, np.bool_)), "bool"),
     "str": (lambda x: isinstance(x, str), "str"),
     "Ints": (_are_ints, "int or tuple of ints"),
-    "Dim": (_are_ints, "int or tuple of ints"),
+    "Dim": (lambda x: x is None or _are_ints(x), "int or tuple of ints"),
     "Sequence[int]": (_are_ints, "tuple of ints"),
     "Sequence[Tensor]": (_are_tensors, "tuple of Tensors"),
     "dtypes.dtype": (lambda x: isinstance(x, DType), "dtype"),

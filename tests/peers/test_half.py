@@ -26,7 +26,9 @@ sign sin sinc sinh sqrt square sub tan tanh true_divide trunc where xlogy sum me
 amax amin cumsum logsumexp nansum nanmean norm median std softmax matmul mm bmm mv dot
 addmm addmv baddbmm outer nn.functional.linear nn.functional.relu nn.functional.gelu
 nn.functional.silu nn.functional.elu nn.functional.softplus nn.functional.layer_norm
-nn.functional.mse_loss nn.functional.cross_entropy
+nn.functional.mse_loss nn.functional.cross_entropy nn.functional.conv1d
+nn.functional.conv2d nn.functional.conv3d nn.functional.adaptive_avg_pool1d
+nn.functional.adaptive_avg_pool2d linspace
 """.split()
 UNITS = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
 
@@ -54,7 +56,10 @@ def test_a_unit_in_the_last_place(name: str, word: str) -> None:
 #: rounded several times by PyTorch: of these ours is nearer to the truth
 NEARER = """
 addbmm addr baddbmm cumprod logit linalg.multi_dot renorm tensordot var special.i0e
-nn.functional.batch_norm nn.functional.instance_norm round
+nn.functional.batch_norm nn.functional.instance_norm round nn.functional.huber_loss
+nn.functional.conv_transpose1d nn.functional.conv_transpose2d
+nn.functional.conv_transpose3d nn.functional.adaptive_avg_pool3d
+nn.functional.scaled_dot_product_attention nn.functional.interpolate
 """.split()
 
 
@@ -68,6 +73,8 @@ def test_no_further_from_the_truth_than_pytorch(name: str, word: str) -> None:
         if dtype not in entry.dtypes:
             continue
         for sample in op_tables.samples(entry, dtype, most=4, grad=False):
+            if sample.kwargs.get("dropout_p"):
+                continue  # drawn at random
             given = (sample.input, sample.args, sample.kwargs)
             want = op_tables.flat(entry.op(given[0], *given[1], **given[2]))
             wide = pytree.tree_map_only(torch.Tensor, _double, given)

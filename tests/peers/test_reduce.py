@@ -442,3 +442,15 @@ def test_what_comes_back_is_as_right_as_the_first_time(name):
         x, y = tensors(RNG.normal(size=(4, 5)))
         with rg.no_grad():
             same(call(rg, x), call(torch, y))
+
+
+@pytest.mark.parametrize("name", ["var", "std", "var_mean", "std_mean"])
+def test_the_variance_of_all(name: str) -> None:
+    for call in (
+        lambda lib, x: getattr(lib, name)(x),
+        lambda lib, x: getattr(lib, name)(x, None),
+        lambda lib, x: getattr(lib, name)(x, False),
+        lambda lib, x: getattr(lib, name)(x, dim=None, unbiased=False),
+        lambda lib, x: getattr(lib, name)(x, 0, True, True),
+    ):
+        compare(call, np.random.default_rng(0).normal(size=(3, 4)))

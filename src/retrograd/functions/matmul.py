@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..dispatch import apply2, narrowed, recorder, set_autocast
+from ..dispatch import apply2, narrowed
 from ..ops.matmul import Matmul
 from ..ops.op import broadcast_shapes
 from ..trace import spec_of
 from .arithmetic import result_type
 from .einsum import tensordot
-from .half import once_rounded
+from .half import as_it_is, once_rounded
 
 __all__ = ["matmul", "mm", "bmm", "mv", "dot", "vdot", "inner", "outer", "ger", "addmm",
            "addmv", "addr", "baddbmm", "addbmm", "trace"]  # fmt: skip
@@ -62,7 +62,8 @@ def mv(input: Any, vec: Any) -> Any:
     """A x."""
     _dims("mv", input, 2)
     _dims("mv", vec, 1)
-    return _of_vectors(matmul, input, vec)
+    # autocast leaves products of vectors alone where they have a name of their own
+    return as_it_is(matmul, input, vec)
 
 
 def dot(input: Any, tensor: Any) -> Any:
@@ -75,23 +76,10 @@ def dot(input: Any, tensor: Any) -> Any:
             f"{list(input.shape)} and src {list(tensor.shape)} to have the same number of "
             "elements"
         )
-    return _of_vectors(matmul, input, tensor)
+    return as_it_is(matmul, input, tensor)
 
 
 vdot = dot
-
-
-def _of_vectors(product: Any, *operands: Any, **words: Any) -> Any:
-    """A product of vectors in the type of its operands: autocast leaves these alone
-    where they have a name of their own, as in PyTorch."""
-    narrow = recorder().autocast
-    if narrow is None:
-        return product(*operands, **words)
-    set_autocast(None)
-    try:
-        return product(*operands, **words)
-    finally:
-        set_autocast(narrow)
 
 
 def inner(input: Any, other: Any) -> Any:
@@ -161,7 +149,7 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) ->
 @once_rounded
 def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
     """β c + α A x."""
-    return _of_vectors(_added, input, mv(mat, vec), beta, alpha)
+    return as_it_is(_added, input, mv(mat, vec), beta, alpha)
 
 
 @once_rounded

@@ -128,7 +128,7 @@ def _correction(dim: Dim, unbiased: Any, correction: float | None) -> tuple[Dim,
 
 def var(
     input: Tensor,
-    dim: Dim = None,
+    dim: Dim | bool = None,
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,
@@ -148,7 +148,7 @@ def var(
 
 def std(
     input: Tensor,
-    dim: Dim = None,
+    dim: Dim | bool = None,
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,
@@ -162,7 +162,7 @@ def std(
 
 def var_mean(
     input: Tensor,
-    dim: Dim = None,
+    dim: Dim | bool = None,
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,
@@ -176,7 +176,7 @@ def var_mean(
 
 def std_mean(
     input: Tensor,
-    dim: Dim = None,
+    dim: Dim | bool = None,
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,

@@ -10,6 +10,7 @@ import numpy as np
 from ... import dtypes
 from ...dispatch import apply, composite, constant
 from ...functions import random as R
+from ...functions.half import once_rounded
 from ...ops.movement import Cat
 from ...ops.op import Shape
 from ...ops.pool import picked
@@ -70,6 +71,7 @@ def _regular(plane: Shape, out: Shape) -> Shape | None:
 
 
 @composite
+@once_rounded
 def _adaptive_avg(input: Tensor, size: Any, n: int) -> Tensor:
     out = _wanted("adaptive_avg_pool", input, size, n)
     plane = tuple(input.shape)[input.ndim - n :]

@@ -15,6 +15,7 @@ from ... import dtypes
 from ...dispatch import apply, apply1, composite, constant, recorder
 from ...functions import elementwise as E
 from ...functions import random as R
+from ...functions.half import once_rounded
 from ...functions.shape import cat, repeat_interleave
 from ...ops.core import Detach
 from ...ops.movement import Pad
@@ -116,6 +117,7 @@ def _averaged(query: Any, key: Any, value: Any, masks: Any, causal: bool) -> Any
 
 
 @composite
+@once_rounded
 def _scaled_dot_product_attention(
     query: Any, key: Any, value: Any, mask: Any, state: Any, p: float, scale: Any,
     shared: bool, causal: bool,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...dispatch import apply, composite
+from ...functions.half import once_rounded
 from ...ops.conv import Conv, ConvInput, dimensions, out_size
 from ...ops.movement import Fold, Pad, Windows
 from ...ops.op import Shape
@@ -37,6 +38,7 @@ def _biased(out: Tensor, bias: Tensor | None, n: int, channels: int) -> Tensor:
 
 
 @composite
+@once_rounded
 def _conv(
     input: Tensor, weight: Tensor, bias: Tensor | None, n: int,
     stride: Any, padding: Any, dilation: Any, groups: int,
@@ -104,6 +106,7 @@ def conv3d(
 
 
 @composite
+@once_rounded
 def _conv_transpose(
     input: Tensor, weight: Tensor, bias: Tensor | None, n: int,
     stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any,

@@ -9,6 +9,7 @@ from typing import Any
 from ... import errors
 from ...dispatch import composite, narrowed
 from ...functions import elementwise as E
+from ...functions.half import once_rounded
 from ...trace import spec_of
 
 __all__ = ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
@@ -89,6 +90,7 @@ def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = Non
 
 
 @composite
+@once_rounded
 def _smooth(input: Any, target: Any, beta: float, scale: float, reduction: str) -> Any:
     _same_shape("smooth_l1_loss", input, target)
     d = input - target
