@@ -59,9 +59,11 @@ BITS = {"float": "i32", "double": "i64"}
 
 
 class Module:
-    """Functions by name: the same kernel is emitted once."""
+    """Functions by name: the same kernel is emitted once. If the processor does not
+    have a·b + c as one instruction, it is not *fused*: rounded twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, fused: bool = True) -> None:
+        self.fused = fused
         self.functions: dict[str, Function] = {}
         self.declared: dict[str, str] = {}
         self.tables: dict[tuple[int, ...], str] = {}
@@ -325,6 +327,8 @@ class Function:
         return self.sub(self.constant(0, a), a)
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
+        if not self.module.fused:
+            return self.add(self.mul(a, b), c)
         return self.intrinsic("fma", a, a, b, c)
 
     def logic(self, word: str, a: Value, b: Value) -> Value:
