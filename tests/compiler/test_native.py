@@ -10,6 +10,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.compiler.native import Native
+from retrograd.execute.cache import _say_once
 
 pytest.importorskip("llvmlite", reason="without llvmlite everything is interpreted")
 nn = rg.nn
@@ -231,7 +232,10 @@ def test_without_llvmlite_it_is_interpreted(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("retrograd.execute.cache._available", False)
     calls: list[Any] = []
     monkeypatch.setattr(Native, "__init__", lambda *a: calls.append(a))
-    losses = train(*network(), 8)
+    _say_once.cache_clear()
+    with pytest.warns(RuntimeWarning, match="llvmlite is not installed") as caught:
+        losses = train(*network(), 8)
+    assert len(caught) == 1
     assert not calls and losses[-1] < losses[0] + 1
 
 

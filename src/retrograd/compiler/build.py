@@ -211,7 +211,7 @@ class Build:
         )
 
     def _module(self, step: Segment) -> Module:
-        module = Module()
+        module = Module(jit.fuses())
         known: dict[str, str] = {}
         same: dict[Any, Any] = {}
         codes = [self._code(module, known, same, i) for i in step.kernels]

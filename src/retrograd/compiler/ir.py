@@ -59,9 +59,11 @@ BITS = {"float": "i32", "double": "i64"}
 
 
 class Module:
-    """Functions by name: the same kernel is emitted once."""
+    """Functions by name: the same kernel is emitted once. If the processor does not
+    have a·b + c as one instruction, it is not *fused*: rounded twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, fused: bool = True) -> None:
+        self.fused = fused
         self.functions: dict[str, Function] = {}
         self.declared: dict[str, str] = {}
         self.tables: dict[tuple[int, ...], str] = {}
@@ -325,6 +327,8 @@ class Function:
         return self.sub(self.constant(0, a), a)
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
+        if not self.module.fused:
+            return self.add(self.mul(a, b), c)
         return self.intrinsic("fma", a, a, b, c)
 
     def logic(self, word: str, a: Value, b: Value) -> Value:
@@ -482,19 +486,9 @@ class Function:
         """*width* elements, *stride* apart."""
         stored = "i8" if element == "i1" else element
         kind = vector(stored, width)
-        if stride == 2 and element in FLOATS and not count:
+        if stride == 2 and element in FLOATS:
             # every other one of two vectors; what lies behind the last is not touched
-            low = self.load(pointer, element, width)
-            high = self.load(
-                self.at(pointer, width, element), element, width, width - 1
-            )
-            lanes = ", ".join(f"i32 {2 * i}" for i in range(width))
-            return self.value(
-                f"shufflevector {kind} {low.name}, {kind} {high.name}, "
-                f"<{width} x i32> <{lanes}>",
-                element,
-                width,
-            )
+            return self.pairs(pointer, element, width, 2 * (count or width) - 1)[0]
         found = Value("zeroinitializer", stored, width)
         for lane in range(count or width):
             one = self.load(self.at(pointer, lane * stride, element), stored)
@@ -506,6 +500,37 @@ class Function:
         if element == "i1":
             found = self.compare("ne", found, self.constant(0, found))
         return found
+
+    def pairs(
+        self, pointer: Value, element: str, width: int, count: int
+    ) -> tuple[Value, Value]:
+        """The even ones and the odd ones of *count* neighbours, at most two vectors."""
+        low = self.load(pointer, element, width, min(count, width))
+        high = Value("zeroinitializer", element, width)
+        if count > width:
+            high = self.load(
+                self.at(pointer, width, element), element, width, count - width
+            )
+        even = range(0, 2 * width, 2)
+        return self.shuffled(low, high, even), self.shuffled(
+            low, high, [i + 1 for i in even]
+        )
+
+    def shuffled(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
+        """The *lanes* of *a* and, counted on, of *b*."""
+        text = ", ".join(f"i32 {i}" for i in lanes)
+        return self.value(
+            f"shufflevector {a.type} {a.name}, {b.type} {b.name}, "
+            f"<{len(lanes)} x i32> <{text}>",
+            a.element,
+            len(lanes),
+        )
+
+    def woven(self, a: Value, b: Value) -> tuple[Value, Value]:
+        """a₀ b₀ a₁ b₁ …, as two vectors."""
+        w = a.width
+        order = [i // 2 + (i % 2) * w for i in range(2 * w)]
+        return self.shuffled(a, b, order[:w]), self.shuffled(a, b, order[w:])
 
     def scatter(self, a: Value, pointer: Value, stride: int, count: int = 0) -> None:
         """The lanes of *a* to elements *stride* apart."""

@@ -60,22 +60,40 @@ def _machine() -> Any:
 
 def _machine_of_its_own() -> Any:
     """A code generator: an engine takes it over, and threads cannot share one."""
-    llvm = _llvm()
+    name, features = _processor_of_llvm()
     # opt=1: the code generator's own work; no passes over the IR run before it
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
-        opt=1,
-        codemodel="jitdefault",
-        jit=True,
+    return (
+        _llvm()
+        .Target.from_default_triple()
+        .create_target_machine(
+            cpu=name,
+            features=",".join(f"{'+' if on else '-'}{f}" for f, on in features.items()),
+            opt=1,
+            codemodel="jitdefault",
+            jit=True,
+        )
     )
+
+
+@functools.cache
+def _processor_of_llvm() -> tuple[str, dict[str, bool]]:
+    """The processor that code is made for: its name, and what it can do."""
+    llvm = _llvm()
+    return llvm.get_host_cpu_name(), dict(llvm.get_host_cpu_features())
 
 
 @functools.cache
 def vector_bytes() -> int:
     """The width of a vector register of this machine."""
-    features = _llvm().get_host_cpu_features()
+    _, features = _processor_of_llvm()
     return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
+
+
+@functools.cache
+def fuses() -> bool:
+    """Whether a·b + c is one instruction; as a call of the C library, which rounds
+    once where the processor cannot, it would take a hundred times as long."""
+    return not is_x86() or bool(_processor_of_llvm()[1].get("fma"))
 
 
 @functools.cache
@@ -96,10 +114,7 @@ def identity() -> str:
         ]
         sizes = [(f, os.stat(os.path.join(folder, f)).st_size) for f in files]
         return repr((package.origin, sizes, processor))
-    llvm = _llvm()
-    parts = (llvm.llvm_version_info, llvm.get_host_cpu_name(),
-             llvm.get_host_cpu_features().flatten())  # fmt: skip
-    return repr(parts)
+    return repr((_llvm().llvm_version_info, *_processor_of_llvm()))
 
 
 def _processor() -> list[bytes]:

@@ -6,7 +6,6 @@ between native segments.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -83,14 +82,6 @@ def _mul(f: Function, a: Value, b: Value) -> Value:
     return f.logic("and", a, b) if a.element == "i1" else f.mul(a, b)
 
 
-def _scaled(function: Lowering, factor: float) -> Lowering:
-    def lower(f: Function, a: Value) -> Value:
-        value = function(f, a)
-        return f.mul(value, f.constant(factor, a))
-
-    return lower
-
-
 LOWER: dict[str, Lowering] = {
     "add": _add,
     "mul": _mul,
@@ -110,8 +101,8 @@ LOWER: dict[str, Lowering] = {
     "exp": vector.exp,
     "expm1": vector.expm1,
     "log": vector.log,
-    "log2": _scaled(vector.log, 1 / math.log(2)),
-    "log10": _scaled(vector.log, 1 / math.log(10)),
+    "log2": vector.log2,
+    "log10": vector.log10,
     "log1p": vector.log1p,
     "tanh": vector.tanh,
     "sigmoid": vector.sigmoid,
@@ -140,7 +131,6 @@ LOWER: dict[str, Lowering] = {
 #: those whose kernels are float arithmetic alone
 _FLOAT_ONLY = {"div", "sqrt", "floor", "ceil", "trunc", "round", "exp", "expm1", "log",
                "log2", "log10", "log1p", "tanh", "sigmoid", "erf", "sign"}  # fmt: skip
-_SINGLE_ONLY = {"erf", "log2", "log10"}
 #: those worth keeping rather than computing again
 EXPENSIVE = {"exp", "expm1", "log", "log2", "log10", "log1p", "tanh", "sigmoid", "erf",
              "div", "sqrt", "pow"}  # fmt: skip
@@ -174,8 +164,6 @@ def lowering(state: Any) -> Lowering | None:
                 return lambda f, a, b: power(f, a)
         return None
     if name in _FLOAT_ONLY and elements[0] not in FLOATS:
-        return None
-    if name in _SINGLE_ONLY and elements[0] != "float":
         return None
     if name in ("neg", "sub") and elements[0] == "i1":
         return None

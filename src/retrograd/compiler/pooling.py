@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from .conv import Axis, Image
@@ -139,15 +140,39 @@ class PoolCode:
         lanes: int,
     ) -> Value:
         """What windows (i, j), (i, j + 1), … see at a tap."""
+        row, step = self._place(base, pitch, tap, i, j), self.stride[1]
+        if step == 1:
+            return self.f.load(row, self.e, self.w, lanes)
+        return self.f.gather(row, step, self.e, self.w, lanes)
+
+    def _place(
+        self, base: Value, pitch: int, tap: tuple[int, int], i: Value, j: Any
+    ) -> Value:
+        """Where window (i, j) has its tap."""
         f, e, step = self.f, self.e, self.stride[1]
         row = f.at(base, f.times(i, self.stride[0] * pitch), e)
         row = f.at(
             row, tap[0] * self.dilation[0] * pitch + tap[1] * self.dilation[1], e
         )
-        row = f.at(row, f.times(j, step) if isinstance(j, Value) else j * step, e)
-        if step == 1:
-            return f.load(row, e, self.w, lanes)
-        return f.gather(row, step, e, self.w, lanes)
+        return f.at(row, f.times(j, step) if isinstance(j, Value) else j * step, e)
+
+    def _seen(
+        self, base: Value, pitch: int, i: Value, j: Any, lanes: int
+    ) -> Iterator[Value]:
+        """What windows (i, j), (i, j + 1), … see, tap by tap: with a stride of 2, two
+        neighbouring taps are the even and the odd ones of the same numbers."""
+        f, e, odd = self.f, self.e, None
+        shared = self.stride[1] == 2 and self.dilation[1] == 1
+        for tap in self.taps:
+            if odd is not None:
+                yield odd
+                odd = None
+            elif shared and tap[1] + 1 < self.size[1]:
+                place = self._place(base, pitch, tap, i, j)
+                even, odd = f.pairs(place, e, self.w, 2 * (lanes or self.w))
+                yield even
+            else:
+                yield self._tap(base, pitch, tap, i, j, lanes)
 
     def _rows(self, body: Any, after: Any = None) -> None:
         """For each row of windows, and each vector of it: body(i, j, lanes)."""
@@ -171,11 +196,9 @@ class PoolCode:
         out = self._plane(1, math.prod(self.count), self.e)
 
         def some(i: Value, j: Any, lanes: int) -> None:
-            total = self._tap(base, pitch, self.taps[0], i, j, lanes)
-            for tap in self.taps[1:]:
-                total = getattr(f, word)(
-                    total, self._tap(base, pitch, tap, i, j, lanes)
-                )
+            total, *rest = self._seen(base, pitch, i, j, lanes)
+            for value in rest:
+                total = getattr(f, word)(total, value)
             row = f.at(out, f.times(i, self.count[1]), self.e)
             f.store(total, f.at(row, j, self.e), lanes)
 
@@ -192,16 +215,16 @@ class PoolCode:
 
     def _argmax(
         self, base: Value, pitch: int, outside: bool, i: Value, j: Any, lanes: int
-    ) -> Value:
-        """Places in the plane (i32) of the first maximum of each window."""
+    ) -> tuple[Value, Value]:
+        """The first maximum of each window: at which tap, and where in the plane (i32)."""
         f, w = self.f, self.w
         best: Value | None = None
-        place = Value("splat (i32 -1)", "i32", w)
+        place = chosen = Value("splat (i32 -1)", "i32", w)
         first = f.splat(f.convert(_number(j), "i32"), w)
         columns = f.add(first, f.lanes(w, "i32"))
         columns = f.mul(columns, f.constant(self.stride[1], columns))
-        for tap in self.taps:
-            value = self._tap(base, pitch, tap, i, j, lanes)
+        seen = self._seen(base, pitch, i, j, lanes)
+        for n, (tap, value) in enumerate(zip(self.taps, seen, strict=True)):
             down = tap[0] * self.dilation[0] - self.padding[0]
             right = tap[1] * self.dilation[1] - self.padding[1]
             row = f.times(i, self.stride[0])
@@ -226,7 +249,8 @@ class PoolCode:
                 better = f.logic("and", better, inside)
             best = f.select(better, value, best)
             place = f.select(better, here, place)
-        return place
+            chosen = f.select(better, f.constant(n, chosen), chosen)
+        return chosen, place
 
     def _places(self) -> None:
         image = self._border()
@@ -235,7 +259,7 @@ class PoolCode:
         out = self._plane(1, math.prod(self.count), "i64")
 
         def some(i: Value, j: Any, lanes: int) -> None:
-            place = self._argmax(base, pitch, image is not None, i, j, lanes)
+            _, place = self._argmax(base, pitch, image is not None, i, j, lanes)
             row = f.at(out, f.times(i, self.count[1]), "i64")
             f.store(f.convert(place, "i64"), f.at(row, j, "i64"), lanes)
 
@@ -245,6 +269,10 @@ class PoolCode:
     def _to_maxima(self) -> None:
         """Each number of g to where the maximum of its window is."""
         image = self._border()
+        apart = self.size[0] <= self.stride[0] and self.size[1] <= 2 == self.stride[1]
+        if image is None and apart and self.dilation == (1, 1):
+            self._to_maxima_apart()
+            return
         high, wide = self.count
         f = self._begin(self._room(image) + _up((wide + self.w) * 4), 0.4)
         base, pitch = self._laid(1, image, -math.inf)
@@ -254,7 +282,7 @@ class PoolCode:
         self._clear(out)
 
         def some(i: Value, j: Any, lanes: int) -> None:
-            place = self._argmax(base, pitch, image is not None, i, j, lanes)
+            _, place = self._argmax(base, pitch, image is not None, i, j, lanes)
             f.store(place, f.at(places, j, "i32"))
 
         def after(i: Value) -> None:
@@ -265,6 +293,40 @@ class PoolCode:
             along.end()
 
         self._rows(some, after)
+        self._finish()
+
+    def _to_maxima_apart(self) -> None:
+        """The same for windows that do not overlap: the two columns of a row of windows,
+        g where the maximum is and 0 elsewhere, are woven into one another and written.
+        Nothing is added to what was written just before, for which one would wait."""
+        e, w, plane = self.e, self.w, self.high * self.wide
+        high, wide = self.count
+        f = self._begin(0, 0.15)
+        given = self._plane(1, plane, e)
+        grads, out = self._plane(0, high * wide, e), self._plane(2, plane, e)
+        if self.size != self.stride or plane != high * wide * math.prod(self.size):
+            self._clear(out)  # there are places in no window
+
+        def some(i: Value, j: Any, lanes: int) -> None:
+            chosen, _ = self._argmax(given, self.wide, False, i, j, lanes)
+            g = f.load(f.at(f.at(grads, f.times(i, wide), e), j, e), e, w, lanes)
+            zero = f.constant(0, g)
+            parts = [
+                f.select(f.compare("eq", chosen, f.constant(n, chosen)), g, zero)
+                for n in range(len(self.taps))
+            ]
+            both = self.size[1]
+            for row in range(self.size[0]):
+                left, *right = parts[row * both : (row + 1) * both]
+                there = self._place(out, self.wide, (row, 0), i, j)
+                # the last column may lie outside if it is in no window
+                count = 2 * (lanes or w) - (not right)
+                low, high = f.woven(left, right[0] if right else zero)
+                f.store(low, there, min(count, w))
+                if count > w:
+                    f.store(high, f.at(there, w, e), count - w)
+
+        self._rows(some)
         self._finish()
 
     # -- back to planes -----------------------------------------------------------------------

@@ -14,6 +14,14 @@ from .ir import BITS, Function, Value, literal
 LN2 = {"float": (0.693359375, -2.12194440e-4),
        "double": (6.93147180369123816490e-01, 1.90821492927058770002e-10)}  # fmt: skip
 
+#: 1/ln 2 and 1/ln 10, and what they lose when they are rounded
+LOG2_E = {"float": (1.4426950408889634, 1.925963033500011e-08),
+    "double": (1.4426950408889634, 2.0355273740931033e-17)}  # fmt: skip
+LOG10_E = {"float": (0.4342944819032518, -1.0103049952192578e-08),
+    "double": (0.4342944819032518, 1.098319650216765e-17)}  # fmt: skip
+LOG10_2 = {"float": (0.301025390625, 4.605039066518657e-06),
+           "double": (0.30102999566361177, 3.694239077158931e-13)}  # fmt: skip
+
 
 def polynomial(f: Function, x: Value, coefficients: Sequence[float]) -> Value:
     """Horner's rule, the highest power first."""
@@ -71,8 +79,41 @@ def expm1(f: Function, x: Value) -> Value:
 
 
 def log(f: Function, x: Value) -> Value:
-    """ln x = e ln 2 + ln(1 + t), x = 2ᵉ(1 + t), 1 + t in [√½, √2):
-    with s = t/(2 + t), ln(1 + t) = t − t²/2 + s(t²/2 + ⅔s² + ⅖s⁴ + …)."""
+    """ln x = e ln 2 + ln(1 + t), x = 2ᵉ(1 + t), 1 + t in [√½, √2)."""
+    raw, e, t = _split(f, x)
+    inner, half = _log_near_one(f, t)
+    upper, lower = LN2[x.element]
+    inner = f.fma(e, f.constant(lower, x), inner)
+    value = f.add(f.sub(inner, half), t)
+    value = f.fma(e, f.constant(upper, x), value)
+    return _edges(f, x, raw, value)
+
+
+def log2(f: Function, x: Value) -> Value:
+    """log₂ x = e + ln(1 + t)/ln 2: a power of two has its very exponent."""
+    return _other_log(f, x, 1.0, 0.0, *LOG2_E[x.element])
+
+
+def log10(f: Function, x: Value) -> Value:
+    """log₁₀ x = e log₁₀ 2 + ln(1 + t)/ln 10."""
+    upper, lower = LOG10_2[x.element]
+    return _other_log(f, x, upper, lower, *LOG10_E[x.element])
+
+
+def _other_log(
+    f: Function, x: Value, upper: float, lower: float, factor: float, rest: float
+) -> Value:
+    """e·(upper + lower) + ln(1 + t)·(factor, rounded, + rest)."""
+    raw, e, t = _split(f, x)
+    inner, half = _log_near_one(f, t)
+    value = f.add(f.sub(inner, half), t)
+    small = f.fma(e, f.constant(lower, x), f.mul(value, f.constant(rest, x)))
+    small = f.fma(value, f.constant(factor, x), small)
+    return _edges(f, x, raw, f.fma(e, f.constant(upper, x), small))
+
+
+def _split(f: Function, x: Value) -> tuple[Value, Value, Value]:
+    """The bits of x, and e and t with x = 2ᵉ(1 + t), 1 + t in [√½, √2)."""
     single = x.element == "float"
     bits = BITS[x.element]
     start, shift = (0x3F3504F3, 23) if single else (0x3FE6A09E667F3BCD, 52)
@@ -87,18 +128,19 @@ def log(f: Function, x: Value) -> Value:
     e = f.add(e, f.select(low, f.constant(least - 1, x), f.constant(0, x)))
     mantissa = f.logic("and", moved, f.constant((1 << shift) - 1, raw))
     m = f.bits(f.add(mantissa, f.constant(start, raw)), x.element)
-    t = f.sub(m, f.constant(1, x))
-    s = f.div(t, f.add(t, f.constant(2, x)))
+    return raw, e, f.sub(m, f.constant(1, x))
+
+
+def _log_near_one(f: Function, t: Value) -> tuple[Value, Value]:
+    """With s = t/(2 + t), ln(1 + t) = t − t²/2 + s(t²/2 + ⅔s² + ⅖s⁴ + …): what is added
+    to t − t²/2, and t²/2."""
+    s = f.div(t, f.add(t, f.constant(2, t)))
     z = f.mul(s, s)
-    terms = 11 if single else 23
+    terms = 11 if t.element == "float" else 23
     series = [2 / k for k in range(terms, 2, -2)]
     rest = f.mul(polynomial(f, z, series), z)
-    half = f.mul(f.mul(t, t), f.constant(0.5, x))
-    upper, lower = LN2[x.element]
-    inner = f.fma(e, f.constant(lower, x), f.mul(s, f.add(half, rest)))
-    value = f.add(f.sub(inner, half), t)
-    value = f.fma(e, f.constant(upper, x), value)
-    return _edges(f, x, raw, value)
+    half = f.mul(f.mul(t, t), f.constant(0.5, t))
+    return f.mul(s, f.add(half, rest)), half
 
 
 def _edges(f: Function, x: Value, raw: Value, value: Value) -> Value:
@@ -113,15 +155,14 @@ def _edges(f: Function, x: Value, raw: Value, value: Value) -> Value:
 
 
 def log1p(f: Function, x: Value) -> Value:
-    """ln(1 + x) = ln(u) x/(u − 1), u = 1 + x rounded (Goldberg 1991, theorem 4)."""
+    """ln(1 + x) = ln u + c/u, where u is 1 + x rounded, and c what it lost."""
     one = f.constant(1, x)
     u = f.add(x, one)
-    same = f.compare("eq", u, one)
-    ratio = f.div(x, f.sub(u, one))
+    lost = f.sub(x, f.sub(u, one))
     large = f.compare("gt", u, f.constant(1e8 if x.element == "float" else 1e17, x))
     value = log(f, u)
-    value = f.select(large, value, f.mul(value, ratio))
-    value = f.select(same, x, value)
+    value = f.select(large, value, f.add(value, f.div(lost, u)))
+    value = f.select(f.compare("eq", u, one), x, value)  # −0 stays
     minus = f.compare("eq", x, f.constant(-1, x))
     return f.select(minus, f.constant(-math.inf, x), value)
 
@@ -172,22 +213,44 @@ _ERFC_FAR = (-1.047766399936249e1, 1.297719955372516e1, -7.495518717768503e0,
              -2.820767439740514e-1, 5.641895067754075e-1)  # fmt: skip
 
 
+#: the same to 10⁻¹⁹
+_ERF_DOUBLE = (5.957176147748911e-11, -1.1372848856791674e-09, 1.4659775274047436e-08,
+               -1.6350312701054695e-07, 1.6461000484121368e-06, -1.4925595266831182e-05,
+               0.0001205533111164271, -0.000854832698083379, 0.0052239776248180145,
+               -0.026866170645076792, 0.11283791670954879, -0.3761263890318375,
+               0.1283791670955126)  # fmt: skip
+#: erfc(x) eˣˣ (1 + 2x) of t = (x − 3)/(x + 3), x from 1 to 6, likewise to 2·10⁻¹⁷
+_ERFC_DOUBLE = (2.284982547947005e-06, -1.0474106479832425e-06, -1.9724332775436143e-05,
+                5.111019944653237e-06, 0.0001250512141750135, -0.00010518763242323468,
+                -0.0007798294517483084, 0.0018886926936596247, 0.0025293917508951618,
+                -0.02377051501976663, 0.06830802734390644, -0.1192736634131923,
+                0.12964515870277799, -0.04756229435346764, -0.13562110612458128,
+                1.2530080582697296)  # fmt: skip
+
+
 def erf(f: Function, x: Value) -> Value:
-    """2/√π ∫₀ˣ e^{−t²} dt in float32: a polynomial where |x| < 1, else 1 − erfc |x|."""
-    size = f.intrinsic("fabs", x, x)
+    """2/√π ∫₀ˣ e^{−t²} dt: a polynomial where |x| < 1, else 1 − erfc |x|."""
+    size, one = f.intrinsic("fabs", x, x), f.constant(1, x)
     z = f.mul(x, x)
-    near = f.fma(polynomial(f, z, _ERF), x, x)
-    q = f.div(f.constant(1, x), size)
-    y = f.mul(q, q)
-    tail = f.select(
-        f.compare("lt", size, f.constant(2, x)),
-        polynomial(f, y, _ERFC_NEAR),
-        polynomial(f, y, _ERFC_FAR),
-    )
-    tail = f.mul(f.mul(exp(f, f.neg(z)), q), tail)
-    far = f.intrinsic("copysign", x, f.sub(f.constant(1, x), tail), x)
-    small = f.compare("lt", size, f.constant(1, x))
-    return _keep_nan(f, x, f.select(small, near, far))
+    if x.element == "float":
+        near = f.fma(polynomial(f, z, _ERF), x, x)
+        q = f.div(one, size)
+        y = f.mul(q, q)
+        tail = f.select(
+            f.compare("lt", size, f.constant(2, x)),
+            polynomial(f, y, _ERFC_NEAR),
+            polynomial(f, y, _ERFC_FAR),
+        )
+        tail = f.mul(f.mul(exp(f, f.neg(z)), q), tail)
+    else:
+        near = f.fma(polynomial(f, z, _ERF_DOUBLE), x, x)
+        most, three = f.constant(6, x), f.constant(3, x)  # erfc 6 is nothing beside 1
+        v = f.select(f.compare("lt", size, most), size, most)
+        t = f.div(f.sub(v, three), f.add(v, three))
+        tail = f.div(polynomial(f, t, _ERFC_DOUBLE), f.fma(v, f.constant(2, x), one))
+        tail = f.mul(exp(f, f.neg(f.mul(v, v))), tail)
+    far = f.intrinsic("copysign", x, f.sub(one, tail), x)
+    return _keep_nan(f, x, f.select(f.compare("lt", size, one), near, far))
 
 
 def zero(element: str) -> Value:

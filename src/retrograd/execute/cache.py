@@ -12,6 +12,7 @@ not seconds, so that a program does the same each time.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import warnings
@@ -37,7 +38,11 @@ def wants_native(plan: Any, rec: Recorder) -> bool:
             f"RETROGRAD_EXECUTOR is {EXECUTOR!r}; it can be 'auto', 'interpreter' or "
             "'native'"
         )
-    if not _available or EXECUTOR == "interpreter":
+    if EXECUTOR == "interpreter":
+        return False
+    if not _available:
+        if plan.runs > TIMES:
+            _say_once()
         return False
     if EXECUTOR == "native":
         return True
@@ -54,6 +59,17 @@ def wants_native(plan: Any, rec: Recorder) -> bool:
         return True
     rec.interpreted += size
     return False
+
+
+@functools.cache
+def _say_once() -> None:
+    warnings.warn(
+        "llvmlite is not installed, so graphs that come back are interpreted and not "
+        "compiled: pip install llvmlite, or RETROGRAD_EXECUTOR=interpreter if that is "
+        "meant",
+        RuntimeWarning,
+        stacklevel=2,
+    )
 
 
 def native(plan: Any) -> Any:
