@@ -45,9 +45,12 @@ def instead_of(v: Any) -> Iterator[tuple[str, Any]]:
                 yield name, v.to(getattr(torch, name))
         yield "one dimension more", v.unsqueeze(0).repeat(2, *[1] * v.ndim)
         if v.ndim:
-            yield "one longer", torch.cat([v, v.narrow(-1, 0, 1)], -1) if (
-                v.shape[-1]
-            ) else v.new_zeros(*v.shape[:-1], 1)
+            yield (
+                "one longer",
+                torch.cat([v, v.narrow(-1, 0, 1)], -1)
+                if (v.shape[-1])
+                else v.new_zeros(*v.shape[:-1], 1),
+            )
             yield "no element", v.new_zeros(0, *v.shape[1:])
             yield "no dimension", v.new_ones(())
     elif isinstance(v, bool):
@@ -128,7 +131,7 @@ def alike(a: list[Any], b: list[Any], random: bool) -> bool:
     for x, y in zip(a, b, strict=True):
         if not isinstance(y, tuple):
             if isinstance(y, (bool, int, float, str)) and not random:
-                if not (x == y or x != x and y != y):
+                if not (x == y or (x != x and y != y)):
                     return False
             continue
         if not isinstance(x, tuple) or x[0] != y[0] or x[1].shape != y[1].shape:

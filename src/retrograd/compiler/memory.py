@@ -86,7 +86,9 @@ def _in_time(lives: list[Life]) -> tuple[list[int], int]:
 
 def _largest_first(lives: list[Life]) -> tuple[list[int], int]:
     offsets = [0] * len(lives)
-    placed: list[tuple[int, int, int, int]] = []  # (offset, end, first, last), by offset
+    placed: list[
+        tuple[int, int, int, int]
+    ] = []  # (offset, end, first, last), by offset
     top = 0
     for i in sorted(range(len(lives)), key=lambda i: (-lives[i].size, lives[i].first)):
         size, first, last = lives[i]
