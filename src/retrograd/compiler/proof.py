@@ -246,10 +246,8 @@ class _Trial:
         self, node: Any, got: Array, want: Array, given: dict[Any, Array]
     ) -> bool:
         floating = want.dtype.kind == "f"
-        if np.array_equal(got, want, equal_nan=floating):
-            return True
         if not floating:
-            return False
+            return np.array_equal(got, want)
         near = _NEAR[want.itemsize]
         if _close(got, want, near):
             return True
@@ -268,12 +266,14 @@ class _Trial:
 def _close(got: Array, want: Array, near: float) -> bool:
     """Whether all numbers agree to *near*, also relative to the largest; part by part,
     as the parts in between take memory."""
-    largest = near * _size(want)
-    a, b = got.reshape(-1), want.reshape(-1)
-    return all(
-        np.allclose(a[i : i + _PART], b[i : i + _PART], near, largest, equal_nan=True)
-        for i in range(0, len(a), _PART)
-    )
+    mine, theirs, largest = got.reshape(-1), want.reshape(-1), -1.0
+    for i in range(0, len(mine), _PART):
+        a, b = mine[i : i + _PART], theirs[i : i + _PART]
+        if not np.array_equal(a, b):
+            largest = near * _size(want) if largest < 0 else largest
+            if not np.allclose(a, b, near, largest, equal_nan=True):
+                return False
+    return True
 
 
 def _blind(value: Array) -> bool:
