@@ -24,8 +24,9 @@ from .segment import Segment
 #: the graphs of this process that have become machine code
 NATIVES: weakref.WeakSet[Native] = weakref.WeakSet()
 _numbers = itertools.count()
-#: bytes of arenas that are to come in the place of what compiling took, not on top
-_MUCH = 4 << 20
+#: bytes of an arena and results that are to come in the place of what compiling took,
+#: not on top
+_MUCH = 1 << 19
 
 
 class Native:
@@ -71,12 +72,19 @@ class Native:
         """What the plan becomes, compiled now."""
         build = self.build
         segments = [step for step in build.steps if type(step) is Segment]
+
+        def tried(step: Segment, library: jit.Library) -> None:
+            much = step.layout.size + sum(b.spec.nbytes for b in step.outputs) >= _MUCH
+            if much:
+                give_back()  # what compiling took
+            prove(build, step, library)
+            if much:
+                give_back()  # what trying took
+
         libraries = [
-            jit.library(*build.texts(step), proof=partial(prove, build, step))
+            jit.library(*build.texts(step), proof=partial(tried, step))
             for step in segments
         ]
-        if sum(step.layout.size for step in segments) >= _MUCH:
-            give_back()  # what compiling took
         for step, library in zip(segments, libraries, strict=True):
             step.ready(library)
         moved = [leaf for _, leaf in build.moved]

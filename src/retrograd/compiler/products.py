@@ -30,6 +30,8 @@ LINE = 64
 GROUP = 8
 #: copies up to so many bytes lie on the stack
 STACK = 256 << 10
+#: blocks of columns that are enough for all threads, whatever the rows
+_ENOUGH = 8
 #: operations in a nanosecond, about
 SPEED = 100.0
 
@@ -110,8 +112,6 @@ class ProductCode:
         panel = self.panel = 4 * w
         wide = n * size * 2 >= 4096 and m >= 24
         self.packed = (not self.across) or wide
-        if self.packed:
-            self.scratch = -(-n // panel) * panel * k * size
         self.near = k * panel * size <= NEAR
         self.rows = self._rows(-(-min(n, panel) // w))
         stride = a_row if a_col == 1 else a_col
@@ -119,6 +119,20 @@ class ProductCode:
         # lines of a column of A that are gone before the next tile wants them
         far |= a_col != 1 and k * LINE > NEAR and n >= panel
         self.tiled = far and m >= 2 * self.rows
+        columns = -(-n // panel)
+        #: threads take blocks of columns, else of rows
+        self.by_columns = columns >= -(-m // self._tile_rows())
+        #: each thread copies a panel of B just before it uses it, onto its stack
+        self.own = (
+            self.packed
+            and not self.batch
+            and k <= DEPTH
+            and k * panel * size <= STACK
+            and (self.by_columns or self.flops / SPEED < WORTH or columns >= _ENOUGH)
+        )
+        self.by_columns |= self.own
+        if self.packed and not self.own:
+            self.scratch = columns * panel * k * size
         self.tiles_at = self.scratch
         if self.tiled:
             self.scratch += m * k * size
@@ -143,7 +157,9 @@ class ProductCode:
     def _single(self, name: str) -> None:
         """One matrix: B and A are copied in parts, then C is computed in parts."""
         size = SIZES[self.element]
-        if self.packed:
+        columns, rows = -(-self.n // self.panel), -(-self.m // self._tile_rows())
+        time = self.flops / SPEED
+        if self.packed and not self.own:
             extent = -(-self.n // self.panel)
             moved = self.n * self.k * size / 5
             f = self._stage(f"{name}b", extent, moved)
@@ -157,15 +173,15 @@ class ProductCode:
             tiles = f.at(self.ps, self.tiles_at, "i8")
             self._tile(pa, tiles, Part(self.begin, self.end, extent))
             f.emit("ret void")
-        columns, rows = -(-self.n // self.panel), -(-self.m // self._tile_rows())
-        by_columns = columns >= rows
-        extent = columns if by_columns else rows
-        time = self.flops / SPEED
+        extent = columns if self.by_columns else rows
         if time < WORTH:
             extent = 1
         f = self._stage(name, extent, time)
+        if self.own:
+            own = self.k * self.panel * size
+            self.stack = f.value(f"alloca i8, i64 {own}, align 64", "ptr")
         part = Part(self.begin, self.end, extent) if extent > 1 else None
-        parts = (part, None) if by_columns else (None, part)
+        parts = (part, None) if self.by_columns else (None, part)
         self._compute(*self._operands(), *parts)
         f.emit("ret void")
 
@@ -257,9 +273,10 @@ class ProductCode:
         f, w, e, panel = self.f, self.lanes, self.element, self.panel
         a_row, a_col = self.a.strides[-2:]
         b_row = self.b.strides[-2]
+        if self.own:
+            self._copy(pb, j, size)
         if self.packed:
-            b = f.at(self.ps, f.times(j, self.k), e)
-            b = f.at(b, p * panel, e)
+            b = f.at(self._panel_of(j), p * panel, e)
             step_b = panel
         else:
             b = f.at(f.at(pb, j, e), p * b_row, e)
@@ -371,27 +388,36 @@ class ProductCode:
         if part:
             first = f.times(part.begin, panel)
             last = f.least(f.times(part.end, panel), many)
-        copy = self._copy_panel if self.across else self._turn_panel
         if many:
             loop = f.loop(first, last, panel)
-            copy(pb, loop.index, panel)
+            self._copy(pb, loop.index, panel)
             loop.end()
         if n > many:
             with part.final(f) if part else nullcontext():
-                copy(pb, Value(str(many), "i64"), n - many)
+                self._copy(pb, Value(str(many), "i64"), n - many)
+
+    def _copy(self, pb: Value, j: Value, size: int) -> None:
+        """One panel of B."""
+        (self._copy_panel if self.across else self._turn_panel)(pb, j, size)
+
+    def _panel_of(self, j: Value) -> Value:
+        """Where the copy of the panel from column *j* on lies."""
+        if self.own:
+            return self.stack
+        return self.f.at(self.ps, self.f.times(j, self.k), self.element)
 
     def _copy_panel(self, pb: Value, j: Value, size: int) -> None:
         """A panel of *size* columns of a B that lies row by row."""
         f, e, k = self.f, self.element, self.k
         copy = copier(self.module, e, self.lanes)
         given = (Value(str(x), "i64") for x in (self.b.strides[-2], size, k))
-        f.call(copy, f.at(pb, j, e), f.at(self.ps, f.times(j, k), e), *given)
+        f.call(copy, f.at(pb, j, e), self._panel_of(j), *given)
 
     def _turn_panel(self, pb: Value, j: Value, size: int) -> None:
         """A panel of *size* columns of a B that lies column by column."""
         f, e, k, w, panel = self.f, self.element, self.k, self.lanes, self.panel
         b_col = self.b.strides[-1]
-        target = f.at(self.ps, f.times(j, k), e)
+        target = self._panel_of(j)
         source = f.at(pb, f.times(j, b_col), e)
         for first, columns in ((0, size - size % w), (size - size % w, size % w)):
             if not columns:

@@ -39,8 +39,10 @@ _NEAR = {4: 3e-6, 8: 1e-12}
 _COUNT = 4093
 _WHOLE = np.tile(np.random.default_rng(7).integers(0, 1 << 30, _COUNT), 2)
 _SIGNED, _POSITIVE = (_WHOLE % 33 - 16) / 8, (_WHOLE % 16 + 1) / 8
-#: nanoseconds above which a kernel is tried only if no other of its kind was
-_LONG = 50_000.0
+#: numbers that are compared at a time
+_PART = 1 << 14
+#: nanoseconds, and bytes, above which a kernel is tried only if no other of its kind was
+_LONG, _MUCH = 50_000.0, 1 << 19
 #: kinds of kernels that were right
 _RIGHT: set[Any] = set()
 
@@ -83,11 +85,18 @@ def prove(build: Any, step: Any, code: Any) -> None:
     for i in sorted(work, key=lambda i: time[i]):
         kernel, names = build.fusion.kernels[i], {s.function for s in work[i]}
         kind = (*(n.op.name for n in kernel.nodes), *(step.calls[n] for n in names))
-        if done >= names or (time[i] > _LONG and kind in _RIGHT):
+        large = time[i] > _LONG or _bytes(work[i]) > _MUCH
+        if done >= names or (large and kind in _RIGHT):
             continue
         done |= names
         _Trial(build.fusion, kernel, work[i], address, step.scratch.get(i, 0)).run()
         _RIGHT.add(kind)
+
+
+def _bytes(stages: list[Any]) -> int:
+    """Of all that a kernel reads and writes."""
+    buffers = {b for s in stages for b in s.buffers if type(b) is not str}
+    return sum(b.spec.nbytes for b in buffers)
 
 
 class _Trial:
@@ -116,13 +125,15 @@ class _Trial:
     def _difference(self, draw: int) -> str:
         """What is wrong; nothing if nothing is."""
         for positive in (False, True):
-            given = self._numbers(draw, positive)
+            rooms = {b: _Room(b.spec) for b in self.given}
+            self._fill(rooms, draw, positive)
+            given = {b: room.array for b, room in rooms.items()}
             try:
                 with np.errstate(all="ignore"):
                     want = self._interpreted(given, False)
             except Exception:
                 return ""  # there is nothing to compare with
-            got, why = self._native(given)
+            got, why = self._native(rooms)
             if why:
                 return why
             self.exact: Any = None
@@ -135,25 +146,23 @@ class _Trial:
 
     # -- numbers --------------------------------------------------------------------
 
-    def _numbers(self, draw: int, positive: bool) -> dict[Any, Array]:
+    def _fill(self, rooms: dict[Any, _Room], draw: int, positive: bool) -> None:
         """Made-up values of what the kernel reads."""
         limits = self._limits()
-        values = {}
-        for n, buffer in enumerate(self.given):
-            shape, kind = buffer.spec.shape, buffer.spec.dtype.np
+        for n, (buffer, room) in enumerate(rooms.items()):
+            kind = buffer.spec.dtype.np
             if type(buffer) is Const:
-                values[buffer] = np.array(buffer.value)
+                room.array[...] = buffer.value
                 continue
             some: Array
             if kind.kind == "f":
                 some = _POSITIVE if positive else _SIGNED
             else:
                 some = _WHOLE % (2 if kind.kind == "b" else limits.get(buffer, 3))
-            start, size = (101 * n + 997 * draw) % _COUNT, buffer.spec.size
-            if start + size > len(some):
-                some = np.resize(some[:_COUNT], start + size)
-            values[buffer] = some[start : start + size].astype(kind).reshape(shape)
-        return values
+            start, flat = (101 * n + 997 * draw) % _COUNT, room.array.reshape(-1)
+            for at in range(0, len(flat), _COUNT):
+                part = flat[at : at + _COUNT]
+                part[...] = some[start : start + len(part)].astype(kind)
 
     def _limits(self) -> dict[Any, int]:
         """How large the numbers may be that say where something is."""
@@ -208,11 +217,9 @@ class _Trial:
         strides = tuple(s * array.itemsize for s in view.strides)
         return np.lib.stride_tricks.as_strided(flat, view.shape, strides)
 
-    def _native(self, given: dict[Any, Array]) -> tuple[dict[Any, Array], str]:
+    def _native(self, given: dict[Any, _Room]) -> tuple[dict[Any, Array], str]:
         """The stored values by the machine code, and whether it did what it must not."""
-        rooms = {b: _Room(b.spec) for b in (*self.given, *self.stored)}
-        for buffer, array in given.items():
-            rooms[buffer].array[...] = array
+        rooms = given | {b: _Room(b.spec) for b in self.stored}
         scratch = np.empty(self.scratch + 64, np.uint8)
         error = np.zeros(1, np.int32)
         for stage in self.stages:
@@ -239,12 +246,10 @@ class _Trial:
         self, node: Any, got: Array, want: Array, given: dict[Any, Array]
     ) -> bool:
         floating = want.dtype.kind == "f"
-        if np.array_equal(got, want, equal_nan=floating):
-            return True
         if not floating:
-            return False
+            return np.array_equal(got, want)
         near = _NEAR[want.itemsize]
-        if np.allclose(got, want, near, near * _size(want), equal_nan=True):
+        if _close(got, want, near):
             return True
         with np.errstate(all="ignore"):
             if self.exact is None:
@@ -258,6 +263,19 @@ class _Trial:
         return bool(np.isfinite(got[there]).all() and mine <= _TIMES * off + noise)
 
 
+def _close(got: Array, want: Array, near: float) -> bool:
+    """Whether all numbers agree to *near*, also relative to the largest; part by part,
+    as the parts in between take memory."""
+    mine, theirs, largest = got.reshape(-1), want.reshape(-1), -1.0
+    for i in range(0, len(mine), _PART):
+        a, b = mine[i : i + _PART], theirs[i : i + _PART]
+        if not np.array_equal(a, b):
+            largest = near * _size(want) if largest < 0 else largest
+            if not np.allclose(a, b, near, largest, equal_nan=True):
+                return False
+    return True
+
+
 def _blind(value: Array) -> bool:
     """Whether little can be said from it, since most of it is not finite."""
     return value.dtype.kind == "f" and bool(np.isfinite(value).mean() < 0.25)
@@ -265,7 +283,11 @@ def _blind(value: Array) -> bool:
 
 def _size(value: Array) -> float:
     """The largest number that is one."""
-    return float(np.max(np.abs(value), initial=0.0, where=np.isfinite(value)))
+    flat, most = value.reshape(-1), 0.0
+    for i in range(0, len(flat), _PART):
+        part = flat[i : i + _PART]
+        most = max(most, np.max(np.abs(part), initial=0.0, where=np.isfinite(part)))
+    return float(most)
 
 
 def _up(address: int) -> int:
