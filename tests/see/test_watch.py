@@ -110,6 +110,45 @@ def test_dead_and_saturated_units_are_counted():
     assert activation("a", "ReLU", image)["dead"] == pytest.approx(2 / 3)
 
 
+def test_units_that_are_known_to_be_dead_or_saturated_are_found():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.line = nn.Conv2d(1, 8, 3), nn.Conv1d(3, 4, 1)
+            self.relu, self.tanh = nn.ReLU(), nn.Tanh()
+            self.first, self.last = nn.Linear(6, 10), nn.Linear(10, 1)
+
+        def forward(self, image, signal, x):
+            dead = self.relu(self.conv(image))
+            along = F.relu(self.line(signal))
+            full = self.tanh(self.first(x))
+            return dead.sum() + along.sum() + self.last(full).sum()
+
+    rg.manual_seed(3)
+    net = Net()
+    with rg.no_grad():
+        for layer, count, bias in (
+            (net.conv, 3, -99.0), (net.line, 1, -99.0), (net.first, 4, 99.0)
+        ):  # fmt: skip
+            layer.bias.fill_(5.0 if bias < 0 else 0.0)
+            layer.bias[:count] = bias
+    optimizer = rg.optim.SGD(net.parameters(), lr=1e-9)
+    data = rg.randn(4, 1, 6, 6), rg.randn(4, 3, 7), 0.1 * rg.randn(4, 6)
+    with rg.watch(net, quiet=True) as watch:
+        ask(watch, "/data?after=0")  # a page is open
+        for _ in range(3):
+            look(watch)
+            net(*data).backward()
+            optimizer.step()
+        shown = watch._latest["activations"]
+    assert not watch._problem
+    dead = {tuple(a["shape"]): a["dead"] for a in shown if a["kind"] == "ReLU"}
+    assert dead == {(4, 8, 4, 4): 3 / 8, (4, 4, 7): 1 / 4}  # of the channels of each
+    found = {a["name"]: a for a in shown}
+    assert found["tanh"]["saturated"] == pytest.approx(0.4)
+    assert found["tanh"]["stuck"] == pytest.approx(0.4)
+
+
 def test_the_model_is_unchanged_afterwards(short):
     watched, alone = Training(), Training()
     method = rg.Tensor.backward
