@@ -4,6 +4,8 @@ import copy
 import json
 import os
 import re
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -38,13 +40,15 @@ class Training:
         return loss
 
 
-def ask(watch, path, token=None, host=None, body=None):
+def ask(watch, path, token=None, host=None, body=None, origin=None):
     """(status, text)"""
     url = f"http://127.0.0.1:{watch.server.port}{path}"
     request = urllib.request.Request(url, data=body)
     request.add_header("X-Token", watch.server.token if token is None else token)
     if host:
         request.add_header("Host", host)
+    if origin:
+        request.add_header("Origin", origin)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, answer.read().decode()
@@ -394,7 +398,31 @@ def test_only_who_has_the_token_and_the_address_is_answered():
         assert ask(watch, "/do", body=b"rm")[0] == 400
         assert ask(watch, "/data?after=x")[0] == 400
         assert ask(watch, "/data?after=-1")[0] == 400
-        assert ask(watch, "/etc/passwd")[0] == 404
+        for path in ("/etc/passwd", "/../../etc/passwd", "/%2e%2e/etc/passwd", "//x/"):
+            assert ask(watch, path)[0] == 404
+        assert ask(watch, "/do", origin="http://evil.example", body=b"pause")[0] == 403
+        assert ask(watch, "/data", origin="null")[0] == 403
+        assert not watch._paused
+        token = f"?token={watch.server.token}"
+        assert ask(watch, "/data" + token, token="")[0] == 200
+        assert ask(watch, "/do" + token, token="", body=b"pause")[0] == 403
+
+
+def test_a_browser_that_hangs_up_is_no_news_and_the_port_is_free_afterwards(capfd):
+    with rg.watch(nn.Linear(2, 1), quiet=True) as watch:
+        where = watch.server.server_address
+        for text in (b"GET /da", b"POST /do HTTP/1.1\r\nContent-Length: 9\r\n\r\n"):
+            line = socket.create_connection(where)
+            line.sendall(text)
+            line.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+            line.close()  # a reset
+        assert ask(watch, "/data")[0] == 200
+    with pytest.raises(OSError):
+        socket.create_connection(where, 1)
+    assert "Traceback" not in capfd.readouterr().err
+    assert not [t for t in threading.enumerate() if t.name == "retrograd watch"]
 
 
 def test_a_taken_port_and_no_model_are_one_line():

@@ -12,8 +12,8 @@ import numpy as np
 
 from ...gradients import Bundle, Share, gradient_of
 from ...ops.conv import Conv
-from ...ops.op import Array, Elementwise
 from ...ops.movement import Reshape
+from ...ops.op import Array, Elementwise
 from ...ops.pool import MaxPool, SumPool
 from ...trace import Const, State
 from ..capture import Capture
