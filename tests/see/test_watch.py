@@ -228,6 +228,33 @@ def test_a_paused_training_goes_on_when_its_page_was_closed(monkeypatch):
         assert not watch._paused
 
 
+def test_between_looks_the_loss_alone_is_read_and_nothing_computed():
+    training = Training()
+    for _ in range(8):
+        training.step()
+    with rg.watch(training.model, quiet=True) as watch:
+        data, _ = measured(watch, training)
+        training.step()
+        plans, after = len(rg.plans()), data["step"]
+        watch._next = time.perf_counter() + 1e6
+        watch._arm()
+        loss = training.step().item()
+        data = json.loads(ask(watch, f"/data?after={after}")[1])
+        row = data["rows"][-1]
+        assert row["step"] == watch.step and row["loss"] == pytest.approx(
+            loss, rel=1e-6
+        )
+        assert row["gradient"] is None and row["lr"] == [0.1]
+        assert "layers" not in data and len(rg.plans()) == plans
+        count = len(watch._rows)
+        watch._arm()
+        training.optimizer.zero_grad()
+        F.mse_loss(training.model(training.x), training.y).backward()
+        training.optimizer.step()
+        assert len(watch._rows) == count, "nobody holds that loss"
+        assert not watch._problem
+
+
 def calls(work):
     """Functions that are called, by Python."""
     count = 0
@@ -255,8 +282,8 @@ def test_a_step_that_is_not_looked_at_calls_nothing_more():
         training.step()
         assert calls(training.step) == plain
         measured(watch, training)
-        watch._next = time.perf_counter() + 1e6
         with watch._lock:
+            watch._next = watch._soon = time.perf_counter() + 1e6
             watch._disarm()
         assert watch.server.open
         training.step()

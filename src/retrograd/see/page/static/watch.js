@@ -58,7 +58,7 @@ function smooth(points) {
   return seen.map(([x, y]) => { const kept = s === null ? 0 : .75 ** ((x - last) / usual); last = x; return [x, s = s === null ? y : kept * s + (1 - kept) * y]; });
 }
 function draw() {
-  const colors = palette(), of = k => rows.map(r => [r.step, r[k]]), tail = rows[rows.length - 1] || {};
+  const colors = palette(), full = rows.filter(r => r.gradient !== null), tail = rows[rows.length - 1] || {};
   const loss = rows.filter(r => r.loss !== null).map(r => [r.step, r.loss]);
   const metrics = [...new Set(rows.flatMap(r => Object.keys(r.metrics || {})))];
   chart($("loss"), [{points: loss, color: colors[0], alpha: .4, width: 1.2}, {points: smooth(loss), color: colors[0], width: 2.4, through: true}, ...metrics.map((k, i) => ({points: rows.filter(r => r.metrics && k in r.metrics).map(r => [r.step, r.metrics[k]]), color: colors[1 + i % 7]}))], say("loss by step"), 230);
@@ -66,10 +66,10 @@ function draw() {
   const groups = Math.max(0, ...rows.map(r => r.lr.length));
   chart($("lr"), [...Array(Math.min(groups, 8)).keys()].map(i => ({points: rows.map(r => [r.step, r.lr[i]]), color: colors[i]})), say("learning rate by step"));
   $("lr-now").textContent = (tail.lr || []).slice(0, 3).map(v => num(v)).join("  ");
-  chart($("gradient"), [{points: of("gradient"), color: colors[2]}], say("gradient norm by step"));
-  $("gradient-now").textContent = num(tail.gradient);
+  chart($("gradient"), [{points: full.map(r => [r.step, r.gradient]), color: colors[2]}], say("gradient norm by step"));
+  $("gradient-now").textContent = num((full[full.length - 1] || {}).gradient);
   const shown = names.map((n, i) => [n, i]).filter(([n, i]) => !n.endsWith("bias")).slice(0, 8);
-  chart($("ratios"), shown.map(([n, i], k) => ({points: rows.map(r => [r.step, (r.ratios || [])[i]]), color: colors[k]})), say("update to weight ratio of each layer by step"), innerWidth > 760 ? 290 : 190);
+  chart($("ratios"), shown.map(([n, i], k) => ({points: full.map(r => [r.step, r.ratios[i]]), color: colors[k]})), say("update to weight ratio of each layer by step"), innerWidth > 760 ? 290 : 190);
   $("legend").replaceChildren(...shown.map(([n], k) => key(colors[k], n)));
   cards(); plane();
 }
@@ -156,7 +156,7 @@ async function poll() {
   try {
     const found = await (await ask(`/data?after=${last}&picture=${picture}`)).json();
     rows.push(...found.rows);
-    if (rows.length > 4000) rows.splice(1, rows.length - 4000);
+    if (rows.length > 4000) rows.splice(0, rows.length, ...rows.filter((_, i) => i % 2 === 0 || i > rows.length - 1000));
     if (rows.length) last = rows[rows.length - 1].step;
     if (found.layers) { latest = found; names = found.names; }
     if (found.picture) { surface = found.surface; picture = found.picture; }
