@@ -4,6 +4,8 @@ import copy
 import json
 import os
 import re
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -38,13 +40,15 @@ class Training:
         return loss
 
 
-def ask(watch, path, token=None, host=None, body=None):
+def ask(watch, path, token=None, host=None, body=None, origin=None):
     """(status, text)"""
     url = f"http://127.0.0.1:{watch.server.port}{path}"
     request = urllib.request.Request(url, data=body)
     request.add_header("X-Token", watch.server.token if token is None else token)
     if host:
         request.add_header("Host", host)
+    if origin:
+        request.add_header("Origin", origin)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, answer.read().decode()
@@ -108,6 +112,45 @@ def test_dead_and_saturated_units_are_counted():
     image = np.zeros((2, 3, 2, 2), np.float32)
     image[0, 1, 0, 0] = 1.0
     assert activation("a", "ReLU", image)["dead"] == pytest.approx(2 / 3)
+
+
+def test_units_that_are_known_to_be_dead_or_saturated_are_found():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.line = nn.Conv2d(1, 8, 3), nn.Conv1d(3, 4, 1)
+            self.relu, self.tanh = nn.ReLU(), nn.Tanh()
+            self.first, self.last = nn.Linear(6, 10), nn.Linear(10, 1)
+
+        def forward(self, image, signal, x):
+            dead = self.relu(self.conv(image))
+            along = F.relu(self.line(signal))
+            full = self.tanh(self.first(x))
+            return dead.sum() + along.sum() + self.last(full).sum()
+
+    rg.manual_seed(3)
+    net = Net()
+    with rg.no_grad():
+        for layer, count, bias in (
+            (net.conv, 3, -99.0), (net.line, 1, -99.0), (net.first, 4, 99.0)
+        ):  # fmt: skip
+            layer.bias.fill_(5.0 if bias < 0 else 0.0)
+            layer.bias[:count] = bias
+    optimizer = rg.optim.SGD(net.parameters(), lr=1e-9)
+    data = rg.randn(4, 1, 6, 6), rg.randn(4, 3, 7), 0.1 * rg.randn(4, 6)
+    with rg.watch(net, quiet=True) as watch:
+        ask(watch, "/data?after=0")  # a page is open
+        for _ in range(3):
+            look(watch)
+            net(*data).backward()
+            optimizer.step()
+        shown = watch._latest["activations"]
+    assert not watch._problem
+    dead = {tuple(a["shape"]): a["dead"] for a in shown if a["kind"] == "ReLU"}
+    assert dead == {(4, 8, 4, 4): 3 / 8, (4, 4, 7): 1 / 4}  # of the channels of each
+    found = {a["name"]: a for a in shown}
+    assert found["tanh"]["saturated"] == pytest.approx(0.4)
+    assert found["tanh"]["stuck"] == pytest.approx(0.4)
 
 
 def test_the_model_is_unchanged_afterwards(short):
@@ -185,6 +228,33 @@ def test_a_paused_training_goes_on_when_its_page_was_closed(monkeypatch):
         assert not watch._paused
 
 
+def test_between_looks_the_loss_alone_is_read_and_nothing_computed():
+    training = Training()
+    for _ in range(8):
+        training.step()
+    with rg.watch(training.model, quiet=True) as watch:
+        data, _ = measured(watch, training)
+        training.step()
+        plans, after = len(rg.plans()), data["step"]
+        watch._next = time.perf_counter() + 1e6
+        watch._arm()
+        loss = training.step().item()
+        data = json.loads(ask(watch, f"/data?after={after}")[1])
+        row = data["rows"][-1]
+        assert row["step"] == watch.step and row["loss"] == pytest.approx(
+            loss, rel=1e-6
+        )
+        assert row["gradient"] is None and row["lr"] == [0.1]
+        assert "layers" not in data and len(rg.plans()) == plans
+        count = len(watch._rows)
+        watch._arm()
+        training.optimizer.zero_grad()
+        F.mse_loss(training.model(training.x), training.y).backward()
+        training.optimizer.step()
+        assert len(watch._rows) == count, "nobody holds that loss"
+        assert not watch._problem
+
+
 def calls(work):
     """Functions that are called, by Python."""
     count = 0
@@ -212,8 +282,8 @@ def test_a_step_that_is_not_looked_at_calls_nothing_more():
         training.step()
         assert calls(training.step) == plain
         measured(watch, training)
-        watch._next = time.perf_counter() + 1e6
         with watch._lock:
+            watch._next = watch._soon = time.perf_counter() + 1e6
             watch._disarm()
         assert watch.server.open
         training.step()
@@ -355,7 +425,31 @@ def test_only_who_has_the_token_and_the_address_is_answered():
         assert ask(watch, "/do", body=b"rm")[0] == 400
         assert ask(watch, "/data?after=x")[0] == 400
         assert ask(watch, "/data?after=-1")[0] == 400
-        assert ask(watch, "/etc/passwd")[0] == 404
+        for path in ("/etc/passwd", "/../../etc/passwd", "/%2e%2e/etc/passwd", "//x/"):
+            assert ask(watch, path)[0] == 404
+        assert ask(watch, "/do", origin="http://evil.example", body=b"pause")[0] == 403
+        assert ask(watch, "/data", origin="null")[0] == 403
+        assert not watch._paused
+        token = f"?token={watch.server.token}"
+        assert ask(watch, "/data" + token, token="")[0] == 200
+        assert ask(watch, "/do" + token, token="", body=b"pause")[0] == 403
+
+
+def test_a_browser_that_hangs_up_is_no_news_and_the_port_is_free_afterwards(capfd):
+    with rg.watch(nn.Linear(2, 1), quiet=True) as watch:
+        where = watch.server.server_address
+        for text in (b"GET /da", b"POST /do HTTP/1.1\r\nContent-Length: 9\r\n\r\n"):
+            line = socket.create_connection(where)
+            line.sendall(text)
+            line.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+            line.close()  # a reset
+        assert ask(watch, "/data")[0] == 200
+    with pytest.raises(OSError):
+        socket.create_connection(where, 1)
+    assert "Traceback" not in capfd.readouterr().err
+    assert not [t for t in threading.enumerate() if t.name == "retrograd watch"]
 
 
 def test_a_taken_port_and_no_model_are_one_line():

@@ -122,7 +122,7 @@ def _watched() -> list[str]:
     say("mean")
     say("std")
     say("units dead: {share} %")
-    say("saturated: {share} %")
+    say("saturated values: {share} %, units: {units} %")
     say("{count} with many dead or saturated units")
     say("looking at step {done} of {of}; then the training waits for some seconds")
     say("with the next step")

@@ -31,7 +31,7 @@ class Descent:
 
     def __init__(self) -> None:
         self.way = Way()
-        self._wanted = ""
+        self.wanted = ""
         self._picture: dict[str, Any] | None = None
         self._number = 0
         self._begin()
@@ -45,26 +45,26 @@ class Descent:
 
     def ask(self, kind: str) -> None:
         self._begin()
-        self._wanted = kind
+        self.wanted = kind
 
     def give_up(self, why: str) -> None:
         """Say why there is no picture."""
-        if self._wanted:
-            self._show({"kind": self._wanted, "why": why})
+        if self.wanted:
+            self._show({"kind": self.wanted, "why": why})
 
     def news(self, after: int) -> dict[str, Any]:
         """The picture, if it is newer than the one that is known."""
         about: dict[str, Any] = {"places": len(self.way.places)}
-        if self._wanted:
+        if self.wanted:
             about["busy"] = {
-                "kind": self._wanted, "done": len(self._places), "of": STEPS,
+                "kind": self.wanted, "done": len(self._places), "of": STEPS,
             }  # fmt: skip
         if self._number > after:
             about |= {"picture": self._number, "surface": self._picture}
         return about
 
     def _show(self, picture: dict[str, Any]) -> None:
-        self._picture, self._wanted = picture, ""
+        self._picture, self.wanted = picture, ""
         self._number += 1
         self._begin()
 
@@ -72,17 +72,17 @@ class Descent:
 
     def place(self, step: int, sample: Sample) -> None:
         """Remember where the parameters are."""
-        if not self._wanted:
+        if not self.wanted:
             self.way.add(step, sample.before)
 
     def batch(self, loss: Any, parameters: list[Any], optimizer: Any) -> None:
         """Before each backward pass: remember its graph and data."""
-        if not self._wanted or optimizer is None:
+        if not self.wanted or optimizer is None:
             return
         if self._recorder is None:
             self._recorder = dispatch.Recorder()
             self._places = [flat(parameters)]
-            if self._wanted == "descent":
+            if self.wanted == "descent":
                 with apart(self._recorder):
                     try:
                         self._twin = Twin(optimizer, parameters)
@@ -95,12 +95,12 @@ class Descent:
 
     def stepped(self, optimizer: Any, parameters: list[Any]) -> bool:
         """After each step; whether the next one is needed too."""
-        if not self._wanted:
+        if not self.wanted:
             return False
         if not self._batches:
             return True
         self._places.append(flat(parameters))
-        if self._wanted == "descent" and len(self._places) <= STEPS:
+        if self.wanted == "descent" and len(self._places) <= STEPS:
             return True
         start = time.perf_counter()
         with apart(self._recorder):
@@ -112,9 +112,9 @@ class Descent:
 
     def _compute(self, parameters: list[Any]) -> dict[str, Any]:
         clones = [clone(p) for p in parameters]
-        about: dict[str, Any] = {"kind": self._wanted, "batches": len(self._batches)}
-        ways = {"way": self.way.places if self._wanted == "surface" else self._places}
-        if self._wanted == "descent":
+        about: dict[str, Any] = {"kind": self.wanted, "batches": len(self._batches)}
+        ways = {"way": self.way.places if self.wanted == "surface" else self._places}
+        if self.wanted == "descent":
             if self._twin is None:
                 about["why"] = self._why
             else:

@@ -28,7 +28,7 @@ class Live:
 
     def __init__(self) -> None:
         self._ready = threading.Condition()
-        self._asked = self._wanted = False
+        self.wanted = False
         self._page: str | None = None
         self._capture: Capture | None = None
         self._key: tuple[Any, ...] = ()
@@ -42,7 +42,7 @@ class Live:
     def ask(self) -> None:
         """The next loss is to be drawn."""
         with self._ready:
-            self._wanted, self._page = True, None
+            self.wanted, self._page = True, None
 
     def page(self, seconds: float, ended: Callable[[], bool]) -> str | None:
         """The page, once the next loss was there."""
@@ -77,7 +77,7 @@ class Live:
 
     def draw(self, loss: Any, model: Any, step: int, lang: str) -> None:
         """Before a backward pass: make the page, if it was asked for."""
-        if not self._wanted:
+        if not self.wanted:
             return
         story = explain(loss, limit=None, lang=lang)
         if model is not None:
@@ -94,7 +94,7 @@ class Live:
             for leaf in self._capture.leaves.values():
                 leaf.tensor = None
             self._step, self._others, self._values = step, 0, {}
-            self._page, self._wanted = page, False
+            self._page, self.wanted = page, False
             self._ready.notify_all()
 
     def follow(self, loss: Any, step: int) -> None:

@@ -57,9 +57,13 @@ def layer(name: str, before: Array, after: Array, grad: Array | None) -> dict[st
     return out
 
 
-def activation(name: str, kind: str, array: Array) -> dict[str, Any]:
+def activation(
+    name: str, kind: str, array: Array, channels: bool = False
+) -> dict[str, Any]:
     """Of one module's output: its histogram; units that are 0 for every row of the
-    batch (dead), and those at an end of the function's range (saturated)."""
+    batch (``dead``); values at an end of the function's range (``saturated``), and units
+    of which all values are (``stuck``). A unit is an index of the last axis, or a
+    channel: of images, and of what *channels* says."""
     out: dict[str, Any] = {
         "name": name, "kind": kind, "shape": list(array.shape),
         "histogram": histogram(array), "mean": float(array.mean()),
@@ -67,11 +71,14 @@ def activation(name: str, kind: str, array: Array) -> dict[str, Any]:
     }  # fmt: skip
     if array.ndim < 2 or not array.size:
         return out
-    axes = (0, *range(2, array.ndim)) if array.ndim == 4 else tuple(range(array.ndim - 1))  # fmt: skip
+    by_channel = channels or array.ndim > 3
+    axes = (0, *range(2, array.ndim)) if by_channel else tuple(range(array.ndim - 1))
     if kind in _DEAD:
         out["dead"] = float(np.mean((array == 0).all(axis=axes)))
     if kind in _ENDS:
         low, high = _ENDS[kind]
         near = NEAR * (high - low)
-        out["saturated"] = float(np.mean((array < low + near) | (array > high - near)))
+        full = (array < low + near) | (array > high - near)
+        out["saturated"] = float(np.mean(full))
+        out["stuck"] = float(np.mean(full.all(axis=axes)))
     return out

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 
 from ...gradients import Bundle, Share, gradient_of
-from ...ops.op import Array
+from ...ops.conv import Conv
+from ...ops.movement import Reshape
+from ...ops.op import Array, Elementwise
+from ...ops.pool import MaxPool, SumPool
 from ...trace import Const, State
 from ..capture import Capture
 from . import measure
@@ -51,8 +54,8 @@ class Sample:
         self.parameters = [p for p in parameters if array_of(p) is not None]
         self.before = [np.array(array_of(p)) for p in self.parameters]
         self.activations = [
-            measure.activation(name, kind, value)
-            for name, kind, value in activations(capture, values, paths)
+            measure.activation(name, kind, value, channels)
+            for name, kind, value, channels in activations(capture, values, paths)
         ]
 
     def layers(self, names: dict[int, str]) -> list[dict[str, Any]]:
@@ -86,18 +89,29 @@ def forward(capture: Capture) -> dict[Any, Array]:
 
 def activations(
     capture: Capture, values: dict[Any, Array], paths: dict[int, str]
-) -> list[tuple[str, str, Array]]:
-    """(name, kind, value) of what each layer gives: modules without parts, and
-    functions such as relu that are called outside of them."""
-    found: dict[str, tuple[str, Array]] = {}
+) -> list[tuple[str, str, Array, bool]]:
+    """(name, kind, value, has it channels) of what each layer gives: modules without
+    parts, and functions such as relu that are called outside of them."""
+    found: dict[str, tuple[str, Array, bool]] = {}
+    channels: set[Any] = set()  # what a convolution gave, and what has its axes still
     for state in capture.nodes:
         value = values.get(state)
+        op: Any = state.op
+        keeps = issubclass(op, (Elementwise, MaxPool, SumPool, Reshape)) and any(
+            k in channels and k.spec.shape[:2] == state.spec.shape[:2]
+            for k in state.inputs
+        )
+        if keeps or issubclass(op, Conv):
+            channels.add(state)
         if value is None or value.dtype.kind != "f":
             continue
         module = None if state.module is None else state.module()
         path = paths.get(id(module))
         if path is not None:
-            found[path] = (type(module).__name__, value)  # its last operation counts
-        elif state.op is not None and state.op.name in _KINDS:
-            found[f"{state.op.name} at {state.line}"] = (_KINDS[state.op.name], value)
-    return [(name, kind, value) for name, (kind, value) in found.items()]
+            kind, name = type(module).__name__, path  # its last operation counts
+        elif op.name in _KINDS:
+            kind, name = _KINDS[op.name], f"{op.name} at {state.line}"
+        else:
+            continue
+        found[name] = (kind, value, state in channels)
+    return [(name, *about) for name, about in found.items()]

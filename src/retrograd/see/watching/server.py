@@ -7,6 +7,7 @@ import json
 import secrets
 import selectors
 import socket
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,6 +72,11 @@ class Server(ThreadingHTTPServer):
     def open(self) -> bool:
         return time.monotonic() - self.seen < OPEN
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that hangs up is no news for the training's terminal."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
     def close(self) -> None:
         self._end.close()
         self.thread.join()
@@ -82,6 +88,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "retrograd", ""
+    timeout = 60.0  # seconds that a connection may say nothing
 
     def do_GET(self) -> None:
         where = urlsplit(self.path)
@@ -148,10 +155,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _allowed(self, token: str = "") -> bool:
         """Of this machine by its number (no name that somebody else made point here),
-        and with the token."""
+        from no other page, and with the token."""
         given = self.headers.get("X-Token") or token
         host = self.headers.get("Host", "")
         known = host in (f"{HOST}:{self.server.port}", f"localhost:{self.server.port}")
+        known = known and self.headers.get("Origin") in (None, f"http://{host}")
         if known and secrets.compare_digest(given.encode(), self.server.token.encode()):
             return True
         self._refuse(403, "open the address that retrograd watch printed")

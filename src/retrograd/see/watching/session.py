@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from bisect import bisect_right
 from typing import Any
 
@@ -18,7 +19,7 @@ from . import events
 from .descent import Descent
 from .live import Live
 from .models import model_of
-from .sample import Sample
+from .sample import Sample, array_of
 from .server import Server
 
 #: the share of the training's time that looking may take by its own clock (a step that
@@ -64,7 +65,10 @@ class Watch:
         self._hook: Any = None
         self._sample: Sample | None = None
         self._busy = False  # what runs now is not the training
-        self._next, self._spent = 0.0, 0.0
+        self._glance: Any = None  # the loss of a step of which no more is read
+        self._next, self._spent = 0.0, 0.0  # when a step is looked at in full
+        self._soon = 0.0  # … and when its loss alone is read
+        self._full = 0  # the last step that was looked at in full
         self.descent, self.live = Descent(), Live()
         if model is not None:
             self._know(model)
@@ -142,7 +146,7 @@ class Watch:
         """In a thread of its own: installs the hooks when it is time."""
         with self._lock:
             while not self.closed:
-                left = self._next - time.perf_counter()
+                left = min(self._next, self._soon) - time.perf_counter()
                 if self._hook is None and self._wanted() and left <= 0:
                     self._arm()
                 elif self._hook is None and self._wanted():
@@ -162,7 +166,7 @@ class Watch:
                 self._hook.remove()
                 backward.watchers.remove(self._seen)
                 self._hook = None
-            self._sample = None
+            self._sample = self._glance = None
             self._lock.notify_all()
 
     def _seen(self, tensors: Any) -> None:
@@ -177,6 +181,9 @@ class Watch:
             return
         self._told = told
         start = time.perf_counter()
+        if start < self._next and not self._asked():
+            self._glance = weakref.ref(loss)
+            return
         try:
             self._busy = True
             if self._sample is None:
@@ -203,8 +210,12 @@ class Watch:
                     self._lock.wait()
         start = time.perf_counter()
         sample, self._sample, self._told = self._sample, None, None
+        glance, self._glance = self._glance, None
         if sample is not None:
             self._finish(sample, optimizer)
+            self._spent += time.perf_counter() - start
+        elif glance is not None:
+            self._read(glance(), optimizer)
             self._spent += time.perf_counter() - start
         try:
             self._busy = True
@@ -220,14 +231,18 @@ class Watch:
             self._spent = 0.0
         elif self._paused:
             self._rest()
-        self._missed = 0 if sample is not None else self._missed + 1
+        seen = sample is not None or glance is not None
+        self._missed = 0 if seen else self._missed + 1
         if not (
             held or self._paused or (0 < self._missed <= MISSED and self._wanted())
         ):
             self._missed = 0
             with self._lock:
-                self._next = time.perf_counter() + max(PAUSE, self._spent / SHARE)
-                self._spent = 0.0
+                now = time.perf_counter()
+                if sample is not None or held or now >= self._next:
+                    self._next = now + max(PAUSE, self._spent / SHARE)
+                    self._spent = 0.0
+                self._soon = now + PAUSE
                 self._disarm()
 
     def _mine(self, optimizer: Any) -> bool:
@@ -265,19 +280,36 @@ class Watch:
 
     def _finish(self, sample: Sample, optimizer: Any) -> None:
         layers = sample.layers(self._names)
-        row: dict[str, Any] = {
-            "step": self.step, "time": time.time(), "loss": sample.loss,
-            "lr": [float(g["lr"]) for g in optimizer.param_groups if "lr" in g],
+        row = self._row(optimizer, sample.loss)
+        row |= {
             "gradient": sum(x.get("gradient", 0.0) ** 2 for x in layers) ** 0.5,
             "ratios": [x["ratio"] for x in layers],
             "gradients": [x.get("gradient") for x in layers],
-            "metrics": dict(self._metrics),
+        }
+        with self._lock:
+            self._latest = {"layers": layers, "activations": sample.activations}
+            self._full = row["step"]
+        self._keep(row, layers)
+
+    def _read(self, loss: Any, optimizer: Any) -> None:
+        """The loss of a step that was not looked at: what the run left, if the program
+        still holds it. Nothing is computed for it."""
+        array = None if loss is None else array_of(loss)
+        if array is not None and array.size == 1:
+            self._keep(self._row(optimizer, float(array.reshape(-1)[0])), [])
+
+    def _row(self, optimizer: Any, loss: float | None) -> dict[str, Any]:
+        return {
+            "step": self.step, "time": time.time(), "loss": loss,
+            "lr": [float(g["lr"]) for g in optimizer.param_groups if "lr" in g],
+            "gradient": None, "metrics": dict(self._metrics),
         }  # fmt: skip
+
+    def _keep(self, row: dict[str, Any], layers: list[dict[str, Any]]) -> None:
         with self._lock:
             self._rows.append(row)
             if len(self._rows) > KEPT:
                 self._rows = self._rows[:-1000:2] + self._rows[-1000:]
-            self._latest = {"layers": layers, "activations": sample.activations}
         if self._writer is not None:
             events.write(self._writer, row, layers)
 
@@ -304,7 +336,7 @@ class Watch:
                 "resting": self._resting,
                 "problem": self._problem, "rows": rows, **self.descent.news(picture),
             }  # fmt: skip
-            if rows:
+            if self._full > after:
                 found["names"] = [x["name"] for x in self._latest["layers"]]
                 found |= self._latest
             return found
@@ -328,6 +360,10 @@ class Watch:
             self._arm()
             self._lock.notify_all()
         return True
+
+    def _asked(self) -> bool:
+        """Whether the page waits for something that is to be seen in full."""
+        return self._paused or self.live.wanted or bool(self.descent.wanted)
 
     def _grant(self) -> None:
         """What was asked for needs a step, paused or not."""

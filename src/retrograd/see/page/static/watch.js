@@ -7,6 +7,7 @@ const ask = (path, about = {}) => fetch(path, {...about, headers: {"X-Token": DA
 const PALETTE = ["#27599f", "#c2571a", "#2c7a43", "#8d3fb0", "#a8322a", "#3a8f9e", "#a8731a", "#6b7785"];
 const DARK = ["#86b4f2", "#f0a06a", "#6fd08c", "#c49cf0", "#f09a92", "#6fc6d4", "#e6b85c", "#a9b4c0"];
 const palette = () => matchMedia("(prefers-color-scheme: dark)").matches ? DARK : PALETTE;
+const FEW = 60;
 const real = v => typeof v === "number" && isFinite(v);
 function ticks(low, high, n) {
   const raw = (high - low) / n, p = 10 ** Math.floor(Math.log10(raw)), s = [1, 2, 5, 10].find(k => k * p >= raw) * p, out = [];
@@ -44,29 +45,31 @@ function chart(box, lines, label, height = 190) {
     let on = false;
     for (const [x, y] of l.points) { if (!real(y) || log && y <= 0) { on = false; continue; } on ? g.lineTo(X(x), Y(y)) : g.moveTo(X(x), Y(y)); on = true; }
     g.stroke();
-    const p = l.points[l.points.length - 1];
-    if (l.points.length === 1 && real(p[1])) { g.fillStyle = l.color; g.beginPath(); g.arc(X(p[0]), Y(p[1]), 2.5, 0, 7); g.fill(); }
+    /* few enough to be told apart: between them nobody looked */
+    if (l.points.length <= FEW && !l.through) for (const [x, y] of l.points) if (real(y) && !(log && y <= 0)) { g.fillStyle = l.color; g.beginPath(); g.arc(X(x), Y(y), 2.3, 0, 7); g.fill(); }
   }
   g.globalAlpha = 1;
   box.replaceChildren(c);
 }
+/* A running mean; what was long ago, by the usual distance of two points, counts less. */
 function smooth(points) {
-  let s = null;
-  return points.filter(p => real(p[1])).map(([x, y]) => [x, s = s === null ? y : .75 * s + .25 * y]);
+  const seen = points.filter(p => real(p[1])), gaps = seen.slice(1).map((p, i) => p[0] - seen[i][0]).sort((a, b) => a - b), usual = gaps[gaps.length >> 1] || 1;
+  let s = null, last = 0;
+  return seen.map(([x, y]) => { const kept = s === null ? 0 : .75 ** ((x - last) / usual); last = x; return [x, s = s === null ? y : kept * s + (1 - kept) * y]; });
 }
 function draw() {
-  const colors = palette(), of = k => rows.map(r => [r.step, r[k]]), tail = rows[rows.length - 1] || {};
+  const colors = palette(), full = rows.filter(r => r.gradient !== null), tail = rows[rows.length - 1] || {};
   const loss = rows.filter(r => r.loss !== null).map(r => [r.step, r.loss]);
   const metrics = [...new Set(rows.flatMap(r => Object.keys(r.metrics || {})))];
-  chart($("loss"), [{points: loss, color: colors[0], alpha: .4, width: 1.2}, {points: smooth(loss), color: colors[0], width: 2.4}, ...metrics.map((k, i) => ({points: rows.filter(r => r.metrics && k in r.metrics).map(r => [r.step, r.metrics[k]]), color: colors[1 + i % 7]}))], say("loss by step"), 230);
+  chart($("loss"), [{points: loss, color: colors[0], alpha: .4, width: 1.2}, {points: smooth(loss), color: colors[0], width: 2.4, through: true}, ...metrics.map((k, i) => ({points: rows.filter(r => r.metrics && k in r.metrics).map(r => [r.step, r.metrics[k]]), color: colors[1 + i % 7]}))], say("loss by step"), 230);
   $("loss-now").textContent = [num(tail.loss), ...metrics.map(k => `${k} ${num((tail.metrics || {})[k])}`)].join("   ");
   const groups = Math.max(0, ...rows.map(r => r.lr.length));
   chart($("lr"), [...Array(Math.min(groups, 8)).keys()].map(i => ({points: rows.map(r => [r.step, r.lr[i]]), color: colors[i]})), say("learning rate by step"));
   $("lr-now").textContent = (tail.lr || []).slice(0, 3).map(v => num(v)).join("  ");
-  chart($("gradient"), [{points: of("gradient"), color: colors[2]}], say("gradient norm by step"));
-  $("gradient-now").textContent = num(tail.gradient);
+  chart($("gradient"), [{points: full.map(r => [r.step, r.gradient]), color: colors[2]}], say("gradient norm by step"));
+  $("gradient-now").textContent = num((full[full.length - 1] || {}).gradient);
   const shown = names.map((n, i) => [n, i]).filter(([n, i]) => !n.endsWith("bias")).slice(0, 8);
-  chart($("ratios"), shown.map(([n, i], k) => ({points: rows.map(r => [r.step, (r.ratios || [])[i]]), color: colors[k]})), say("update to weight ratio of each layer by step"));
+  chart($("ratios"), shown.map(([n, i], k) => ({points: full.map(r => [r.step, r.ratios[i]]), color: colors[k]})), say("update to weight ratio of each layer by step"), innerWidth > 760 ? 290 : 190);
   $("legend").replaceChildren(...shown.map(([n], k) => key(colors[k], n)));
   cards(); plane();
 }
@@ -81,7 +84,7 @@ function cards() {
     return el("div", {class: "card"}, el("h3", {title: a.name}, `${a.name}  ${a.kind}`), a.histogram ? bars(a.histogram.counts, a.histogram.edges, say("activations of {name}", {name: a.name}), 210, 62) : "",
       el("p", {}, `${times(a.shape)}   ${say("mean")} ${num(a.mean, 3)}   ${say("std")} ${num(a.std, 3)}`),
       a.dead !== undefined ? el("p", {class: dead ? "warn" : null}, say("units dead: {share} %", {share: num(100 * a.dead, 3)})) : null,
-      a.saturated !== undefined ? el("p", {class: full ? "warn" : null}, say("saturated: {share} %", {share: num(100 * a.saturated, 3)})) : null);
+      a.saturated !== undefined ? el("p", {class: full ? "warn" : null}, say("saturated values: {share} %, units: {units} %", {share: num(100 * a.saturated, 3), units: num(100 * a.stuck, 3)})) : null);
   }));
   $("warnings").textContent = bad ? say("{count} with many dead or saturated units", {count: bad}) : "";
 }
@@ -94,7 +97,7 @@ function plane() {
     if (!busy) about.textContent = "";
     return;
   }
-  const {x, y, loss} = surface, W = Math.max(200, box.clientWidth), H = 300, [c, g] = canvas(W, H, say("loss surface with the way of the parameters"));
+  const {x, y, loss} = surface, W = Math.max(200, box.clientWidth), H = Math.max(180, Math.min(320, W * (y[y.length - 1] - y[0]) / (x[x.length - 1] - x[0]))), [c, g] = canvas(W, H, say("loss surface with the way of the parameters"));
   const all = loss.flat().filter(real), low = Math.min(...all), high = Math.max(...all);
   const wide = x[x.length - 1] - x[0], tall = y[y.length - 1] - y[0], k = Math.min(W / wide, H / tall), ox = (W - k * wide) / 2, oy = (H - k * tall) / 2;
   const X = v => ox + (v - x[0]) * k, Y = v => H - oy - (v - y[0]) * k;
@@ -110,11 +113,21 @@ function plane() {
     g.beginPath(); g.arc(...p[0], 5.5, 0, 7); g.stroke();
     $("ways").append(key(style(color), words));
   }
+  scale(g, W, H, num(low, 3), num(high, 3));
   box.replaceChildren(c);
   if (busy) return;
   const mean = surface.surface > 1 ? say("mean loss of {count} batches", {count: surface.surface}) : say("loss of one batch");
   about.textContent = say("{loss} from {low} to {high}; variance of the way in this plane: {share} %; a ring begins, a dot ends; until step {step}; the training waited {seconds} s.", {loss: mean, low: num(low, 3), high: num(high, 3), share: num(100 * surface.share, 3), step: surface.made, seconds: num(surface.seconds, 2)}) + " " + say(surface.why || "");
 }
+/* which colour is a low loss, and which a high one */
+function scale(g, W, H, low, high) {
+  const n = BANDS, wide = 6, x = W - n * wide - 10, y = H - 30;
+  g.font = "11px system-ui,sans-serif"; g.textBaseline = "alphabetic";
+  g.globalAlpha = .88; g.fillStyle = style("--panel"); g.fillRect(x - 8, y - 6, n * wide + 16, 34); g.globalAlpha = 1;
+  for (let i = 0; i < n; i++) { g.fillStyle = `rgba(${style("--pos")},${band(i / n)})`; g.fillRect(x + i * wide, y, wide, 10); }
+  g.fillStyle = style("--soft"); g.textAlign = "left"; g.fillText(low, x, y + 23); g.textAlign = "right"; g.fillText(high, x + n * wide, y + 23);
+}
+const BANDS = 14, band = share => (.06 + .8 * share).toFixed(3);
 /* bilinear between the points; bands show the levels */
 function levels(g, [W, H], [ox, oy, k], [x, y, loss], f) {
   const at = (i, j) => { for (const [a, b] of [[i, j], [i & ~1, j & ~1]]) if (loss[a] && real(loss[a][b])) return loss[a][b]; return null; };
@@ -125,8 +138,8 @@ function levels(g, [W, H], [ox, oy, k], [x, y, loss], f) {
     const i = Math.min(n - 2, Math.floor(v)), j = Math.min(n - 2, Math.floor(u)), a = v - i, b = u - j;
     const q = [at(i, j), at(i, j + 1), at(i + 1, j), at(i + 1, j + 1)];
     if (!q.every(real)) continue;
-    const band = Math.floor(f((1 - a) * ((1 - b) * q[0] + b * q[1]) + a * ((1 - b) * q[2] + b * q[3])) * 14) / 14;
-    g.fillStyle = `rgba(${blue},${(.06 + .8 * band).toFixed(3)})`;
+    const level = Math.floor(f((1 - a) * ((1 - b) * q[0] + b * q[1]) + a * ((1 - b) * q[2] + b * q[3])) * BANDS) / BANDS;
+    g.fillStyle = `rgba(${blue},${band(level)})`;
     g.fillRect(px, py, fine, fine);
   }
 }
@@ -143,7 +156,7 @@ async function poll() {
   try {
     const found = await (await ask(`/data?after=${last}&picture=${picture}`)).json();
     rows.push(...found.rows);
-    if (rows.length > 4000) rows.splice(1, rows.length - 4000);
+    if (rows.length > 4000) rows.splice(0, rows.length, ...rows.filter((_, i) => i % 2 === 0 || i > rows.length - 1000));
     if (rows.length) last = rows[rows.length - 1].step;
     if (found.layers) { latest = found; names = found.names; }
     if (found.picture) { surface = found.surface; picture = found.picture; }
