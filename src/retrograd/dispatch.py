@@ -280,9 +280,11 @@ class Recorder:
         for i, k in enumerate(keys):
             wanted = target if i >= first else None
             if not hasattr(k, "spec"):
-                if not isinstance(k, (int, float, np.number, np.bool_)):
+                number = isinstance(k, (int, float, np.number, np.bool_))
+                if not (number and op.numbers):
+                    wanted = "a Tensor or a number" if op.numbers else "a Tensor"
                     raise TypeError(
-                        f"{op.name}(): argument {i + 1} must be a Tensor or a number, "
+                        f"{op.name}(): argument {i + 1} must be {wanted}, "
                         f"not {type(k).__name__}"
                     )
                 k = Const(k, wanted or dtypes.of_scalar(k))

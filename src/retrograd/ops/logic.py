@@ -84,7 +84,7 @@ class IsNan(Comparison):
 class _Logical(Comparison):
     """Truth values of truth values; a number counts as true where it is not 0."""
 
-    promotion = ""
+    promotion, numbers = "", False
 
     @staticmethod
     def samples() -> list[Sample]:
