@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, errors
+from . import dtypes, errors, refusals
 from .ops.op import REGISTRY, Array, Comparison, Op, Spec
-from .refusals import refusal
 from .trace import (
     Arg,
     Bound,
@@ -460,6 +459,25 @@ def _fits(key: Any, d: dtypes.dtype) -> bool:
     return bool(limits.min <= key <= limits.max)
 
 
+def undo(rec: Recorder, start: State) -> None:
+    """Take back what was recorded after *start*: it is refused, and must not be known
+    when it comes back."""
+    state: Any = rec.state
+    while state is not None and state is not start:
+        state = state.parent
+    if state is None:  # it has been run meanwhile
+        rec.count = TRIE_LIMIT + 1  # the trie is grown anew after the next run
+        return
+    rec.state = start
+    start.next.clear()
+    start.lines = None
+    rec.pending = [
+        t
+        for t in rec.pending
+        if type(t._key) is not State or t._key.depth <= start.depth
+    ]
+
+
 def bequeath(tensor: Handle, home: Bound) -> None:
     """Let the values of a long-lived leaf that dies live on while work is pending."""
     rec = _local.rec
@@ -698,7 +716,7 @@ def _plainly(
     name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
 ) -> Any:
     """Call a composition; one clear error where an argument is of the wrong kind."""
-    wrong = refusal(function, args, kwargs)
+    wrong = refusals.refusal(function, args, kwargs)
     if wrong is not None:
         raise wrong
     return function(*narrowed(name, *args), **kwargs)
@@ -868,5 +886,7 @@ def set_eager(eager: bool) -> None:
         rec.eager = eager
         rec.reset()
 
+
+refusals.bind(recorder, undo)
 
 __all__ = ["Meta", "apply", "apply1", "apply2", "composite", "constant", "realize"]

@@ -45,9 +45,12 @@ def instead_of(v: Any) -> Iterator[tuple[str, Any]]:
                 yield name, v.to(getattr(torch, name))
         yield "one dimension more", v.unsqueeze(0).repeat(2, *[1] * v.ndim)
         if v.ndim:
-            yield "one longer", torch.cat([v, v.narrow(-1, 0, 1)], -1) if (
-                v.shape[-1]
-            ) else v.new_zeros(*v.shape[:-1], 1)
+            yield (
+                "one longer",
+                torch.cat([v, v.narrow(-1, 0, 1)], -1)
+                if (v.shape[-1])
+                else v.new_zeros(*v.shape[:-1], 1),
+            )
             yield "no element", v.new_zeros(0, *v.shape[1:])
             yield "no dimension", v.new_ones(())
     elif isinstance(v, bool):

@@ -246,7 +246,8 @@ def normalize_dims(dim: Any, ndim: int) -> Shape:
     if dim is None or (isinstance(dim, (tuple, list)) and not dim):
         return tuple(range(ndim))
     dims = [
-        normalize_dim(d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else [dim])
+        normalize_dim(d, ndim)
+        for d in (dim if isinstance(dim, (tuple, list)) else [dim])
     ]
     if len(set(dims)) != len(dims):
         raise RuntimeError(f"dim {dims[0]} appears multiple times in the list of dims")

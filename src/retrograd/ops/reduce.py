@@ -366,7 +366,10 @@ class Argsort(Op):
     @staticmethod
     def normalize(*specs: Spec, **attrs: Any) -> dict[str, Any]:
         dim = normalize_dim(attrs["dim"], len(specs[0].shape))
-        return {"dim": dim, "descending": truth_value(attrs["descending"], "argument 'descending'")}
+        return {
+            "dim": dim,
+            "descending": truth_value(attrs["descending"], "argument 'descending'"),
+        }
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:
