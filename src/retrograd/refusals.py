@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from inspect import CO_VARARGS
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
@@ -26,9 +27,11 @@ _TENSORS = frozenset(
     "weight target tensor tensor1 tensor2 input1 input2 condition grid self".split()
 )
 
-#: flags that PyTorch's Python code only tests: anything is true or false there
+#: flags that PyTorch's Python code only tests, and words that it looks up: functions
+#: refuse those by themselves
 _TESTED = frozenset(
-    "inplace return_indices recompute_scale_factor need_weights center".split()
+    "inplace return_indices recompute_scale_factor need_weights center reduction mode "
+    "padding_mode compute_mode".split()
 )
 
 
@@ -61,7 +64,7 @@ def _are_ints(x: Any) -> bool:
 
 
 def _are_tensors(x: Any) -> bool:
-    return not isinstance(x, (list, tuple)) or all(map(_is_tensor, x))
+    return all(map(_is_tensor, x)) if isinstance(x, (list, tuple)) else _is_tensor(x)
 
 
 def _is_operand(x: Any) -> bool:
@@ -92,6 +95,9 @@ class Parameter(NamedTuple):
     wanted: str
 
 
+#: ``function(*tensors)``
+SEVERAL = Parameter("tensors", (_are_tensors,), "Tensor or tuple of Tensors")
+
 _declared: dict[CodeType, tuple[Parameter, ...]] = {}
 
 
@@ -113,6 +119,8 @@ def parameters(function: FunctionType) -> tuple[Parameter, ...]:
         words = [word.lstrip("_") for word in written.split(" | ")]
         if words == ["Any"] and name in _TENSORS:
             words = ["Tensor"]
+        elif words == ["Any"] and name == "tensors":
+            words = ["Sequence[Tensor]"]
         if name in defaults and defaults[name] is None and "None" not in words:
             words.append("None")
         kinds = [KINDS.get(word) for word in words]
@@ -133,6 +141,10 @@ def refusal(
     for i, (value, parameter) in enumerate(zip(given, declared, strict=False)):
         if not _takes(parameter, value):
             return _error(function.__name__, i + 1, parameter, value)
+    if len(args) > len(given) and _takes_tensors(function):
+        for i, value in enumerate(args[len(given) :]):
+            if not _are_tensors(value):
+                return _error(function.__name__, i + 1, SEVERAL, value)
     if kwargs:
         for i, parameter in enumerate(declared):
             if parameter.name in kwargs and not _takes(
@@ -142,6 +154,15 @@ def refusal(
                     function.__name__, i + 1, parameter, kwargs[parameter.name]
                 )
     return None
+
+
+def _takes_tensors(function: FunctionType) -> bool:
+    """Whether it is ``function(*tensors)``."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = function.__code__
+    place = code.co_argcount + code.co_kwonlyargcount
+    return bool(code.co_flags & CO_VARARGS) and code.co_varnames[place] == "tensors"
 
 
 def _positional(function: FunctionType) -> int:
@@ -161,6 +182,12 @@ def _error(name: str, place: int, parameter: Parameter, value: Any) -> Exception
         return ValueError(
             f"{name}(): argument '{parameter.name}' does not fit into 64 bits: {value}"
             f"\n  at {errors.user_line()}"
+        )
+    if wanted == "float" and isinstance(value, Handle):
+        count: Any = value
+        return RuntimeError(
+            f"{name}(): argument '{parameter.name}' must be a number: a Tensor with "
+            f"{count.numel()} elements cannot be converted\n  at {errors.user_line()}"
         )
     text = (
         f"{name}(): argument '{parameter.name}' (position {place}) must be {wanted}, "

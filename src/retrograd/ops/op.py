@@ -234,6 +234,8 @@ def normalize_dim(dim: int, ndim: int) -> int:
         dim = whole_number(dim, "argument 'dim'")
     n = max(ndim, 1)
     if not -n <= dim < n:
+        if not -(2**63) <= dim < 2**63:
+            raise ValueError(f"argument 'dim' does not fit into 64 bits: {dim}")
         raise IndexError(
             f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], "
             f"but got {dim})"
