@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, errors, templates
+from . import dtypes, errors, refusals, templates
 from .ops.op import REGISTRY, Array, Comparison, Op, Spec
-from .refusals import refusal
 from .trace import (
     Arg,
     Bound,
@@ -294,9 +293,11 @@ class Recorder:
         for i, k in enumerate(keys):
             wanted = target if i >= first else None
             if not hasattr(k, "spec"):
-                if not isinstance(k, (int, float, np.number, np.bool_)):
+                number = isinstance(k, (int, float, np.number, np.bool_))
+                if not (number and op.numbers):
+                    wanted = "a Tensor or a number" if op.numbers else "a Tensor"
                     raise TypeError(
-                        f"{op.name}(): argument {i + 1} must be a Tensor or a number, "
+                        f"{op.name}(): argument {i + 1} must be {wanted}, "
                         f"not {type(k).__name__}"
                     )
                 k = Const(k, wanted or dtypes.of_scalar(k))
@@ -493,6 +494,25 @@ def _fits(key: Any, d: dtypes.dtype) -> bool:
         return not key.weak or type(key) is not Arg
     limits = dtypes.iinfo(d)
     return bool(limits.min <= key <= limits.max)
+
+
+def undo(rec: Recorder, start: State) -> None:
+    """Take back what was recorded after *start*: it is refused, and must not be known
+    when it comes back."""
+    state: Any = rec.state
+    while state is not None and state is not start:
+        state = state.parent
+    if state is None:  # it has been run meanwhile
+        rec.count = TRIE_LIMIT + 1  # the trie is grown anew after the next run
+        return
+    rec.state = start
+    start.next.clear()
+    start.lines = None
+    rec.pending = [
+        t
+        for t in rec.pending
+        if type(t._key) is not State or t._key.depth <= start.depth
+    ]
 
 
 def bequeath(tensor: Handle, home: Bound) -> None:
@@ -733,7 +753,7 @@ def _plainly(
     name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
 ) -> Any:
     """Call a composition; one clear error where an argument is of the wrong kind."""
-    wrong = refusal(function, args, kwargs)
+    wrong = refusals.refusal(function, args, kwargs)
     if wrong is not None:
         raise wrong
     return function(*narrowed(name, *args), **kwargs)
@@ -920,5 +940,7 @@ def set_eager(eager: bool) -> None:
         rec.eager = eager
         rec.reset()
 
+
+refusals.bind(recorder, undo)
 
 __all__ = ["Meta", "apply", "apply1", "apply2", "composite", "constant", "realize"]

@@ -3,13 +3,15 @@ got, and the mend.
 
 What a function takes is what its annotations say, so nothing is declared twice. They are
 looked at where that costs nothing: by a composition that is met for the first time
-(dispatch), and by every other function after it has failed (:func:`explained`).
+(dispatch), and by every other function after it has failed, or has recorded something new
+(:func:`explained`).
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from inspect import CO_VARARGS
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
@@ -21,8 +23,15 @@ from .trace import Handle
 
 #: annotated Any, these are tensors wherever they occur
 _TENSORS = frozenset(
-    "input other A B mat mat1 mat2 mat3 batch1 batch2 vec vec1 vec2 mask source src "
+    "input other A B mat mat1 mat2 mat3 batch1 batch2 vec vec1 vec2 mask src "
     "weight target tensor tensor1 tensor2 input1 input2 condition grid self".split()
+)
+
+#: flags that PyTorch's Python code only tests, and words that it looks up: functions
+#: refuse those by themselves
+_TESTED = frozenset(
+    "inplace return_indices recompute_scale_factor need_weights center reduction mode "
+    "padding_mode compute_mode".split()
 )
 
 
@@ -55,7 +64,7 @@ def _are_ints(x: Any) -> bool:
 
 
 def _are_tensors(x: Any) -> bool:
-    return not isinstance(x, (list, tuple)) or all(map(_is_tensor, x))
+    return all(map(_is_tensor, x)) if isinstance(x, (list, tuple)) else _is_tensor(x)
 
 
 def _is_operand(x: Any) -> bool:
@@ -86,6 +95,9 @@ class Parameter(NamedTuple):
     wanted: str
 
 
+#: ``function(*tensors)``
+SEVERAL = Parameter("tensors", (_are_tensors,), "Tensor or tuple of Tensors")
+
 _declared: dict[CodeType, tuple[Parameter, ...]] = {}
 
 
@@ -105,12 +117,14 @@ def parameters(function: FunctionType) -> tuple[Parameter, ...]:
     for name in names:
         written = str(function.__annotations__.get(name, "Any"))
         words = [word.lstrip("_") for word in written.split(" | ")]
-        if words == ["Any"] and name in _TENSORS and code.co_name[0] != "_":
+        if words == ["Any"] and name in _TENSORS:
             words = ["Tensor"]
+        elif words == ["Any"] and name == "tensors":
+            words = ["Sequence[Tensor]"]
         if name in defaults and defaults[name] is None and "None" not in words:
             words.append("None")
         kinds = [KINDS.get(word) for word in words]
-        kinds = [] if None in kinds else kinds
+        kinds = [] if None in kinds or name in _TESTED else kinds
         wanted = " or ".join(k[1] for k in kinds if k[1] != "None")
         found.append(Parameter(name, tuple(k[0] for k in kinds), wanted))
     return _declared.setdefault(code, tuple(found))
@@ -120,12 +134,17 @@ def refusal(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Exception | None:
     """The error for the first argument that is of the wrong kind; None: there is none."""
-    if type(function) is not FunctionType:
-        return None
+    if type(function) is not FunctionType or function.__name__[0] == "_":
+        return None  # what is private gets what the library gives it
     declared = parameters(function)
-    for i, (value, parameter) in enumerate(zip(args, declared, strict=False)):
+    given = args[: _positional(function)]
+    for i, (value, parameter) in enumerate(zip(given, declared, strict=False)):
         if not _takes(parameter, value):
             return _error(function.__name__, i + 1, parameter, value)
+    if len(args) > len(given) and _takes_tensors(function):
+        for i, value in enumerate(args[len(given) :]):
+            if not _are_tensors(value):
+                return _error(function.__name__, i + 1, SEVERAL, value)
     if kwargs:
         for i, parameter in enumerate(declared):
             if parameter.name in kwargs and not _takes(
@@ -135,6 +154,21 @@ def refusal(
                     function.__name__, i + 1, parameter, kwargs[parameter.name]
                 )
     return None
+
+
+def _takes_tensors(function: FunctionType) -> bool:
+    """Whether it is ``function(*tensors)``."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = function.__code__
+    place = code.co_argcount + code.co_kwonlyargcount
+    return bool(code.co_flags & CO_VARARGS) and code.co_varnames[place] == "tensors"
+
+
+def _positional(function: FunctionType) -> int:
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    return function.__code__.co_argcount
 
 
 def _takes(parameter: Parameter, value: Any) -> bool:
@@ -148,6 +182,12 @@ def _error(name: str, place: int, parameter: Parameter, value: Any) -> Exception
         return ValueError(
             f"{name}(): argument '{parameter.name}' does not fit into 64 bits: {value}"
             f"\n  at {errors.user_line()}"
+        )
+    if wanted == "float" and isinstance(value, Handle):
+        count: Any = value
+        return RuntimeError(
+            f"{name}(): argument '{parameter.name}' must be a number: a Tensor with "
+            f"{count.numel()} elements cannot be converted\n  at {errors.user_line()}"
         )
     text = (
         f"{name}(): argument '{parameter.name}' (position {place}) must be {wanted}, "
@@ -177,21 +217,47 @@ def _mend(wanted: str, value: Any) -> str:
     return ""
 
 
+#: set by dispatch, which this module must not import
+_recorder: Callable[[], Any] = None  # type: ignore[assignment]
+_undo: Callable[[Any, Any], None] = None  # type: ignore[assignment]
+
+
+def bind(recorder: Callable[[], Any], undo: Callable[[Any, Any], None]) -> None:
+    """How to come by what is being recorded, and to take it back."""
+    global _recorder, _undo
+    _recorder, _undo = recorder, undo
+
+
+def guarded(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Call a function. Its arguments are looked at where it fails, and where something
+    was recorded that was not known."""
+    rec = _recorder()
+    start, known = rec.state, rec.count
+    try:
+        result = function(*args, **kwargs)
+    except Exception:
+        wrong = refusal(function, args, kwargs)
+        if wrong is None:
+            raise
+        raise wrong from None
+    if rec.count != known:
+        wrong = refusal(function, args, kwargs)
+        if wrong is not None:
+            del result
+            _undo(rec, start)
+            raise wrong
+    return result
+
+
 def explained(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, whose failures over an argument of the wrong kind are explained;
-    itself where that is so already."""
+    """The function, which refuses arguments of the wrong kind: where it failed, and where
+    something was recorded that was not known. Itself where that is so already."""
     if hasattr(function, "tells") or type(function) is not FunctionType:
         return function
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except Exception:
-            better = refusal(function, args, kwargs)
-            if better is None:
-                raise
-            raise better from None
+        return guarded(function, args, kwargs)
 
     call.tells = True  # type: ignore[attr-defined]
     return call

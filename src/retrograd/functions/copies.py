@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..refusals import explained
 from ..trace import is_tensor
 from .out import write
 
@@ -54,4 +55,4 @@ def copying(name: str) -> Callable[..., Any]:
 
     function.__name__ = name
     function.__doc__ = f"As ``{name.removesuffix('_copy')}``, in memory of its own."
-    return function
+    return explained(function)

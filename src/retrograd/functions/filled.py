@@ -10,6 +10,7 @@ import numpy as np
 from .. import dtypes, errors
 from ..dispatch import constant, recorder
 from ..ops.families import Tensor
+from ..ops.op import whole_number
 from ..trace import Handle, meta_of
 from .out import maker
 
@@ -55,12 +56,9 @@ def size_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
     shape = []
     for n in size:
         if type(n) is not int:
-            if not hasattr(n, "__index__"):
-                raise TypeError(
-                    f"{name}(): argument 'size' must be tuple of ints, not "
-                    f"{type(n).__name__}"
-                )
-            n = n.__index__()
+            n = whole_number(n, f"{name}(): argument 'size': each element")
+        if n >= 2**63:
+            raise TypeError(f"{name}(): argument 'size': {n} does not fit into 64 bits")
         if n < 0:
             raise RuntimeError(
                 f"{name}(): Trying to create tensor with negative dimension {n}: "

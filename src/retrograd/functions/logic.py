@@ -142,7 +142,7 @@ def _size(input: Tensor) -> Tensor:
 
 def isreal(input: Tensor) -> Tensor:
     """True everywhere: there are no complex tensors."""
-    return apply(LogicalOr, apply1(LogicalNot, input), True)
+    return apply2(Eq, apply1(LogicalNot, input), apply1(LogicalNot, input))
 
 
 def isclose(

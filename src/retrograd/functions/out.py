@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import errors
-from ..refusals import refusal
+from ..refusals import guarded
 from ..trace import Handle, is_tensor
 
 #: Functions of the package and of ``special`` with ``out=``, beside those that take it
@@ -93,13 +93,7 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        try:
-            value = function(*args, **kwargs)
-        except Exception:
-            wrong = refusal(function, args, kwargs)
-            if wrong is None:
-                raise
-            raise wrong from None
+        value = guarded(function, args, kwargs)
         if out is None:
             return value
         if not isinstance(value, tuple):

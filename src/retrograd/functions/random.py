@@ -39,6 +39,8 @@ def draw(
     """A tensor of numbers of one of the simple distributions."""
     # Two words a number at most, so that a draw never runs into the next.
     n = Spec(shape, kind).size
+    if n >= 2**60:  # before the generator moves on: the next draw must not suffer
+        raise RuntimeError(f"a tensor of shape {list(shape)} is larger than any memory")
     state = (generator or default_generator)._take(4 * ((n + 1) // 2))
     return apply(op, state, shape=shape, dtype=kind, **attrs)
 

@@ -22,6 +22,8 @@ __all__ = ["gather", "scatter", "scatter_add", "scatter_reduce", "index_select",
            "index_add", "index_copy", "index_fill", "index_put",
            "index_reduce"]  # fmt: skip
 
+Operand = Any  # a Tensor or a Python number
+
 
 def same_type(name: str, input: Tensor, src: Any) -> None:
     if not is_tensor(src):
@@ -77,8 +79,8 @@ _REDUCTIONS = {"add": "add", "multiply": "prod"}
 
 @with_out
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
-    reduce: str | None = None,
+    input: Tensor, dim: int, index: Tensor, src: Operand = None, *,
+    value: Operand = None, reduce: str | None = None,
 ) -> Tensor:  # fmt: skip
     """*input* with *src*, a tensor or a number, at index along *dim*: out[index[i][j]][j]
     = src[i][j] for dim 0. With *reduce* "add" or "multiply" it is added or multiplied.

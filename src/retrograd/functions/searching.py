@@ -23,6 +23,8 @@ from .out import with_out
 __all__ = ["nonzero", "nonzero_static", "argwhere", "unique", "unique_consecutive",
            "searchsorted", "bucketize", "isin", "unravel_index"]  # fmt: skip
 
+Operand = Any  # a Tensor or a Python number
+
 
 def _values(x: Tensor) -> np.ndarray[Any, Any]:
     array: np.ndarray[Any, Any] = x.detach().numpy()
@@ -163,7 +165,7 @@ def unique_consecutive(
 @with_out
 def searchsorted(
     sorted_sequence: Tensor,
-    input: Any,
+    input: Operand,
     *,
     out_int32: builtins.bool = False,
     right: builtins.bool = False,
@@ -212,7 +214,7 @@ def searchsorted(
 
 @with_out
 def bucketize(
-    input: Any,
+    input: Operand,
     boundaries: Tensor,
     *,
     out_int32: builtins.bool = False,

@@ -50,6 +50,8 @@ __all__ = [
     "atanh", "arctanh", "sinc",
 ]  # fmt: skip
 
+Operand = Any  # a Tensor or a Python number
+
 
 def exp(input: Tensor) -> Tensor:
     """e^input."""
@@ -111,7 +113,7 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
 
 
 @composite
-def xlogy(input: Any, other: Any) -> Tensor:
+def xlogy(input: Operand, other: Operand) -> Tensor:
     """input · log(other), and 0 where input is 0 (unless other is NaN)."""
     if not hasattr(other, "dtype"):
         return times_logarithm(input, other)

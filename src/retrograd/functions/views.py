@@ -12,7 +12,7 @@ from ..ops.families import Tensor
 from ..ops.memory import Bits
 from ..ops.movement import Cast, Expand, Permute, Reshape, Slice
 from ..ops.op import broadcast_shapes as common_shape
-from ..ops.op import normalize_dim
+from ..ops.op import normalize_dim, whole_number
 from ..strides import can_view
 from ..trace import State, spec_of
 
@@ -35,9 +35,7 @@ def ints(args: Any) -> tuple[int, ...]:
 
 
 def _int(n: Any) -> int:
-    if isinstance(n, float):
-        raise TypeError(f"sizes and dimensions must be integers, not {n!r}")
-    return int(n)
+    return whole_number(n, "a size or dimension")
 
 
 def dims_of(dim: Any) -> tuple[int, ...]:

@@ -133,6 +133,7 @@ def _share(g: Tensor, tied: Tensor, lost: Tensor) -> Tensor:
 class Maximum(Binary):
     """The larger one; NaN if either is. A tie gives half of the gradient to each."""
 
+    numbers = False
     formula = "maximum(a, b)"
     adjoint = ("ḡ · ([a > b] + [a = b] / 2)", "ḡ · ([b > a] + [a = b] / 2)")
 
@@ -152,6 +153,7 @@ class Maximum(Binary):
 class Minimum(Binary):
     """The smaller one; NaN if either is. A tie gives half of the gradient to each."""
 
+    numbers = False
     formula = "minimum(a, b)"
     adjoint = ("ḡ · ([a < b] + [a = b] / 2)", "ḡ · ([b < a] + [a = b] / 2)")
 
@@ -171,6 +173,7 @@ class Minimum(Binary):
 class Atan2(Binary):
     """The angle of the point (b, a), in (−π, π]; its derivative at the origin is 0."""
 
+    numbers = False
     formula = "arctan2(a, b)"
     adjoint = ("ḡ · b / (a² + b²)", "−ḡ · a / (a² + b²)")
     promotion = "float"

@@ -63,9 +63,9 @@ class Binary(Elementwise):
 
 
 def refuse_bool(spec: Spec, why: str) -> None:
-    """RuntimeError where truth values meet an operation for numbers."""
+    """NotImplementedError where truth values meet an operation for numbers."""
     if spec.dtype is dtypes.bool_:
-        raise RuntimeError(why)
+        raise NotImplementedError(why)
 
 
 def unknown(why: str) -> Any:

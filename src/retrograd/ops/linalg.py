@@ -34,7 +34,7 @@ def check_matrix(
             f"{shape[-1]} matrices"
         )
     if not d.is_floating_point:
-        raise RuntimeError(
+        raise NotImplementedError(
             f"{name}: Expected a floating point or complex tensor as input. Got "
             f"{d.name}; convert it, e.g. with .float()"
         )

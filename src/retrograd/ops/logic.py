@@ -84,7 +84,7 @@ class IsNan(Comparison):
 class _Logical(Comparison):
     """Truth values of truth values; a number counts as true where it is not 0."""
 
-    promotion = ""
+    promotion, numbers = "", False
 
     @staticmethod
     def samples() -> list[Sample]:
@@ -135,7 +135,7 @@ class _Bitwise(Elementwise):
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:
         if specs[0].dtype.is_floating_point:
-            raise RuntimeError(
+            raise NotImplementedError(
                 f"bits of {specs[0].dtype.name} are not defined: bitwise operations "
                 "take integers and truth values; for masks compare first, e.g. x > 0"
             )

@@ -8,7 +8,17 @@ import numpy as np
 
 from .. import dtypes
 from ..dispatch import apply, constant
-from .op import REGISTRY, Array, Op, Sample, Shape, Spec, normalize_dim, probe
+from .op import (
+    REGISTRY,
+    Array,
+    Op,
+    Sample,
+    Shape,
+    Spec,
+    normalize_dim,
+    probe,
+    whole_number,
+)
 
 
 class Cast(Op):
@@ -40,7 +50,10 @@ class Reshape(Op):
 
     @staticmethod
     def normalize(*specs: Spec, **attrs: Any) -> dict[str, Any]:
-        size, wanted = specs[0].size, tuple(int(n) for n in attrs["shape"])
+        size, wanted = (
+            specs[0].size,
+            tuple(whole_number(n, "a size") for n in attrs["shape"]),
+        )
         known = 1
         for n in wanted:
             known *= n if n != -1 else 1
@@ -116,7 +129,10 @@ class Expand(Op):
 
     @staticmethod
     def normalize(*specs: Spec, **attrs: Any) -> dict[str, Any]:
-        have, wanted = specs[0].shape, tuple(int(n) for n in attrs["shape"])
+        have, wanted = (
+            specs[0].shape,
+            tuple(whole_number(n, "a size") for n in attrs["shape"]),
+        )
         lead = len(wanted) - len(have)
         if lead < 0:
             raise RuntimeError(

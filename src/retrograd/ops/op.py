@@ -142,6 +142,8 @@ class Op:
     #: "same": operands take one promoted type; "float": and integers become floating;
     #: "": the op wants its inputs as they are.
     promotion: ClassVar[str] = ""
+    #: Python numbers may stand in for inputs.
+    numbers: ClassVar[bool] = True
     #: The output may share the first input's memory: writing to one writes the other.
     view: ClassVar[bool] = False
     inputs: ClassVar[tuple[str, ...]] = ()
@@ -205,10 +207,31 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     return tuple(result)
 
 
+def whole_number(value: Any, what: str) -> int:
+    """*value* as a Python integer; TypeError for what is none, truth values included."""
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        mend = ""
+        if isinstance(value, float) and value.is_integer():
+            mend = f": use {int(value)}"
+        raise TypeError(f"{what} must be int, not {type(value).__name__}{mend}")
+    return int(value.__index__())
+
+
+def truth_value(value: Any, what: str) -> bool:
+    """*value* itself; TypeError for what is no bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{what} must be bool, not {type(value).__name__}")
+    return bool(value)
+
+
 def normalize_dim(dim: int, ndim: int) -> int:
     """A dimension counted from the front; IndexError outside [-ndim, ndim)."""
+    if type(dim) is not int:
+        dim = whole_number(dim, "argument 'dim'")
     n = max(ndim, 1)
     if not -n <= dim < n:
+        if not -(2**63) <= dim < 2**63:
+            raise ValueError(f"argument 'dim' does not fit into 64 bits: {dim}")
         raise IndexError(
             f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], "
             f"but got {dim})"
@@ -221,7 +244,8 @@ def normalize_dims(dim: Any, ndim: int) -> Shape:
     if dim is None or (isinstance(dim, (tuple, list)) and not dim):
         return tuple(range(ndim))
     dims = [
-        normalize_dim(d, ndim) for d in (dim if hasattr(dim, "__iter__") else [dim])
+        normalize_dim(d, ndim)
+        for d in (dim if isinstance(dim, (tuple, list)) else [dim])
     ]
     if len(set(dims)) != len(dims):
         raise RuntimeError(f"dim {dims[0]} appears multiple times in the list of dims")

@@ -16,7 +16,17 @@ from ..dispatch import apply
 from .elementwise import Eq, Where
 from .families import Tensor
 from .movement import Cat
-from .op import Array, Op, Sample, Shape, Spec, normalize_dim, normalize_dims, probe
+from .op import (
+    Array,
+    Op,
+    Sample,
+    Shape,
+    Spec,
+    normalize_dim,
+    normalize_dims,
+    probe,
+    truth_value,
+)
 
 # NumPy's type stubs only know reductions whose keepdims is written out.
 _add: Any = np.add.reduce
@@ -50,7 +60,7 @@ class Reduction(Op):
                 f"Expected reduction dim {dims} of {specs[0]!r} to have non-zero size: "
                 "no elements have no extreme"
             )
-        return {"dim": dims, "keepdim": bool(keepdim)}
+        return {"dim": dims, "keepdim": truth_value(keepdim, "argument 'keepdim'")}
 
     @classmethod
     def infer(cls, *specs: Spec, **attrs: Any) -> Spec:
@@ -356,7 +366,10 @@ class Argsort(Op):
     @staticmethod
     def normalize(*specs: Spec, **attrs: Any) -> dict[str, Any]:
         dim = normalize_dim(attrs["dim"], len(specs[0].shape))
-        return {"dim": dim, "descending": bool(attrs["descending"])}
+        return {
+            "dim": dim,
+            "descending": truth_value(attrs["descending"], "argument 'descending'"),
+        }
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:

@@ -16,6 +16,8 @@ __all__ = ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
            "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div",
            "poisson_nll_loss", "gaussian_nll_loss"]  # fmt: skip
 
+Operand = Any  # a Tensor or a Python number
+
 
 def _reduced(loss: Any, reduction: str) -> Any:
     if reduction == "mean":
@@ -207,7 +209,7 @@ def poisson_nll_loss(
 
 
 def gaussian_nll_loss(
-    input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+    input: Any, target: Operand, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Any:  # fmt: skip
     """½(log σ² + (x − y)²/σ²), σ² kept above ε."""
     if isinstance(var, float):
