@@ -82,6 +82,23 @@ def test_mistakes_are_one_line(args, text):
     assert text in said and "\n" not in said
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("def f(a, b=1, *c): ...", "s.py: f() needs a; it has to be callable without"),
+        ("def f():\n    raise SystemExit(3)", "s.py:2: the program ended itself (3)"),
+        ("def f():\n    return 1 / 0", "s.py:2: ZeroDivisionError: division by zero"),
+        ("async def f(): ...", "f() returned coroutine; it has to return the loss"),
+        ("def f(:", "s.py:1: SyntaxError: invalid syntax"),
+        ("g = 1", "s.py has no function f; it has none"),
+    ],
+)
+def test_mistakes_of_a_program_are_one_line(tmp_path, body, text):
+    (tmp_path / "s.py").write_text(body)
+    said = call(str(tmp_path / "s.py") + ":f", code=1)
+    assert text in said and "\n" not in said
+
+
 # -- catalogues -------------------------------------------------------------------------
 
 

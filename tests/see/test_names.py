@@ -103,3 +103,49 @@ def test_models_with_equal_paths_are_kept_apart():
         x = layer[0][0][0](x)
     found = rg.explain(x.sum()).description
     assert {n.module for n in found.nodes} - {""} == {"Linear", "Linear#2"}
+
+
+def test_layers_of_their_own_are_named_by_their_variables():
+    first, second = rg.nn.Linear(2, 3), rg.nn.Linear(3, 1)
+    loss = second(rg.relu(first(rg.ones(1, 2)))).sum()
+    labels = {x.label for x in rg.explain(loss).description.nodes}
+    assert {"first.weight", "second.weight", "first.bias", "second.bias"} <= labels
+
+
+def test_rounds_of_a_cell_and_of_a_list():
+    cell = rg.nn.GRUCell(2, 3)
+    x = rg.ones(3, 1, 2)
+    h = rg.zeros(1, 3)
+    for t in range(3):
+        h = cell(x[t], h)
+    names = [n.name.text for n in rg.explain(h.sum()).description.nodes]
+    assert {"h₁", "h₂", "h₃"} <= set(names)
+
+    weights = [rg.tensor(float(k), requires_grad=True) for k in (2, 3)]
+    kept = []
+    a = rg.tensor(1.0)
+    for w in weights:
+        a = a * w
+        kept.append(a)
+    text = rg.explain(kept[0] + kept[1] ** 2).text()
+    assert "kept" not in text and "weights₀" in text
+
+
+def test_a_list_is_not_the_name_of_its_last_value():
+    def loss():
+        w = rg.tensor(2.0, requires_grad=True)
+        several = [rg.sin(w) * k for k in (1, 2)]
+        return several[0] * several[1]
+
+    found = loss()
+    assert "several" not in rg.explain(found).text()
+
+
+def test_two_statements_on_one_line_are_not_guessed():
+    def loss():
+        w = rg.tensor(2.0, requires_grad=True)
+        a = rg.sin(w); b = rg.cos(a)  # noqa: E702
+        return b * a
+
+    found = loss()
+    assert "b = " not in rg.explain(found).text()

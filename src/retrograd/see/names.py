@@ -106,7 +106,8 @@ class Names:
             if id(part) not in self.modules or len(path) > len(self.modules[id(part)]):
                 self.modules[id(part)] = path
         for path, tensor in (*module.named_parameters(), *module.named_buffers()):
-            self.tensors[id(tensor)] = path
+            own = path in ("weight", "bias")  # of a layer that is no part of a model
+            self.tensors[id(tensor)] = f"{word}.{path}" if own else path
             self._root_of[id(tensor)] = word
             self.kept.append(tensor)
 
@@ -130,7 +131,7 @@ class Names:
         for named in (self.modules, self.tensors):
             for i, path in named.items():
                 word = self._root_of.get(i)
-                if word in words and path:
+                if word in words and path and not path.startswith(f"{word}."):
                     named[i] = f"{word}.{path}"
 
     def of_tensor(self, tensor: Any) -> str:
@@ -173,6 +174,10 @@ def caller() -> FrameType | None:
 # -- the source -------------------------------------------------------------------------
 
 
+_SEVERAL = (ast.List, ast.Tuple, ast.Dict, ast.Set, ast.ListComp, ast.DictComp,
+            ast.GeneratorExp, ast.Lambda)  # fmt: skip
+
+
 class Statement:
     """The statement that a line belongs to: its target, its names, its numbers."""
 
@@ -185,6 +190,8 @@ class Statement:
             self.target = _target(node.targets[0])
         elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
             self.target = _target(node.target)
+        if isinstance(getattr(node, "value", None), _SEVERAL):
+            self.target = ""  # the name of all, not of the last
         parts = [] if hasattr(node, "body") else list(ast.walk(node))
         self.calls = sum(isinstance(n, (ast.Call, ast.BinOp)) for n in parts)
         self.words = {
@@ -250,6 +257,7 @@ class Source:
 
 def _statements(path: str) -> tuple[dict[int, ast.stmt], set[str]]:
     found: dict[int, ast.stmt] = {}
+    several: set[int] = set()
     try:
         tree = ast.parse("".join(linecache.getlines(path)))
     except (SyntaxError, ValueError):
@@ -259,5 +267,11 @@ def _statements(path: str) -> tuple[dict[int, ast.stmt], set[str]]:
             body = getattr(node, "body", None)
             last = body[0].lineno - 1 if body else (node.end_lineno or node.lineno)
             for number in range(node.lineno, max(last, node.lineno) + 1):
+                if body is None and (before := found.get(number)) is not None:
+                    if not hasattr(before, "body"):
+                        several.add(number)  # a = 1; b = 2: which of them is not known
                 found[number] = node
-    return found, reading.imports(tree)
+    return (
+        {number: node for number, node in found.items() if number not in several},
+        reading.imports(tree),
+    )

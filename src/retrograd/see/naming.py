@@ -12,6 +12,8 @@ from .capture import Capture
 from .names import Names, Source
 from .notation import Symbol
 
+#: operations of one round of a loop
+LONGEST = 400
 #: values of one variable among which parameters are looked for
 _MANY = 64
 
@@ -56,6 +58,8 @@ class Naming:
                 for k, state in enumerate(outputs, start):
                     given[state] = f"{target}{'_' if target[-1].isdigit() else ''}{k}"
         for state, word in live.items():
+            if "[" in word and state in given:
+                continue  # what its line calls it says more than its place in a list
             if state not in given or given[state].rstrip("0123456789_") != word:
                 given[state] = word
         return given
@@ -160,17 +164,38 @@ def _rounds(run: list[State], statement: Any) -> list[list[State]]:
     """A loop whose body is one statement, h = f(h), as its rounds."""
     if statement.target not in statement.words:
         return [run]
-    if any(s.module is not run[-1].module for s in run):
-        return [run]
-    names = [s.op.name if s.op is not None else "" for s in run]
-    for p in range(max(1, statement.calls), len(run) // 2 + 1):
-        if names[-p:] != names[-2 * p : -p]:
+    names = [(s.op.name if s.op is not None else "", id(s.module)) for s in run]
+    least = max(1, statement.calls)
+    parts: list[list[State]] = []
+    end = len(run)
+    while end:
+        size = _period(names, end, least)
+        if not size and parts:  # one round may have an operation more, or less
+            first = names[end]
+            for more in range(least, min(end, least + 4) + 1):
+                if names[end - more] == first:
+                    parts.append(run[end - more : end])
+                    end -= more
+                    break
+            else:
+                break
             continue
-        parts, end = [], len(run)
-        while end >= p and names[end - p : end] == names[-p:]:
-            parts.append(run[end - p : end])
-            end -= p
-        if end:
-            parts.append(run[:end])
-        return parts[::-1]
-    return [run]
+        if not size or (parts and names[end - size] != names[end]):
+            break
+        last = names[end - size : end]
+        while end >= size and names[end - size : end] == last:
+            parts.append(run[end - size : end])
+            end -= size
+    if end and parts and end < len(parts[-1]):  # what only the first round does
+        parts[-1] = run[:end] + parts[-1]
+    elif end:
+        parts.append(run[:end])
+    return parts[::-1]
+
+
+def _period(names: list[Any], end: int, least: int) -> int:
+    """After how many operations what ends at *end* comes once more; 0 if it does not."""
+    for p in range(least, min(end // 2, LONGEST) + 1):
+        if names[end - p : end] == names[end - 2 * p : end - p]:
+            return p
+    return 0

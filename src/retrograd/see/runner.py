@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import sys
 from importlib import resources
@@ -30,7 +31,7 @@ def loss_of(what: str) -> tuple[Any, Names]:
         linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     else:
         file, colon, name = what.rpartition(":")
-        if not colon or not name.isidentifier():
+        if not colon or not file or not name.isidentifier():
             raise ProgramError(
                 f"{what!r}: there are {', '.join(PROGRAMS)}, and script.py:function"
             )
@@ -47,13 +48,19 @@ def loss_of(what: str) -> tuple[Any, Names]:
     dispatch.recorder().flush()  # a trace of its own, with its own lines
     try:
         exec(compile(source, file, "exec"), scope)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _told(error, file) from error
     function = scope.get(name)
     if not callable(function):
         known = ", ".join(k for k, v in scope.items() if _own(v, scope))
         raise ProgramError(
             f"{Path(file).name} has no function {name}; it has {known or 'none'}"
+        )
+    needed = _needed(function)
+    if needed:
+        raise ProgramError(
+            f"{Path(file).name}: {name}() needs {', '.join(needed)}; it has to be callable "
+            "without arguments: give them defaults, or name a function that calls it"
         )
     found, kept = _call(function, file)
     names = Names(None)
@@ -63,6 +70,8 @@ def loss_of(what: str) -> tuple[Any, Names]:
                 names.add(word, value)
     tensor = found[0] if isinstance(found, tuple) and found else found
     if not isinstance(tensor, Handle):
+        if inspect.iscoroutine(tensor):
+            tensor.close()
         raise ProgramError(
             f"{name}() returned {type(found).__name__}; it has to return the loss"
         )
@@ -72,6 +81,19 @@ def loss_of(what: str) -> tuple[Any, Names]:
 def _own(value: Any, scope: dict[str, Any]) -> bool:
     code = getattr(value, "__code__", None)
     return code is not None and getattr(value, "__globals__", None) is scope
+
+
+def _needed(function: Any) -> list[str]:
+    """The arguments that a call needs."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [
+        p.name
+        for p in parameters
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
 
 
 def _call(function: Any, file: str) -> tuple[Any, dict[str, Any]]:
@@ -87,13 +109,13 @@ def _call(function: Any, file: str) -> tuple[Any, dict[str, Any]]:
     sys.setprofile(watch)
     try:
         return function(), kept
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _told(error, file) from error
     finally:
         sys.setprofile(before)
 
 
-def _told(error: Exception, file: str) -> ProgramError:
+def _told(error: BaseException, file: str) -> ProgramError:
     """The user's own error, with their line."""
     number, trace = 0, error.__traceback__
     while trace is not None:
@@ -102,4 +124,7 @@ def _told(error: Exception, file: str) -> ProgramError:
         trace = trace.tb_next
     if isinstance(error, SyntaxError) and error.lineno:
         number = error.lineno
-    return ProgramError(f"{Path(file).name}:{number}: {type(error).__name__}: {error}")
+    where = f"{Path(file).name}:{number}" if number else Path(file).name
+    if isinstance(error, SystemExit):
+        return ProgramError(f"{where}: the program ended itself ({error})")
+    return ProgramError(f"{where}: {type(error).__name__}: {error}")
