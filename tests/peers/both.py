@@ -3,10 +3,23 @@ the class of what it raises, is the same."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import retrograd as rg
+
+
+@contextlib.contextmanager
+def double(lib: Any) -> Iterator[None]:
+    """Numbers of float64 by default: PyTorch keeps the number of steps in the default
+    type, and corrects averages for it in that."""
+    before = lib.get_default_dtype()
+    lib.set_default_dtype(lib.float64)
+    try:
+        yield
+    finally:
+        lib.set_default_dtype(before)
 
 
 def programs_of(names: dict[str, Any]) -> list[Callable[[Any], Any]]:

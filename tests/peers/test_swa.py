@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
+from peers.both import double
 from retrograd import nn
 from retrograd.optim import swa_utils
 
@@ -39,8 +40,6 @@ def test_averaged_model(average: str, use_buffers: bool) -> None:
     found = []
     if average == "swa-multi" and use_buffers:
         pytest.skip("PyTorch cannot average the whole-number buffer there")
-    # PyTorch takes the weight 1/(n + 1) in single precision there.
-    rtol = 1e-7 if average == "swa-multi" else 1e-10
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=s) for s in [(4, 3), (4,), (4,), (4,), (2, 4), (2,)]]
     data = rng.normal(size=(5, 6, 3))
@@ -56,7 +55,8 @@ def test_averaged_model(average: str, use_buffers: bool) -> None:
             optimizer.zero_grad()
             (net(lib.tensor(x)) ** 2).mean().backward()
             optimizer.step()
-            mean.update_parameters(net)
+            with double(lib):
+                mean.update_parameters(net)
         saved = {k: v.numpy().copy() for k, v in mean.state_dict().items()}
         utils.update_bn([[lib.tensor(x)] for x in data], mean)
         assert mean.training
@@ -66,11 +66,11 @@ def test_averaged_model(average: str, use_buffers: bool) -> None:
     (a, after_a, x), (b, after_b, y) = found
     assert list(a) == list(b)
     for key in a:
-        np.testing.assert_allclose(b[key], a[key], rtol=rtol)
+        np.testing.assert_allclose(b[key], a[key], rtol=1e-10)
         np.testing.assert_allclose(
-            after_b[key].numpy(), after_a[key].numpy(), rtol=rtol
+            after_b[key].numpy(), after_a[key].numpy(), rtol=1e-10
         )
-    np.testing.assert_allclose(y, x, rtol=10 * rtol)
+    np.testing.assert_allclose(y, x, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
