@@ -52,6 +52,9 @@ def products():
     for dtype in (np.float32, np.float64):
         a, b = (rg.tensor(rng.standard_normal(s).astype(dtype)) for s in ((7, 30), (30, 70)))
         yield from ((a @ b).numpy(), (a.t().contiguous().t() @ b.t().contiguous().t()).numpy())
+        few, large = rng.standard_normal((7, 530)), rng.standard_normal((263, 530))
+        few, large = (rg.tensor(m.astype(dtype)) for m in (few, large))
+        yield (few @ large.t()).numpy()
         yield from ((a * 3).floor().numpy(), (a * 3).round().numpy(), a.softmax(1).numpy())
 
 for program in (network, products):
@@ -59,7 +62,7 @@ for program in (network, products):
     for cache.EXECUTOR in ("interpreter", "native"):
         found.append(list(program()))
     for want, got in zip(*found, strict=True):
-        np.testing.assert_allclose(got, want, 1e-4, 1e-5)
+        np.testing.assert_allclose(got, want, 1e-4, 3e-5)
 
 for dtype in (np.float32, np.float64):
     x = np.random.default_rng(2).uniform(-8, 8, 4000).astype(dtype)

@@ -79,7 +79,7 @@ class Adam(Optimizer):
         lr, (beta1, beta2) = number(group, "lr"), betas_of(group)
         return (
             lr / (1 - beta1**step),
-            (1 - beta2**step) ** 0.5,
+            (1 - beta2**step) ** -0.5,
             1 - lr * group["weight_decay"],
             1 - beta1,  # cyclic schedules move β₁
         )
@@ -104,5 +104,5 @@ class Adam(Optimizer):
         if group["amsgrad"]:
             exp_avg_sq = state["max_exp_avg_sq"].maximum(exp_avg_sq)
             new["max_exp_avg_sq"] = exp_avg_sq
-        denominator = exp_avg_sq.sqrt() / root_correction + group["eps"]
+        denominator = exp_avg_sq.sqrt() * root_correction + group["eps"]
         return param - step_size * exp_avg / denominator, new
