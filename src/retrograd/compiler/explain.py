@@ -214,9 +214,9 @@ def _measure(step: Segment) -> list[float]:
             arrays.append(np.zeros(spec.shape, spec.dtype.np))
     arrays += [np.empty(b.spec.shape, b.spec.dtype.np) for b in step.outputs]
     arena = step.room()
-    ticks = np.zeros(len(step.layout.rows) + 1, np.int64)
+    ticks = np.zeros(step.count + 1, np.int64)
     arena[16:24].view(np.int64)[0] = ticks.__array_interface__["data"][0]
-    best = np.full(len(step.layout.rows), math.inf)
+    best = np.full(step.count, math.inf)
     for _ in range(ROUNDS):
         start = time.perf_counter_ns()
         if step.function(*arrays, arena):

@@ -152,6 +152,7 @@ def _restored(plan: Any, names: Names, stored: dict[str, Any]) -> Record | None:
     step.outputs = [buffers[n] for n in stored["outputs"]]
     step.layout = Layout(*stored["layout"])
     step.ready(code)
+    step.layout = None
     results = {plan.nodes[s]: buffers[b] for s, b in stored["results"]}
     target = {buffers[b]: names.leaves[n] for b, n in stored["target"]}
     moved = [names.leaves[n] for n in stored["moved"]]
@@ -167,7 +168,8 @@ def bare(record: Record) -> Record:
     buffers = {b: Buffer(b.spec) for b in named}
     step = Segment()
     step.inputs, step.outputs = full.inputs, [buffers[b] for b in full.outputs]
-    step.layout, step.code, step.table = full.layout, full.code, full.table
+    step.fixed, step.bytes, step.count = full.fixed, full.bytes, full.count
+    step.code, step.table = full.code, full.table
     step.arena, step.function = full.arena, full.function
     results = {s: buffers[b] for s, b in record.results.items()}
     target = {buffers[b]: leaf for b, leaf in record.target.items()}

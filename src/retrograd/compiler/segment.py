@@ -40,7 +40,9 @@ class Segment:
         self.stages: list[tuple[int, Stage]] = []  # kernel and stage, as they run
         self.scratch: dict[int, int] = {}  # bytes of it, by kernel
         self.calls: dict[str, str] = {}  # what each function calls
-        self.layout: Any = None
+        self.layout: Any = None  # until it has been stored
+        self.fixed: Any = None  # … of which this is needed to make an arena
+        self.bytes = self.count = 0  # of the arena; stages
         self.code: Any = None  # the library of its functions
         self.table: Any = None
         self.arena: Any = None
@@ -58,19 +60,19 @@ class Segment:
         rows = [(address[r[0]], *r[1:]) for r in layout.rows]
         self.table = driver.table(layout.arrays, layout.moves, layout.views,
                                   layout.owners, rows, layout.flags, layout.wake)  # fmt: skip
+        self.fixed = np.array(layout.fixed, np.int64).reshape(-1, 2)
+        self.bytes, self.count = layout.size, len(layout.rows)
         self.arena = self.room()
         self.function = driver.STEP.call
 
     def room(self) -> Array:
         """An arena, with all in it that does not change from call to call."""
-        layout: Layout = self.layout
-        arena = _aligned(layout.size)
+        arena = _aligned(self.bytes)
         words = arena.view(np.int64)
         start = int(arena.__array_interface__["data"][0])
         words[: HEADER // 8] = 0
         words[1], words[3] = POOL.prepare(), self.table.__array_interface__["data"][0]
-        for place, at in layout.fixed:
-            words[place // 8] = start + at
+        words[self.fixed[:, 0] // 8] = start + self.fixed[:, 1]
         return arena
 
     def results(self) -> list[Array]:

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from .. import dispatch, mutate
+from ..compiler.memory import give_back
 from ..dispatch import constant
 from ..gradients import Bundle, Gradients, Share
 from ..ops.core import Clone
-from ..trace import Handle, State, meta_of, settings
+from ..trace import Handle, State, meta_of, settings, spec_of
 from .implementations import check_at_step, differentiable_step
 
 
@@ -87,6 +88,20 @@ def bind(tensor: Any) -> None:
     if meta_of(tensor).home is None:
         tensor._value()
         mutate.rebind(tensor)
+
+
+#: bytes of parameters from which it is worth to look for memory
+_MUCH = 1 << 19
+
+
+def _make_room(optimizer: Any) -> None:
+    """Before the first step: what building the model took and left goes back to the
+    system, as gradients and state come on top of it."""
+    params = itertools.chain.from_iterable(
+        group["params"] for group in optimizer.param_groups
+    )
+    if sum(spec_of(p).nbytes for p in params) >= _MUCH:
+        give_back()
 
 
 _writes = itertools.count(1)
@@ -264,6 +279,8 @@ class StepEdges:
         swift = self.swift
         if swift is None or not swift.step(rec, optimizer):
             check_at_step(optimizer)
+            if optimizer._stepped <= 1:  # it has been counted
+                _make_room(optimizer)
             before = rec.grad_mode
             if optimizer.defaults.get("differentiable"):
                 if rec.capture is not None:
