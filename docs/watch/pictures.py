@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 import retrograd as rg
 from retrograd import nn
@@ -44,6 +44,12 @@ def smaller(path: Path) -> None:
 
     with Image.open(path) as picture:
         picture.convert("RGB").quantize(128).save(path, optimize=True)
+
+
+def until(page: Page, what: str) -> None:
+    """Waits for what the page has to show."""
+    while not page.evaluate(what):
+        page.wait_for_timeout(100)
 
 
 def main() -> None:
@@ -91,19 +97,23 @@ def main() -> None:
             assert found is not None
             page = browser.new_page(viewport={"width": 1280, "height": 1080})
             page.goto(found.group())
-            page.wait_for_timeout(1_500)
+            until(page, "rows.length > 7")
             page.click("#descent")
-            while page.evaluate("!surface"):
-                page.wait_for_timeout(200)
+            until(page, "surface")
+            page.click(
+                "#pause"
+            )  # however quick the training is, it waits for the graph
             with page.context.expect_page() as other:
                 page.click("#graph")
             other.value.set_viewport_size({"width": 1280, "height": 620})
-            while other.value.evaluate("typeof step === 'undefined' || !step"):
-                other.value.wait_for_timeout(200)
+            other.value.wait_for_selector("#now")
+            page.click("#step")
+            until(other.value, "step > 0")
             other.value.screenshot(path=HERE / "live.png")
             smaller(HERE / "live.png")
             other.value.close()
-            page.wait_for_timeout(4_000)
+            page.click("#pause")
+            until(page, "rows.length > 120 || rows.length && $('pause').disabled")
             page.screenshot(path=HERE / "digits.png")
             smaller(HERE / "digits.png")
         finally:

@@ -121,6 +121,38 @@ def test_bad_input_is_one_line(tmp_path):
     assert "cannot write" in str(out.exception.message)
 
 
+def test_text_has_contrast_in_both_themes():
+    """4.5 to 1 at least (WCAG 2.2, 1.4.3), for each colour of text on what it stands on."""
+    from retrograd.see.page import static
+
+    def light(color):
+        color = color if len(color) == 7 else "#" + "".join(2 * c for c in color[1:])
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [
+            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts
+        ]
+        return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    def contrast(a, b):
+        low, high = sorted((light(a), light(b)))
+        return (high + 0.05) / (low + 0.05)
+
+    style = static("base.css")
+    for theme in style.split("@media(prefers-color-scheme:dark)"):
+        color = dict(re.findall(r"--([\w-]+):(#\w+)", theme.split("}")[0]))
+        pairs = [("ink", x) for x in ("paper", "panel", "value", "loss", "input", "parameter",
+                                      "random", "function", "back-fill", "box")]  # fmt: skip
+        pairs += [(x, y) for x in ("soft", "back", "focus", "loss-line") for y in ("paper", "panel")]  # fmt: skip
+        pairs += [("soft", "box"), ("back", "back-fill"), ("paper", "ink"), ("soft", "function"), ("soft", "random")]  # fmt: skip
+        for a, b in pairs:
+            assert contrast(color[a], color[b]) >= 4.5, (
+                a,
+                b,
+                contrast(color[a], color[b]),
+            )
+    assert ":focus-visible" in style and "prefers-reduced-motion" in style
+
+
 def test_steps_with_keys_alone(browser, tmp_path):
     rg.page(toy(), tmp_path / "toy.html")
     with opened(browser, (tmp_path / "toy.html").as_uri()) as page:

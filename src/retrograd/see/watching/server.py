@@ -102,7 +102,11 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self._answer(where, asked)
         finally:
-            self.server.watch.serving(time.thread_time() - began)
+            if where.path in (
+                "/data",
+                "/values",
+            ):  # asked for by itself, not by a click
+                self.server.watch.serving(time.thread_time() - began)
 
     def _answer(self, where: SplitResult, asked: dict[str, list[str]]) -> None:
         watch = self.server.watch

@@ -16,12 +16,11 @@ function ticks(low, high, n) {
 }
 /* lines: [{points: [[x, y]], color, width}]; logarithmic where the numbers span decades */
 function chart(box, lines, label, height = 190) {
-  const ys = lines.flatMap(l => l.points.map(p => p[1])).filter(real), xs = lines.flatMap(l => l.points.map(p => p[0]));
+  const ys = lines.flatMap(l => l.points.map(p => p[1])).filter(real);
   if (!ys.length) { box.replaceChildren(el("div", {class: "empty"}, say("nothing yet"))); return; }
   const W = Math.max(200, box.clientWidth), H = height, [c, g] = canvas(W, H, label);
-  let low = ys[0], high = ys[0], x0 = xs[0], x1 = xs[0];
+  let low = ys[0], high = ys[0], x0 = rows[0].step, x1 = rows[rows.length - 1].step;
   for (const y of ys) { low = Math.min(low, y); high = Math.max(high, y); }
-  for (const x of xs) { x0 = Math.min(x0, x); x1 = Math.max(x1, x); }
   const log = low > 0 && high / low > 30, f = log ? Math.log10 : v => v;
   low = f(low); high = f(high);
   if (!(high - low > 1e-12)) { const d = Math.abs(high) * .1 || 1; low -= d; high += d; }
