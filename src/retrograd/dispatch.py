@@ -347,8 +347,8 @@ class Recorder:
             return False
         if state.depth >= HARD_LIMIT or state.bytes >= BYTES_LIMIT:
             return True
-        first = state.path()[1]
-        return first.line == errors.user_line()
+        first = state.first
+        return first is not None and first.line == errors.user_line()
 
     def keys(self, inputs: tuple[Any, ...]) -> list[Any]:
         """The operands as keys of this recorder; numbers stay numbers."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import dispatch, dtypes, errors
 from .dispatch import Recorder, apply, apply1, apply2, constant, stand_in
-from .execute.interpreter import view_path, whole_path
+from .execute.interpreter import UNHELD, view_path, whole_path
 from .ops.core import Clone
 from .ops.op import REGISTRY, Shape, Spec
 from .strides import follow_model, model, model_of
@@ -278,13 +278,15 @@ def _assign(rec: Recorder, x: Any, new: Any, anew: bool) -> bool:
 
 
 def _aliases(rec: Recorder, root: Any) -> list[Any]:
-    """Pending views of *root*."""
+    """Pending views of *root* that somebody holds."""
     if id(root) not in rec.bases:
         return []
+    counts = tuple(map(sys.getrefcount, rec.pending))
     return [
         t
-        for t in rec.pending
-        if t is not root
+        for t, held in zip(rec.pending, counts, strict=True)
+        if held > UNHELD
+        and t is not root
         and type(t._key) is State
         and t._meta is not None
         and t._meta.base is root
@@ -415,10 +417,14 @@ def _settled(rec: Recorder, view: Any) -> None:
 
 
 def _rederive(view: Any, root: Any, path: tuple[Any, ...]) -> None:
+    rec = dispatch.recorder()
+    epoch, pending = rec.epoch, len(rec.pending)
     value = root
     for name, attrs in path:
         value = apply(REGISTRY[name], value, **dict(attrs))
     view._key = value._key
+    if rec.epoch == epoch:
+        del rec.pending[pending:]  # or they would be views to be derived anew, too
 
 
 def refresh(rec: Recorder, view: Any, meta: Meta) -> Any:

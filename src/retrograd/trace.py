@@ -170,7 +170,7 @@ class State:
     __slots__ = ("next", "parent", "depth", "kind", "op", "inputs", "attrs", "spec",
                  "grad", "grad_mode", "recorder", "line", "module", "group", "of",
                  "view", "plans", "bytes", "lines", "many", "region",
-                 "inference", "copies", "sign", "row")  # fmt: skip
+                 "inference", "copies", "sign", "row", "first")  # fmt: skip
     weak = False
 
     def __init__(
@@ -188,6 +188,8 @@ class State:
         self.next = NOWHERE
         self.parent, self.kind, self.recorder = parent, kind, recorder
         self.depth: int = 0 if parent is None else parent.depth + 1
+        #: the first event after the root (None: this is the root)
+        self.first: State | None = None if parent is None else parent.first or self
         self.bytes: int = 0 if parent is None else parent.bytes
         self.op, self.inputs, self.attrs = op, inputs, attrs or {}
         self.spec: Any = spec

@@ -231,3 +231,18 @@ def test_too_little_memory_is_said_with_the_size_and_the_line():
     huge = rg.rand(1 << 25, 1 << 25)
     with pytest.raises(MemoryError, match=r"PiB [^\n]*\n.* at test_promises\.py"):
         huge.sum().item()
+
+
+def test_writes_to_parts_in_a_loop_cost_the_same_each() -> None:
+    rec = rg.dispatch.recorder()
+    with rg.no_grad():
+        x = rg.zeros(30) * 2
+        first = x[0:2]
+        depths = []
+        for i in range(30):
+            x[i] = x.sum() + i
+            depths.append(rec.state.depth)
+    steps = np.diff(depths[1:])
+    assert steps.max() == steps.min() < 12
+    assert len(rec.pending) < 300
+    assert first.tolist() == [0.0, 1.0] and x[3].item() == 1 + 0 + 3 + 3

@@ -39,7 +39,7 @@ from .schedule import Call, schedule
 _NOTHING = nullcontext()
 _probe = [object()]
 #: the reference count of an object that only the pending list holds
-_UNHELD = next(map(getrefcount, _probe))
+UNHELD = next(map(getrefcount, _probe))
 
 
 def view_path(key: Any, stop: Any) -> tuple[tuple[str, Any], ...]:
@@ -551,9 +551,9 @@ def _live(pending: list[Handle], counts: tuple[int, ...]) -> list[int]:
     for i in range(len(pending) - 1, -1, -1):
         meta = pending[i]._meta
         if meta is not None and meta.base is not None:
-            if held[id(pending[i])] <= _UNHELD and id(meta.base) in held:
+            if held[id(pending[i])] <= UNHELD and id(meta.base) in held:
                 held[id(meta.base)] -= 1
-    return [i for i, t in enumerate(pending) if held[id(t)] > _UNHELD]
+    return [i for i, t in enumerate(pending) if held[id(t)] > UNHELD]
 
 
 def _forget(rec: dispatch.Recorder) -> None:
