@@ -2,6 +2,7 @@
 value beside it, and each Jacobian is of the kind that it is said to be."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -351,4 +352,5 @@ def test_latex_is_plain_and_balanced(program):
     for formula in (f for f in found if f is not None):
         text = formula.latex
         assert text.isascii() and text.count("{") == text.count("}"), text
+        assert not re.search(r"_\{(?:[^{}]|\{[^{}]*\})*\}_", text), text  # two below
         assert text.count(r"\left") == text.count(r"\right"), text

@@ -77,10 +77,11 @@ class Latex(Text):
         return rf"\sum{under} {self.held(body, POW)}"
 
     def index(self, e: Expr) -> str:
-        return f"{self.held(e.parts[0], ATOM)}_{{[{e.parts[1]}]}}"
+        base = self.held(e.parts[0], ATOM)  # in braces: it may have a subscript
+        return rf"{{{base}}}_{{\text{{[{e.parts[1]}]}}}}"
 
     def place(self, e: Expr) -> str:
-        return rf"{self(e.parts[0])} \mapsto [{e.parts[1]}]"
+        return rf"{self(e.parts[0])} \mapsto \text{{[{e.parts[1]}]}}"
 
     def list(self, e: Expr) -> str:
         return r"\begin{bmatrix}" + r"\\".join(map(self, e.parts)) + r"\end{bmatrix}"
