@@ -335,6 +335,8 @@ def test_where():
         lambda lib, x, y: lib.clamp(x, min=0.2),
         lambda lib, x, y: lib.clamp(x, max=0.2),
         lambda lib, x, y: lib.clamp(x, 1, -1),
+        lambda lib, x, y: lib.clamp(x, 0, float("nan")),
+        lambda lib, x, y: lib.clamp(x, min=float("nan")),
         lambda lib, x, y: lib.clip(x, min=y),
         lambda lib, x, y: lib.clamp(x, -y.abs(), y.abs()),
         lambda lib, x, y: lib.clamp(x, max=y, min=y * 2),

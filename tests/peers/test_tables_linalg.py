@@ -278,3 +278,22 @@ def test_symmetric_systems_without_rows_or_columns() -> None:
         for lib in (rg, torch):
             LD, pivots = lib.linalg.ldl_factor(lib.eye(n))
             assert lib.linalg.ldl_solve(LD, pivots, lib.ones(b)).shape == b
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 0), (0, 3), (3, 0), (2, 0, 3), (0, 2, 2)], ids=str
+)
+def test_norms_of_empty_matrices(shape: tuple[int, ...]) -> None:
+    for order in (None, 1, -1, 2, -2, float("inf"), float("-inf"), "fro", "nuc"):
+        for keepdim in (False, True):
+            found = []
+            for lib in (rg, torch):
+                words = {} if order is None else {"ord": order}
+                try:
+                    out = lib.linalg.matrix_norm(
+                        lib.ones(shape), keepdim=keepdim, **words
+                    )
+                    found.append(out.tolist())
+                except (IndexError, RuntimeError):
+                    found.append("refused")
+            assert found[0] == found[1], order

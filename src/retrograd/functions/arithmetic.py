@@ -24,6 +24,7 @@ from ..ops.elementwise import (
     Maximum,
     Minimum,
     Mul,
+    Ne,
     Neg,
     Pow,
     Relu,
@@ -335,16 +336,20 @@ def clamp(input: Tensor, min: Operand = None, max: Operand = None) -> Tensor:
             "rg.tensor(number), or clamp_min and clamp_max one after the other"
         )
     if min is not None:
-        outside = apply(Lt, input, min)
-        if hasattr(min, "dtype"):  # NaN in a bound stays
-            outside = apply2(LogicalOr, outside, apply1(IsNan, min))
+        outside = _beyond(Lt, input, min)
         input = apply(Where, outside, min, input)
     if max is not None:
-        outside = apply(Gt, input, max)
-        if hasattr(max, "dtype"):
-            outside = apply2(LogicalOr, outside, apply1(IsNan, max))
+        outside = _beyond(Gt, input, max)
         input = apply(Where, outside, max, input)
     return input
+
+
+def _beyond(compare: Any, input: Tensor, bound: Any) -> Tensor:
+    """Where the bound counts, which is everywhere if it is NaN."""
+    if hasattr(bound, "dtype"):
+        outside = apply(compare, input, bound)
+        return apply2(LogicalOr, outside, apply1(IsNan, bound))
+    return apply(Ne if math.isnan(bound) else compare, input, bound)
 
 
 def clamp_min(input: Tensor, min: Operand) -> Tensor:

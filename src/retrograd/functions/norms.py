@@ -64,14 +64,21 @@ def matrix_norm(
         if ord == "nuc":
             out = apply(Sum, s, dim=-1, keepdim=False)
         else:
-            out = apply(Amax if ord == 2 else Amin, s, dim=-1, keepdim=False)
+            out = _most(ord, s)
     else:
         along = -2 if abs(ord) == 1 else -1
         sums = apply(Sum, apply1(Abs, x), dim=along, keepdim=False)
-        out = apply(Amax if ord > 0 else Amin, sums, dim=-1, keepdim=False)
+        out = _most(ord, sums)
     if keepdim:
         out = out.unsqueeze(min(first, second)).unsqueeze(max(first, second))
     return out
+
+
+def _most(ord: float, sizes: Tensor) -> Tensor:
+    """The largest size, or the smallest where *ord* < 0; of none the largest is 0."""
+    if ord > 0 and not sizes.shape[-1]:
+        return apply(Sum, sizes, dim=-1, keepdim=False)
+    return apply(Amax if ord > 0 else Amin, sizes, dim=-1, keepdim=False)
 
 
 def linalg_norm(

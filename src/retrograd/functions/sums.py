@@ -11,6 +11,7 @@ from ..ops.elementwise import Abs, Eq, IsNan, LogicalNot, Ne, Sqrt, Where
 from ..ops.families import Tensor
 from ..ops.op import normalize_dims
 from ..ops.reduce import All, Amax, Amin, Any_, Cumsum, Prod, Sum
+from ..trace import spec_of
 from .arithmetic import pow
 from .half import once_rounded
 
@@ -286,6 +287,12 @@ def vector_norm(
         return apply(Sum, size, **over)
     if math.isinf(ord):
         return apply(Amax if ord > 0 else Amin, size, **over)
+    over_none = 0 in [x.shape[d] for d in normalize_dims(dim, x.ndim)]
+    if ord < 0 and over_none:
+        raise RuntimeError(
+            f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor "
+            f"because the operation does not have an identity: {spec_of(x)!r}"
+        )
     # Zeros of x, and sums that are 0, take a detour: their derivatives are 0.
     zero = apply(Eq, x, 0)
     powers = pow(apply(Where, zero, 1.0, size), ord)
