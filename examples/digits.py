@@ -10,10 +10,10 @@ learning rate; in training each image is moved by up to one pixel.
 """
 
 import numpy as np
-from frame import main, spread
 
 import retrograd as rg
 from retrograd import nn
+from retrograd.experiment import main, spread
 from retrograd.nn import functional as F
 from retrograd.utils.data import DataLoader, TensorDataset
 
@@ -67,7 +67,7 @@ def run(report, seed, quick):
     report.verdict(
         "a small convolutional network reads at least 98.5 % of the held-out digits",
         np.mean(scores) >= 98.5,
-        f"{spread(scores)} % right on {count} held-out digits, {len(wrong)} wrong in all",
+        f"{spread(scores, unit='%')} right on {count} held-out digits, {len(wrong)} wrong in all",
     )
     return {"scores": scores, "wrong": wrong}
 

@@ -9,10 +9,10 @@ whole network, and by what is left when a random half of its hidden units is rem
 """
 
 import numpy as np
-from frame import BLUE, ORANGE, digits, main, right, spread
 
 import retrograd as rg
 from retrograd import nn
+from retrograd.experiment import BLUE, ORANGE, accuracy, clearly_above, main, spread
 from retrograd.nn import functional as F
 
 
@@ -29,22 +29,22 @@ def train(p, data, seed, few=200, steps=150):
         optimizer.zero_grad()
         F.cross_entropy(model(x[rows]), y[rows]).backward()
         optimizer.step()
-    whole = right(model.eval()(held_x), held_y)
+    whole = accuracy(model.eval()(held_x), held_y)
     model[2] = nn.Dropout(0.5)
-    return 100 * whole, 100 * right(model(held_x), held_y)
+    return 100 * whole, 100 * accuracy(model(held_x), held_y)
 
 
 def run(report, seed, quick):
-    data, seeds = digits(), range(seed, seed + (3 if quick else 10))
+    data, seeds = rg.datasets.digits_split(), range(seed, seed + (3 if quick else 10))
     score = {p: np.array([train(p, data, s) for s in seeds]).T for p in (0.0, 0.5)}
-    gain, firm = score[0.5] - score[0.0], 2 / len(seeds) ** 0.5
+    gain = score[0.5] - score[0.0]
     for i, claim in enumerate(["a network with dropout is right more often on new digits",
                                "a network with dropout leans less on single units"]):  # fmt: skip
-        without, given = spread(score[0.0][i]), spread(score[0.5][i])
+        without, given = (spread(score[p][i], unit="%") for p in score)
         report.verdict(
             claim,
-            gain[i].mean() > firm * gain[i].std(ddof=1),
-            f"{'half of its units removed, ' * i}{without} % right without, {given} % with "
+            clearly_above(gain[i]),
+            f"{'half of its units removed, ' * i}{without} right without, {given} with "
             f"dropout; gain by seed {spread(gain[i])}",
         )
     return {"score": score}

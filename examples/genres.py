@@ -1,11 +1,10 @@
 """Genres: what kind of music a song is, from its sound, by a convolutional network.
 
 The lecture's example (NYU 2.2): convolutional networks classify audio as they do images. No
-recordings can ship with a program, so it makes its own: songs of ten invented genres that
-differ in tempo, rhythm, scale and timbre, each song with a key, a melody and a tempo of its
-own and some noise, written as WAV, FLAC, OGG and MP3 files, one folder for each genre, as the
-GTZAN collection has them. Then it does what ``retrograd train FOLDER`` does: decoding, log-mel
-spectrograms, windows, a network, and for each held-out song a vote of its windows.
+recordings can ship with a program, so it makes its own: songs of ten invented genres, each
+with a key, a melody, a tempo of its own and some noise, as WAV, FLAC, OGG and MP3 files, one
+folder for each genre, as in the GTZAN collection. Then it does what ``retrograd train FOLDER``
+does: log-mel spectrograms, windows, a network, for each held-out song a vote of its windows.
 """
 
 import tempfile
@@ -13,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from frame import main, spread
 
 from retrograd import train
+from retrograd.experiment import confused, main, spread
 from retrograd.train import metrics
 
 RATE, ENDINGS = 22050, ("wav", "flac", "ogg", "mp3")
@@ -55,39 +54,33 @@ def compose(genre, numbers, seconds):
     return (0.5 * song / np.abs(song).max()).astype(np.float32)
 
 
-def judged(folder, seed, songs, seconds, epochs):
-    """The data of a new collection in *folder*, and a run that learned them."""
-    numbers = np.random.default_rng(seed)
-    for genre in GENRES:
-        (folder / genre).mkdir(parents=True)
-        for k in range(songs):
-            path = folder / genre / f"{genre}.{k:05d}.{ENDINGS[k % 4]}"
-            soundfile.write(path, compose(genre, numbers, seconds), RATE)
-    data = train.read(str(folder), train.Choices(image_size=32))
-    fitted = train.Run.prepare(data, train.Settings(seed=seed, epochs=epochs), folder)
-    fitted.train()
-    return data, fitted
-
-
 def run(report, seed, quick):
     table, voted, single = np.zeros((10, 10), int), [], []
-    form = (5, 5, 8) if quick else (8, 7, 10)  # songs a genre, seconds, epochs
+    songs, seconds, epochs = (5, 5, 8) if quick else (8, 7, 10)
     for s in report.seeds(seed, 1 if quick else 2):
+        numbers = np.random.default_rng(s)
         with tempfile.TemporaryDirectory() as name:
-            data, fitted = judged(Path(name, "genres"), s, *form)
-        said, truth = fitted.outputs.argmax(1), data.y[fitted.rows.test]
-        table += metrics.confusion(said, truth, 10)
+            for genre in GENRES:
+                Path(name, genre).mkdir()
+                for k in range(songs):
+                    path = Path(name, genre, f"{genre}.{k:05d}.{ENDINGS[k % 4]}")
+                    soundfile.write(path, compose(genre, numbers, seconds), RATE)
+            data = train.read(name, train.Choices(image_size=32))
+            settings = train.Settings(seed=s, epochs=epochs)
+            fitted = train.Run.prepare(data, settings, Path(name))
+            fitted.train()
+        held = fitted.rows.test
+        table += metrics.confusion(fitted.outputs.argmax(1), data.y[held], 10)
         voted.append(100 * fitted.score["accuracy"])
         single.append(100 * fitted.score["window_accuracy"])
-    report.say(f"{10 * form[0]} songs, {len(data)} windows, {len(said)} songs held out")
-    rows = [(name, *row) for name, row in zip(data.classes, table, strict=True)]
-    report.table(["true genre", *data.classes], rows)
-    report.verdict(
-        "a convolutional network tells genres from sound alone",
-        np.mean(voted) >= (50 if quick else 80),
-        f"{spread(voted)} % of {len(said)} held-out songs right by the vote of their windows, "
-        f"{spread(single)} % of single windows (chance 10 %; invented genres)",
+    report.say(f"{10 * songs} songs, {len(data)} windows, {len(held)} songs held out")
+    report.table(
+        ["true genre", *data.classes], zip(data.classes, *table.T, strict=True)
     )
+    report.verdict(
+        "a convolutional network tells genres from sound alone", np.mean(voted) >= (50 if quick else 80),
+        f"{spread(voted, 1, '%')} of {len(held)} held-out songs right by the vote of their windows, "
+        f"{spread(single, 1, '%')} of single windows (chance 10 %; invented genres)")  # fmt: skip
     first = np.unique(data.y, return_index=True)[1]
     spectra = {c: data.x[i, 0] for c, i in zip(data.classes, first, strict=True)}
     return {"table": table, "spectra": spectra, "voted": voted, "songs": data.rows}
@@ -99,12 +92,7 @@ def draw(figure, table, spectra, voted, songs):
         axis.imshow(spectra[name], origin="lower", aspect="auto", cmap="magma")
         axis.set_title(name, fontsize=8)
         axis.axis("off")
-    axis = right.subplots()
-    axis.imshow(table, cmap="Blues")
-    axis.set_xticks(range(10), spectra, rotation=90)
-    axis.set_yticks(range(10), spectra)
-    axis.set(xlabel="heard as", title=f"Held-out songs, {np.mean(voted):.0f} % right")
-    axis.grid(False)
+    confused(right.subplots(), table, spectra, title=f"{np.mean(voted):.0f} % right")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ points that are each seen 64 times; every method with a rate near its best.
 """
 
 import numpy as np
-from frame import main, routes, spread, walk
 
 import retrograd as rg
+from retrograd.experiment import main, routes, spread, walk
 
 COPIES, POINTS = 64, 64
 METHODS = {

@@ -12,10 +12,10 @@ layers its logarithm has a deviation of about √(5L/n) (Hanin and Nica 2018).
 """
 
 import numpy as np
-from frame import curves, main
 
 import retrograd as rg
 from retrograd import nn
+from retrograd.experiment import curves, main
 
 DEPTH, WIDTH = 50, 128
 HE = (2 / WIDTH) ** 0.5

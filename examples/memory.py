@@ -1,38 +1,25 @@
 """Memory: a network deeper than memory allows, by computing twice.
 
-The slides' remark: backpropagation is hungry for memory, as every intermediate value is kept
-for the way back. It need not be. A network of n equal layers, cut into √n stretches of which
-only the entrances are kept and everything inside is computed again (Chen et al. 2016), keeps
-about 2√n values, for at most one more forward pass: a third more work.
-
-Measured, plainly and with ``checkpoint_sequential``: the most memory that a training step
-takes, in units of one layer's output, beside what the plan of the compiled step says that it
-will take; the time of a step; and whether the weights are the same after all steps.
+The slides' remark: backpropagation is hungry for memory, as it keeps every value for the way
+back. It need not be. A network of n equal layers, cut into √n stretches of which only the
+entrances are kept and what is inside is computed again (Chen et al. 2016), keeps about 2√n
+values, for at most one more forward pass: a third more work. Measured, plainly and with
+``checkpoint_sequential``: the most memory of a training step, in units of one layer's output,
+beside what the compiled step's plan says; its time; whether the weights are the same.
 """
 
 import time
 import tracemalloc
 
 import numpy as np
-from frame import curves, main
 
 import retrograd as rg
 from retrograd import nn
+from retrograd.experiment import curves, main
 from retrograd.utils.checkpoint import checkpoint_sequential
 
 ROWS, WIDTH = 4096, 32
 UNIT = ROWS * WIDTH * 4  # bytes of one layer's output
-
-
-def step(model, optimizer, x, y, recompute):
-    optimizer.zero_grad()
-    if recompute:
-        stretches = round((len(model) // 2) ** 0.5)
-        out = checkpoint_sequential(model, stretches, x, use_reentrant=False)
-    else:
-        out = model(x)
-    nn.functional.mse_loss(out, y).backward()
-    optimizer.step()
 
 
 def measure(depth, recompute, steps=8):
@@ -43,11 +30,16 @@ def measure(depth, recompute, steps=8):
     model = nn.Sequential(*[part for layer in layers for part in layer])
     x, y, found = rg.randn(ROWS, WIDTH), rg.randn(ROWS, WIDTH), []
     optimizer, known = rg.optim.SGD(model.parameters(), lr=0.01), set(rg.plans())
+    parts = round(depth**0.5)
+    again = lambda x: checkpoint_sequential(model, parts, x, use_reentrant=False)  # noqa: E731
+    forward = again if recompute else model
     tracemalloc.start()
     for _ in range(steps):
         tracemalloc.reset_peak()
         before, began = tracemalloc.get_traced_memory()[0], time.process_time()
-        step(model, optimizer, x, y, recompute)
+        optimizer.zero_grad()
+        nn.functional.mse_loss(forward(x), y).backward()
+        optimizer.step()
         peak = tracemalloc.get_traced_memory()[1] - before
         found.append((peak / UNIT, time.process_time() - began))
     tracemalloc.stop()
@@ -63,8 +55,7 @@ def run(report, seed, quick):
         kept.append(measure(depth, False))
         again.append(measure(depth, True))
     rows = [(n, a[0], a[1], b[0], b[1], b[2] / a[2]) for n, a, b in zip(depths, kept, again, strict=True)]  # fmt: skip
-    head = "layers", "kept", "planned", "again", "planned", "time again / kept"
-    report.table(head, rows)
+    report.table(["layers", "kept", "planned", "again", "planned", "time again / kept"], rows)  # fmt: skip
     report.say(f"memory in units of one layer's output, {UNIT / 1e6:.1f} MB")
     _, plain, planned, recomputed, replanned, slower = np.array(rows, float).T
     span = np.log(depths[-1] / depths[0])
@@ -72,31 +63,24 @@ def run(report, seed, quick):
     apart = max(np.abs(a[3] - b[3]).max() for a, b in zip(kept, again, strict=True))
     report.verdict(
         "with recomputation memory grows as √n and no longer as n, to the same weights",
-        powers[1] < 0.65 < powers[0]
-        and plain[-1] > 2 * recomputed[-1]
-        and apart < 1e-5,
+        powers[1] < 0.65 < powers[0] and plain[-1] > 2 * recomputed[-1] and apart < 1e-5,
         f"{depths[-1]} layers: {plain[-1]:.0f} units plainly, {recomputed[-1]:.0f} with "
         f"recomputation; from {depths[0]} layers they grow as n to the {powers[0]:.2f} and "
-        f"{powers[1]:.2f}; weights differ by {apart:.0e}",
-    )
+        f"{powers[1]:.2f}; weights differ by {apart:.0e}")  # fmt: skip
     room = [n for n, a in zip(depths, kept, strict=True) if a[0] <= recomputed[-1]]
     report.verdict(
         "a net too deep for the memory is trained with recomputation",
         depths[-1] not in room,
         f"with {recomputed[-1] * UNIT / 1e6:.0f} MB for a step there is room for "
-        f"{depths[-1]} layers, plainly for {max(room, default=0)} of {depths}",
-    )
+        f"{depths[-1]} layers, plainly for {max(room, default=0)} of {depths}")  # fmt: skip
     if np.isfinite(planned).all():
         off = max(plain[-1] / planned[-1], recomputed[-1] / replanned[-1]) - 1
         report.verdict("the plan knows beforehand what a step takes", abs(off) < 0.25,
                        f"of the deepest nets at most {100 * off:.0f} % more was measured, with "
                        "what recording and compiling take")  # fmt: skip
-    report.verdict(
-        "it costs at most a third more time",
-        np.median(slower) < 1.34,
-        f"a step takes {np.median(slower):.2f} of the time without (median over depths, "
-        "processor time, the least of several steps)",
-    )
+    report.verdict("it costs at most a third more time", np.median(slower) < 1.34,
+                   f"a step takes {np.median(slower):.2f} of the time without (median over depths, "
+                   "processor time, the least of several steps)")  # fmt: skip
     return {"depths": depths, "kept": kept, "again": again, "powers": powers}
 
 

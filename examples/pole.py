@@ -2,13 +2,15 @@
 
 The equations and the limits of Barto, Sutton and Anderson 1983, as in Gymnasium's
 CartPole-v1 (a test compares the two), which judges what was learned where it is installed.
-Learners see states and whether a pole still stands; nothing here has a derivative.
+Learners see states and whether a pole still stands; nothing here has a derivative. All
+learners act in the same moment, each with a generator of random numbers of its own.
 """
 
 from importlib.util import find_spec
 
 import numpy as np
-from frame import spread
+
+from retrograd.experiment import spread
 
 GRAVITY, CART, POLE, HALF_LENGTH, FORCE, SECONDS = 9.8, 1.0, 0.1, 0.5, 10.0, 0.02
 LIMITS = np.array([2.4, 12 * np.pi / 180])
@@ -16,69 +18,62 @@ LONGEST = 200
 
 
 def step(states, actions):
-    """States [N, 4] (place, speed, angle, its speed) after pushing left (0) or right (1)."""
-    _, speed, angle, turning = states.T
-    sin, cos = np.sin(angle), np.cos(angle)
-    mass = CART + POLE
-    push = (
-        np.where(actions == 1, FORCE, -FORCE) + POLE * HALF_LENGTH * turning**2 * sin
-    ) / mass
-    swing = (GRAVITY * sin - cos * push) / (
-        HALF_LENGTH * (4 / 3 - POLE * cos**2 / mass)
-    )
-    pull = push - POLE * HALF_LENGTH * swing * cos / mass
-    rates = np.stack([speed, pull, turning, swing], 1)
-    return states + SECONDS * rates
+    """States [..., 4] (place, speed, angle, its speed) after pushing left (0) or right (1)."""
+    _, speed, angle, turning = np.moveaxis(states, -1, 0)
+    sin, cos, mass = np.sin(angle), np.cos(angle), CART + POLE
+    push = FORCE * (2.0 * actions - 1) + POLE * HALF_LENGTH * turning**2 * sin
+    swing = GRAVITY * sin - cos * push / mass
+    swing /= HALF_LENGTH * (4 / 3 - POLE * cos**2 / mass)
+    pull = (push - POLE * HALF_LENGTH * swing * cos) / mass
+    return states + SECONDS * np.stack([speed, pull, turning, swing], -1)
 
 
 def stands(states):
-    return (np.abs(states[:, [0, 2]]) <= LIMITS).all(1)
+    return (np.abs(states[..., [0, 2]]) <= LIMITS).all(-1)
 
 
-def play(numbers, choose, episodes):
-    """Let ``choose(states)`` act in some episodes at once. Flat lists of what happened:
-    states [K, 4], actions [K], returns to go [K] (steps still to stand), and the lengths."""
-    states = numbers.uniform(-0.05, 0.05, (episodes, 4))
-    alive, seen, done = np.ones(episodes, bool), [], []
-    for _ in range(LONGEST):
-        actions = choose(states.astype(np.float32))
-        seen.append((states, actions, alive))
-        states = np.where(alive[:, None], step(states, actions), states)
+def play(numbers, right, episodes, discount=1.0):
+    """Let each of S learners, with its generator of *numbers*, play some episodes at once.
+
+    ``right(states [S, E, 4])`` are their probabilities [S, E] of a push to the right. What
+    happened, by learner, in moments of all its episodes: states [S, K, 4], actions [S, K],
+    returns [S, K], whether the pole stood (1 or 0) [S, K]; and how long each stood [S, E].
+    A return is from 0 to 1: of k steps still to stand k/200, or 1 − γᵏ with a discount γ.
+    """
+    states = np.stack([g.uniform(-0.05, 0.05, (episodes, 4)) for g in numbers])
+    luck = np.stack([g.random((LONGEST, episodes)) for g in numbers], 1)
+    alive, shape = np.ones(states.shape[:2], bool), luck.shape
+    seen, acts, stood = np.zeros((*shape, 4)), np.zeros(shape, int), np.zeros(shape)
+    for t in range(LONGEST):
+        seen[t], stood[t], acts[t] = states, alive, luck[t] < right(states)
+        states = np.where(alive[..., None], step(states, acts[t]), states)
         alive = alive & stands(states)
-        done.append(alive)
         if not alive.any():
             break
-    moments, acts, stood = (np.stack(part) for part in zip(*seen, strict=True))
     lengths = stood.sum(0)
-    to_go = lengths - np.arange(len(stood))[:, None]
-    return (
-        moments[stood].astype(np.float32),
-        acts[stood],
-        to_go[stood].astype(np.float32),
-        lengths,
-    )
+    to_go = (lengths - np.arange(LONGEST)[:, None, None]) * stood
+    returns = to_go / LONGEST if discount == 1 else 1 - discount**to_go
+    parts = [np.moveaxis(a, 0, 1) for a in (seen, acts, returns, stood)]
+    flat = (a.reshape(len(numbers), LONGEST * episodes, *a.shape[3:]) for a in parts)
+    return *(a if a.dtype == int else a.astype(np.float32) for a in flat), lengths
 
 
-def in_gymnasium(choose, seed):
-    """Steps that ``choose(states)`` stands in an episode of Gymnasium's CartPole-v1."""
-    import gymnasium
-
-    world = gymnasium.make("CartPole-v1", max_episode_steps=LONGEST)
-    state, _ = world.reset(seed=seed)
-    steps, over = 0, False
-    while not over:
-        state, _, fallen, out_of_time, _ = world.step(int(choose(state[None])[0]))
-        steps, over = steps + 1, fallen or out_of_time
-    world.close()
-    return steps
-
-
-def judge(report, policies, seed):
-    """What Gymnasium says to learned ways to choose, where it is installed."""
+def judge(report, numbers, right, seed):
+    """Steps that the learners stand in Gymnasium's CartPole-v1, where it is installed."""
     if not find_spec("gymnasium"):
         report.say("not judged by Gymnasium's CartPole-v1: pip install gymnasium")
         return []
-    steps = [in_gymnasium(choose, seed + k) for k, choose in enumerate(policies)]
+    import gymnasium
+
+    worlds = [gymnasium.make("CartPole-v1").unwrapped for _ in numbers]
+    states = np.stack([w.reset(seed=seed + k)[0] for k, w in enumerate(worlds)])
+    steps, standing = np.zeros(len(worlds), int), np.ones(len(worlds), bool)
+    for _ in range(LONGEST):
+        luck = np.array([g.random() for g in numbers])
+        actions = luck < right(states[:, None])[:, 0]
+        for k in np.flatnonzero(standing):
+            states[k], _, fallen, *_ = worlds[k].step(int(actions[k]))
+            steps[k], standing[k] = steps[k] + 1, not fallen
     report.say(f"in Gymnasium's CartPole-v1 the learned policies stand {spread(steps, 0)} "
-               f"of {LONGEST} steps, {steps.count(LONGEST)} of them to the end")  # fmt: skip
+               f"of {LONGEST} steps, {(steps == LONGEST).sum()} of them to the end")  # fmt: skip
     return steps

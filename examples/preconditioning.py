@@ -10,9 +10,9 @@ Hessian as the matrix at half of Newton's rate; and the angles between step and 
 """
 
 import numpy as np
-from frame import main, routes, walk
 
 import retrograd as rg
+from retrograd.experiment import main, routes, walk
 
 HESSIAN = np.array([[50.5, 49.5], [49.5, 50.5]])  # eigenvalues 100 and 1
 START = [-1.0, 2.5]

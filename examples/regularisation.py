@@ -9,9 +9,9 @@ about zero. Penalties are chosen on validation data.
 """
 
 import numpy as np
-from frame import BLUE, GREY, curves, main, spread
 
 import retrograd as rg
+from retrograd.experiment import BLUE, GREY, curves, main, spread
 
 INPUTS, USEFUL = 40, 6
 TRUTH = [2.0, -1.5, 1.0, -1.0, 0.7, -0.7] + [0.0] * (INPUTS - USEFUL)

@@ -6,10 +6,10 @@ than the sigmoid in networks of many layers.
 """
 
 import numpy as np
-from frame import curves, digits, main, right, spread
 
 import retrograd as rg
 from retrograd import nn
+from retrograd.experiment import accuracy, curves, main, spread
 from retrograd.nn import functional as F
 
 DEPTH, WIDTH = 12, 64
@@ -45,7 +45,7 @@ def train(model, x, y, held_x, held_y, steps):
         if step in (0, steps - 1):
             norms.append([model[2 * k].weight.grad.norm().item() for k in range(DEPTH)])
         optimizer.step()
-    return *norms, 100 * right(model(held_x), held_y)
+    return *norms, 100 * accuracy(model(held_x), held_y)
 
 
 def run(report, seed, quick):
@@ -60,7 +60,7 @@ def run(report, seed, quick):
         f"20 behind, softmax with squared error hands back {square[4]:.0e}; a log after "
         f"softmax is NaN at last (float32); log_softmax never below {min(good):g}\n",
     )
-    data, steps = digits(), 150 if quick else 250
+    data, steps = rg.datasets.digits_split(), 150 if quick else 250
     kinds = {
         "sigmoid": (nn.Sigmoid, nn.init.xavier_normal_),
         "ReLU": (nn.ReLU, nn.init.kaiming_normal_),
@@ -71,7 +71,7 @@ def run(report, seed, quick):
             found[kind].append(train(stack(*how), *data, steps))
     norms = {f"{k}, {when}": [run[i] for run in runs] for k, runs in found.items()
              for i, when in enumerate(["at the start", f"after {steps} steps"])}  # fmt: skip
-    score = [spread(run[2] for run in runs) for runs in found.values()]
+    score = [spread((r[2] for r in runs), unit="%") for runs in found.values()]
     shrink = {
         k: np.mean([b[-1] / b[0] for b, _, _ in runs]) for k, runs in found.items()
     }
@@ -80,7 +80,7 @@ def run(report, seed, quick):
         shrink["sigmoid"] > 1e4 and shrink["ReLU"] < 10,
         f"from layer {DEPTH} to layer 1 it shrinks {shrink['sigmoid']:,.0f}-fold with "
         f"sigmoids, {shrink['ReLU']:.1f}-fold with ReLU; held-out digits right after "
-        f"{steps} full-batch steps {score[0]} and {score[1]} %",
+        f"{steps} full-batch steps {score[0]} and {score[1]}",
     )
     return {"gaps": gaps, "slopes": slopes, "norms": norms}
 

@@ -64,7 +64,7 @@ __version__ = "0.1.0"
 
 #: parts that are imported when they are first used, so that importing costs little
 _LAZY = {"nn", "optim", "utils", "io", "datasets", "train", "func", "linalg",
-         "special", "see", "calculus", "amp", "cuda", "backends",
+         "special", "see", "experiment", "calculus", "amp", "cuda", "backends",
          "accelerator", "version", "testing"}  # fmt: skip
 _LAZY_NAMES = {"save": "io", "load": "io", "Generator": "functions.random",
                "compile": "compiler.step", "get_num_threads": "threads",

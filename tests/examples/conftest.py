@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import retrograd as rg
+from retrograd.experiment import Report, save
 
 FOLDER = Path(__file__).parents[2] / "examples"
 
@@ -35,12 +36,11 @@ class Ran:
 
     def __init__(self, name: str, path: Path, seed: int = 0, **how: Any) -> None:
         self.module = load(name)
-        frame = sys.modules["frame"]
-        self.report = frame.Report(quiet=True)
+        self.report = Report(quiet=True)
         rg.manual_seed(seed)
         self.numbers = self.module.run(self.report, seed=seed, quick=True, **how)
         if importlib.util.find_spec("matplotlib") and hasattr(self.module, "draw"):
-            assert frame.save(self.module.draw, self.numbers, path / "figure.png")
+            assert save(self.module.draw, self.numbers, path / "figure.png")
             assert (path / "figure.png").stat().st_size > 5000
 
     def holds(self) -> None:

@@ -9,13 +9,15 @@ import pytest
 
 def test_values_alone_lead_down_stairs_and_cost_more(short_run: Any) -> None:
     ran = short_run("gradient_free")
-    stuck, black = ran.numbers["found"]["gradient descent"]
-    assert stuck[-1, 1] == stuck[0, 1] and black[-1, 1] == black[0, 1]
+    ran.holds()
+    runs, ends = ran.numbers["runs"], ran.numbers["ends"]
+    for stairs, black, cost in runs["gradient descent"]:
+        assert (stairs[:, 1] == 1).all() and np.ptp(black[:, 1]) == 0
+        assert cost[0] == cost[-1]
     for name in ("evolution strategy", "SPSA"):
-        stairs, black = ran.numbers["found"][name]
-        assert stairs[-1, 1] <= 0.1 and black[-1, 1] < 60
-    cost = ran.numbers["cost"]
-    assert cost["gradient descent"][0] == cost["gradient descent"][-1]
+        high, wrong, few, many = ends[name]
+        assert max(high) <= 0.1 and max(wrong) < 60
+        assert min(many / few) > 3
 
 
 def test_a_pole_is_learned_from_returns(short_run: Any) -> None:
@@ -23,13 +25,33 @@ def test_a_pole_is_learned_from_returns(short_run: Any) -> None:
     histories = ran.numbers["histories"]
     assert (histories.max(1) > 3 * histories[:, 0]).all()
     if importlib.util.find_spec("gymnasium"):
-        assert len(ran.numbers["steps"]) == 2 and min(ran.numbers["steps"]) > 60
+        assert len(ran.numbers["steps"]) == 3 and min(ran.numbers["steps"]) > 60
+    until = ran.module.episodes_until_solved(np.array([[20, 196, 10], [20, 30, 194.9]]))
+    np.testing.assert_array_equal(until, [32, np.inf])
 
 
 def test_an_actor_learns_from_its_critic(short_run: Any) -> None:
     ran = short_run("actor_critic")
     runs = ran.numbers["found"]["actor and critic"]
     assert np.median(runs.max(1)) > 2.5 * runs[:, 0].mean()
+
+
+def test_what_play_returns_is_what_happened(program: Any) -> None:
+    pole = program("pole")
+    numbers = [np.random.default_rng(s) for s in (3, 4)]
+    always = lambda states: np.ones(states.shape[:2])  # noqa: E731
+    states, actions, returns, stood, lengths = pole.play(numbers, always, 5)
+    shape = (2, pole.LONGEST * 5)
+    assert actions.shape == returns.shape == stood.shape == shape
+    assert (actions[stood == 1] == 1).all() and (returns[stood == 0] == 0).all()
+    np.testing.assert_array_equal(stood.reshape(2, -1, 5).sum(1), lengths)
+    # The first moment's return is the whole episode; the last one's a single step.
+    first = returns.reshape(2, -1, 5)[:, 0]
+    np.testing.assert_allclose(first, lengths / pole.LONGEST, rtol=1e-6)
+    assert returns[stood == 1].min() == np.float32(1 / pole.LONGEST)
+    # A learner's luck is its own: alone it lives the same.
+    alone = pole.play([np.random.default_rng(4)], always, 5)
+    np.testing.assert_array_equal(alone[0][0], states[1])
 
 
 def test_the_poles_move_as_gymnasiums(program: Any) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from ..dispatch import constant
+
 #: Two families of the same form: five couples, and a brother and a sister.
 FAMILIES = (
     ("Christopher Penelope", "Andrew Christine", "Arthur Margaret", "James Victoria",
@@ -73,3 +79,23 @@ def _facts(pairs: list[tuple[str, str]]) -> Facts:
 
 
 __all__ = ["family_trees"]
+
+
+def family_facts() -> tuple[Any, Any]:
+    """The 104 facts as the paper's network sees them: questions [104, 36], 1 at the person
+    of the first 24 and at the relation of the last 12, and answers [104, 24], 1 at every
+    person that is right; float32, in the order of :func:`family_trees`.
+
+    >>> import retrograd as rg
+    >>> questions, answers = rg.datasets.family_facts()
+    >>> questions.sum(1).unique().tolist(), int(answers.sum().item())
+    ([2.0], 112)
+    """
+    people, relations, facts = family_trees()
+    questions = np.zeros((len(facts), len(people) + len(relations)), np.float32)
+    answers = np.zeros((len(facts), len(people)), np.float32)
+    for row, ((person, relation), found) in enumerate(facts.items()):
+        questions[row, people.index(person)] = 1
+        questions[row, len(people) + relations.index(relation)] = 1
+        answers[row, [people.index(name) for name in found]] = 1
+    return constant(questions), constant(answers)

@@ -12,6 +12,7 @@ from .adam import Adam as Adam
 from .adamax import Adamax as Adamax
 from .adamw import AdamW as AdamW
 from .asgd import ASGD as ASGD
+from .curvature import gauss_newton_diagonal as gauss_newton_diagonal
 from .lbfgs import LBFGS as LBFGS
 from .muon import Muon as Muon
 from .nadam import NAdam as NAdam
@@ -50,6 +51,7 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Rprop",
+    "gauss_newton_diagonal",
     "lr_scheduler",
     "zeroth",
     "swa_utils",
