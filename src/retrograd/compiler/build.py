@@ -9,6 +9,7 @@ from ..trace import Arg, Bound, State
 from . import jit
 from .alike import Description
 from .chance import RandomCode
+from .columns import ColumnsCode
 from .conv import ConvCode
 from .driver import CHECKED, DIVIDED, FLUSHES, HEADER, RELEASES
 from .fuse import (
@@ -25,7 +26,7 @@ from .fuse import (
 )
 from .ir import Module
 from .join import JoinCode
-from .loops import ColumnsCode, LoopCode
+from .loops import LoopCode
 from .memory import Life, arrange
 from .passes import optimized, staged
 from .pool import POOL

@@ -11,9 +11,9 @@ from typing import Any
 from ..ops.op import REGISTRY
 from .fuse import Fusion, Joined
 from .ir import SIZES, Function, Module, Value, literal
-from .loops import merge
 from .lower import element_of
 from .stage import Stage, last_part, stage_function
+from .sums import merge
 from .views import View, broadcast, derived, squeezed_strides, whole
 
 #: so many vectors at least are one thread's part
