@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import resource
@@ -171,15 +172,25 @@ def first_steps(program: Program) -> dict[str, float]:
     return {"first": 1e3 * times[0], "longest": 1e3 * max(times)}
 
 
-def peaks(program: Program, lib: str) -> float:
+def peaks(program: Program, lib: str) -> dict[str, float]:
     """Megabytes of the process at most, beyond those after training a small network
     (which loads what either library loads late, compilers too: nothing is taken from
-    the cache of machine code)."""
+    the cache of machine code); what is held afterwards, and the process in all."""
     module: Any = __import__(lib)
     block(PROGRAMS[2].build(module, plain))(12)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    block(program.build(module, plain))(12)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    work = program.build(module, plain)
+    block(work)(12)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    held, size = resident(), resource.getpagesize() / 1024
+    return {"most": (most - before) / 1024, "held": (held * size - before) / 1024,
+            "all": most / 1024}  # fmt: skip
+
+
+def resident() -> float:
+    """Pages of this process in memory, where the system says it."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) if statm.exists() else math.nan
 
 
 def own_process(threads: int, *arguments: str, bind: bool = False, **env: str) -> Any:
@@ -304,16 +315,24 @@ def report(results: dict[str, Any]) -> str:
         "",
         "Milliseconds of the first step and of the longest of the first ten, with an empty "
         "cache of machine code and with a full one; megabytes that the model and twelve "
-        "steps need beyond those of a process that has trained a small network.",
+        "steps need beyond those of a process that has trained a small network, at most "
+        "and after the last step, and of the process in all.",
         "",
-        "| | first | longest | longest, full cache | MB | MB, PyTorch |",
-        "| --- |" + " ---: |" * 5,
+        "| | first | longest | longest, full cache | MB at most | PyTorch | MB after "
+        "| PyTorch | process | PyTorch |",
+        "| --- |" + " ---: |" * 9,
     ]
     for i, program in enumerate(PROGRAMS):
         f, m = results["first"][i], results["memory"][i]
         lines.append(
             f"| {program.name} | {f['empty']['first']:.0f} | {f['empty']['longest']:.0f} "
-            f"| {f['full']['longest']:.0f} | {m['retrograd']:.0f} | {m['torch']:.0f} |"
+            f"| {f['full']['longest']:.0f} | "
+            + " | ".join(
+                f"{m[lib][k]:.0f}"
+                for k in ("most", "held", "all")
+                for lib in ("retrograd", "torch")
+            )
+            + " |"
         )
     cold_ = "; ".join(f"{n} {s:.1f} s" for n, s in results["cold"].items())
     lines += ["", "From the start of the process to the digits network trained for 20 "
