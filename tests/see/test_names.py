@@ -144,7 +144,8 @@ def test_a_list_is_not_the_name_of_its_last_value():
 def test_two_statements_on_one_line_are_not_guessed():
     def loss():
         w = rg.tensor(2.0, requires_grad=True)
-        a = rg.sin(w); b = rg.cos(a)  # noqa: E702
+        a = rg.sin(w)
+        b = rg.cos(a)  # noqa: E702
         return b * a
 
     found = loss()

@@ -274,6 +274,15 @@ def test_thousands_of_lines_stay_quick(browser, thousands):
         assert page.evaluate("shown.length") < 100
         assert page.evaluate("marks.size") >= 5000
         assert page.evaluate(STEPS) < 100
+        there = "(() => shown.filter(s => s.box && !s.open).map(s => state(s).value))()"
+        page.evaluate("go(0)")
+        assert not any(page.evaluate(there)), (
+            "a closed box is empty before its first step"
+        )
+        page.evaluate("go(800)")
+        assert {*page.evaluate(there)} == {True, False}
+        page.evaluate("go(V.steps.length)")
+        assert all(page.evaluate(there))
         page.evaluate("visit(V.steps[500])")
         assert page.evaluate("place.has(selected)")
 

@@ -22,6 +22,8 @@ function load(name) {
   for (const [id, kind, label, role, caption, entry, parent] of V.marks)
     marks.set(id, {id, kind, label, role, caption, entry, parent});
   V.steps.forEach((s, i) => order.set(s, i));
+  for (const m of marks.values())  /* when the first value in a box is there */
+    if (order.has(m.entry)) for (let b = m.parent; b; b = V.boxes[b].parent) V.boxes[b].first = Math.min(V.boxes[b].first ?? Infinity, order.get(m.entry));
   users = new Map();
   for (const n of D.nodes || []) for (const i of new Set(n.inputs)) users.has(i) ? users.get(i).push(n.id) : users.set(i, [n.id]);
   for (const [id, b] of Object.entries(V.boxes)) {
@@ -138,7 +140,7 @@ const stepOf = id => order.has(id) ? order.get(id) : -1;
 function state(s) {  /* has its value, its gradient; is it the step that is taken? */
   if (s.box) {
     const k = s.box.kind === "kernel" ? stepOf(s.id) : null;
-    return {value: k === null || k < at, now: k !== null ? k === at - 1 : !s.open && holds(s.id), gradient: false};
+    return {value: (k === null ? s.box.first ?? -1 : k) < at, now: k !== null ? k === at - 1 : !s.open && holds(s.id), gradient: false};
   }
   const e = by.get(s.mark.entry), now = V.steps[at - 1];
   if (s.mark.kind === "operation") return {value: stepOf(s.mark.parent) < at, now: false, gradient: false};
