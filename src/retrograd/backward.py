@@ -292,7 +292,8 @@ class _Reverse:
                 raise RuntimeError(f"{_FREED}\n  at {errors.user_line()}")
             if not self.keep:
                 self.freeing.append((segment, state))
-        if row is None or not templates.usable(self.rec):
+        packed = segment is not None and segment.packed  # each use unpacks once
+        if row is None or packed or not templates.usable(self.rec):
             outs = self._apply(segment, state, wants, g)
         else:
             outs = self._again(segment, state, pull, g)

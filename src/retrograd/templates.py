@@ -96,6 +96,7 @@ class Template:
             new.line, new.module, new.group = line, module, groups[group]
             new.of, new.region, new.view, new.sign = of, region, row.view, row.sign
             new.inference, new.bytes = row.inference, size
+            new.first = state.first or new
             new.plans = new.lines = new.many = new.copies = None
             found.append(new)
             state = new
