@@ -52,12 +52,12 @@ def routes(
     axis: Any,
     surface: Callable[[Any], Any],
     paths: dict[str, Any],
-    across: Any,
-    up: Any,
+    across: tuple[float, float],
+    up: tuple[float, float],
 ) -> None:
     """Paths [points, 2] by name over the contour lines of ``surface(places [2, n])``,
     between the two ends of *across* and of *up*."""
-    grid = np.meshgrid(np.linspace(*across, 160), np.linspace(*up, 160))
+    grid = np.meshgrid(*(np.linspace(a, b, 160) for a, b in (across, up)))
     height = surface(np.stack([g.ravel() for g in grid])).reshape(160, 160)
     axis.contour(*grid, np.sqrt(height - height.min()), 14, colors=GREY, linewidths=0.5)
     for name, path in paths.items():
