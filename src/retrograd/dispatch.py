@@ -295,9 +295,9 @@ class Recorder:
             if not hasattr(k, "spec"):
                 number = isinstance(k, (int, float, np.number, np.bool_))
                 if not (number and op.numbers):
-                    wanted = "a Tensor or a number" if op.numbers else "a Tensor"
+                    what = "a Tensor or a number" if op.numbers else "a Tensor"
                     raise TypeError(
-                        f"{op.name}(): argument {i + 1} must be {wanted}, "
+                        f"{op.name}(): argument {i + 1} must be {what}, "
                         f"not {type(k).__name__}"
                     )
                 k = Const(k, wanted or dtypes.of_scalar(k))

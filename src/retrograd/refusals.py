@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import errors
+from .dtypes import INTEGRAL
 from .dtypes import dtype as DType
-from .trace import Handle
+from .trace import Handle, spec_of
 
 #: annotated Any, these are tensors wherever they occur
 _TENSORS = frozenset(
@@ -43,7 +44,7 @@ def _is_scalar(x: Any) -> bool:
     """A Python number, or a tensor or an array of one: all of them convert."""
     if isinstance(x, (int, float, np.number, np.bool_)):
         return True
-    return _is_tensor(x) and not x.shape
+    return isinstance(x, Handle) and not spec_of(x).shape
 
 
 def _is_int(x: Any) -> bool:
@@ -52,8 +53,8 @@ def _is_int(x: Any) -> bool:
     if isinstance(x, (int, np.integer)):
         return -(2**63) <= x < 2**63
     if isinstance(x, Handle):
-        array: Any = x
-        return not array.shape and array.dtype.category == 1
+        spec = spec_of(x)
+        return not spec.shape and spec.dtype.category == INTEGRAL
     return not isinstance(x, (float, str)) and hasattr(x, "__index__")
 
 
@@ -123,8 +124,8 @@ def parameters(function: FunctionType) -> tuple[Parameter, ...]:
             words = ["Sequence[Tensor]"]
         if name in defaults and defaults[name] is None and "None" not in words:
             words.append("None")
-        kinds = [KINDS.get(word) for word in words]
-        kinds = [] if None in kinds or name in _TESTED else kinds
+        known_words = name not in _TESTED and all(word in KINDS for word in words)
+        kinds = [KINDS[word] for word in words] if known_words else []
         wanted = " or ".join(k[1] for k in kinds if k[1] != "None")
         found.append(Parameter(name, tuple(k[0] for k in kinds), wanted))
     return _declared.setdefault(code, tuple(found))

@@ -10,7 +10,6 @@ import numpy as np
 from .. import dtypes, errors
 from ..dispatch import constant, recorder
 from ..ops.families import Tensor
-from ..ops.op import whole_number
 from ..trace import Handle, meta_of
 from .out import maker
 
@@ -56,7 +55,12 @@ def size_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
     shape = []
     for n in size:
         if type(n) is not int:
-            n = whole_number(n, f"{name}(): argument 'size': each element")
+            if not hasattr(n, "__index__"):
+                raise TypeError(
+                    f"{name}(): argument 'size' must be tuple of ints, not "
+                    f"{type(n).__name__}"
+                )
+            n = n.__index__()
         if n >= 2**63:
             raise TypeError(f"{name}(): argument 'size': {n} does not fit into 64 bits")
         if n < 0:
