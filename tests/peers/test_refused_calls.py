@@ -8,12 +8,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import mutations
 import pytest
-from refused_left import CRASHES, left
 
 import op_tables
 import retrograd as rg
+from peers import mutations
+from peers.refused_left import CRASHES, left
 
 torch: Any = pytest.importorskip(
     "torch", reason="comparisons with PyTorch are skipped: it is not installed"
