@@ -55,7 +55,7 @@ def size_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
     shape = []
     for n in size:
         if type(n) is not int:
-            if not hasattr(n, "__index__"):
+            if not hasattr(n, "__index__") or (n is True and not shape):
                 raise TypeError(
                     f"{name}(): argument 'size' must be tuple of ints, not "
                     f"{type(n).__name__}"
