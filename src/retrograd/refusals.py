@@ -51,7 +51,7 @@ def _is_int(x: Any) -> bool:
     if isinstance(x, (bool, np.bool_)):
         return False
     if isinstance(x, (int, np.integer)):
-        return -(2**63) <= x < 2**63
+        return bool(-(2**63) <= x < 2**63)
     if isinstance(x, Handle):
         spec = spec_of(x)
         return not spec.shape and spec.dtype.category == INTEGRAL

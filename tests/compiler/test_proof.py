@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,12 @@ def test_what_is_stored_was_tried_before(tmp_path: Path) -> None:
         for _ in range(2)
     ]
     assert counts[0] > 0 and counts[1] == 0
+
+
+def test_places_that_are_written_twice_are_no_fault() -> None:
+    x = rg.arange(1.0, 13.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            x.as_strided((3, 4), (1, 1)).fill_(3.5)
+            assert x.tolist() == [3.5] * 6 + [7.0, 8.0, 9.0, 10.0, 11.0, 12.0]

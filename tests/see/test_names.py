@@ -145,7 +145,7 @@ def test_two_statements_on_one_line_are_not_guessed():
     def loss():
         w = rg.tensor(2.0, requires_grad=True)
         a = rg.sin(w)
-        b = rg.cos(a)  # noqa: E702
+        b = rg.cos(a)
         return b * a
 
     found = loss()

@@ -52,7 +52,7 @@ def size_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
     """Sizes given one by one, or as one sequence."""
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = tuple(size[0])
-    shape = []
+    shape: list[int] = []
     for n in size:
         if type(n) is not int:
             if not hasattr(n, "__index__") or (n is True and not shape):
