@@ -91,6 +91,7 @@ class Template:
                 row.spec,
                 row.grad,
             )
+            new.first = state.first or new
             new.inputs = tuple([found[i] for i in places])
             new.grad_mode, new.recorder, new.row = row.grad_mode, rec, row
             new.line, new.module, new.group = line, module, groups[group]
