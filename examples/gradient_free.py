@@ -50,9 +50,9 @@ def errors():
 def run(report, seed, quick):
     if not find_spec("cma") and METHODS.pop("CMA-ES", None):
         report.say("without CMA-ES: pip install 'retrograd[zeroth]'\n")
-    wrong, many, runs = errors(), 600 if quick else 4000, {name: [] for name in METHODS}
+    wrong, many, runs = errors(), 600 if quick else 2000, {name: [] for name in METHODS}
     sizes = [2, 8, 32] if quick else [2, 8, 32, 128]
-    for _ in report.seeds(seed, 2 if quick else 5):
+    for _ in report.seeds(seed, 2 if quick else 3):
         for name, found in runs.items():
             ways = (
                 minimise(name, STAIRS, 10, 1000, 0.0),
