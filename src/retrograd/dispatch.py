@@ -64,7 +64,7 @@ class Recorder:
     """The pending work of one thread."""
 
     __slots__ = ("state", "pending", "args", "snapshots", "writes", "hooks", "roots",
-                 "args_known", "group", "of", "epoch", "began", "planned", "count",
+                 "args_known", "group", "of", "epoch", "began", "planned", "count", "recorded",
                  "eager", "grad_mode", "inference", "autocast", "running", "unsettled", "bases",
                  "hold", "targets", "orphans", "capture", "region",
                  "tracing", "instead", "variables",
@@ -78,6 +78,7 @@ class Recorder:
         self.epoch = 0  # runs so far
         self.began = self.planned = 0  # runs before the trie, new plans since
         self.count = 0  # states in the trie
+        self.recorded = 0  # … that were made ever, by running what records them
         self.eager = EAGER
         self.grad_mode, self.inference = True, False
         self.autocast: Any = None  # the narrow type of an autocast block
@@ -182,6 +183,7 @@ class Recorder:
             if type(key) is Arg:
                 state.bytes += key.spec.nbytes
         self.count += 1
+        self.recorded += 1
         self.state = state
         return state
 
@@ -499,6 +501,7 @@ def _fits(key: Any, d: dtypes.dtype) -> bool:
 def undo(rec: Recorder, start: State) -> None:
     """Take back what was recorded after *start*: it is refused, and must not be known
     when it comes back."""
+    templates.forget()
     state: Any = rec.state
     while state is not None and state is not start:
         state = state.parent
@@ -941,6 +944,6 @@ def set_eager(eager: bool) -> None:
         rec.reset()
 
 
-refusals.bind(recorder, undo)
+refusals.bind(_local, undo)
 
 __all__ = ["Meta", "apply", "apply1", "apply2", "composite", "constant", "realize"]

@@ -218,36 +218,32 @@ def _mend(wanted: str, value: Any) -> str:
     return ""
 
 
-#: set by dispatch, which this module must not import
-_recorder: Callable[[], Any] = None  # type: ignore[assignment]
+#: set by dispatch, which this module must not import; ``rec`` is the thread's recorder
+_local: Any = None
 _undo: Callable[[Any, Any], None] = None  # type: ignore[assignment]
 
 
-def bind(recorder: Callable[[], Any], undo: Callable[[Any, Any], None]) -> None:
+def bind(local: Any, undo: Callable[[Any, Any], None]) -> None:
     """How to come by what is being recorded, and to take it back."""
-    global _recorder, _undo
-    _recorder, _undo = recorder, undo
+    global _local, _undo
+    _local, _undo = local, undo
 
 
-def guarded(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Call a function. Its arguments are looked at where it fails, and where something
-    was recorded that was not known."""
-    rec = _recorder()
-    start, known = rec.state, rec.count
-    try:
-        result = function(*args, **kwargs)
-    except Exception:
-        wrong = refusal(function, args, kwargs)
-        if wrong is None:
-            raise
+def _say(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    """A failure, told as one over an argument where it is that."""
+    wrong = refusal(function, args, kwargs)
+    if wrong is not None:
         raise wrong from None
-    if rec.count != known:
-        wrong = refusal(function, args, kwargs)
-        if wrong is not None:
-            del result
-            _undo(rec, start)
-            raise wrong
-    return result
+
+
+def _check(
+    rec: Any, start: Any, function: Callable[..., Any], args: Any, kwargs: Any
+) -> None:
+    """Refuse what was recorded since *start*, if an argument is of the wrong kind."""
+    wrong = refusal(function, args, kwargs)
+    if wrong is not None:
+        _undo(rec, start)
+        raise wrong
 
 
 def explained(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -258,7 +254,16 @@ def explained(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return guarded(function, args, kwargs)
+        rec = _local.rec
+        start, known = rec.state, rec.recorded
+        try:
+            result = function(*args, **kwargs)
+        except Exception:
+            _say(function, args, kwargs)
+            raise
+        if rec.recorded != known:
+            _check(rec, start, function, args, kwargs)
+        return result
 
     call.tells = True  # type: ignore[attr-defined]
     return call

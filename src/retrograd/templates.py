@@ -210,11 +210,16 @@ def learn(
     if not all(k is None or k in places for k in outs):
         return
     if len(_templates) > LIMIT:
-        _templates.clear()
-        _rows.clear()
+        forget()
     results = tuple([None if k is None else places[k] for k in outs])
     exact = repr(key[-1]) if _has_zero(key[-1]) else None
     _templates[relation] = Template(steps, list(consts), results, names, exact, alone)
+
+
+def forget() -> None:
+    """Everything has to be noted anew."""
+    _templates.clear()
+    _rows.clear()
 
 
 def row_of(state: State) -> Row | None:

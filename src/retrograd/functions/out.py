@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import errors
-from ..refusals import guarded
+from ..refusals import explained
 from ..trace import Handle, is_tensor
 
 #: Functions of the package and of ``special`` with ``out=``, beside those that take it
@@ -89,11 +89,11 @@ def write(out: Any, value: Any, name: str) -> Any:
 
 def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a function that makes one tensor, or several, PyTorch's ``out=``."""
-    name = function.__name__
+    name, told = function.__name__, explained(function)
 
     @functools.wraps(function)
     def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        value = guarded(function, args, kwargs)
+        value = told(*args, **kwargs)
         if out is None:
             return value
         if not isinstance(value, tuple):
