@@ -68,11 +68,14 @@ def _guess(model: Any) -> Any:
 
     from .. import nn
 
+    norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+    # a normalisation over the batch has nothing to go by in a single row
+    rows = 2 if any(isinstance(m, norms) and m.training for m in model.modules()) else 1
     for layer in model.modules():
         if isinstance(layer, nn.Linear):
-            return rg.zeros(1, layer.in_features)
+            return rg.zeros(rows, layer.in_features)
         if isinstance(layer, nn.Embedding):
-            return rg.zeros(1, 4, dtype=rg.int64)
+            return rg.zeros(rows, 4, dtype=rg.int64)
         if next(iter(layer.parameters(recurse=False)), None) is not None:
             break
     raise TypeError(

@@ -33,9 +33,10 @@ class Nonfinite:
         state: Any = key if type(key) is State else None
         self.operation: str = state.op.name if state is not None else ""
         self.formula: str = state.op.formula if state is not None else ""
-        self.where: Any = state.line if state is not None else ""
-        self.source: str = Source().text(self.where)
         of = state.of if state is not None else None
+        #: of a derivative the line of the operation: that of backward() tells nothing
+        self.where: Any = (of or state).line if state is not None else ""
+        self.source: str = Source().text(self.where)
         self.derivative_of: str = of.op.name if phase == "backward" and of else ""
         self.module: str = (
             lines.names.of_module((of or state).module)[0] if state is not None else ""
