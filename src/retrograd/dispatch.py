@@ -64,7 +64,7 @@ class Recorder:
     """The pending work of one thread."""
 
     __slots__ = ("state", "pending", "args", "snapshots", "writes", "hooks", "roots",
-                 "args_known", "group", "of", "epoch", "began", "planned", "count", "recorded",
+                 "args_known", "group", "of", "epoch", "began", "planned", "count",
                  "eager", "grad_mode", "inference", "autocast", "running", "unsettled", "bases",
                  "hold", "targets", "orphans", "capture", "region",
                  "tracing", "instead", "variables",
@@ -78,7 +78,6 @@ class Recorder:
         self.epoch = 0  # runs so far
         self.began = self.planned = 0  # runs before the trie, new plans since
         self.count = 0  # states in the trie
-        self.recorded = 0  # … that were made ever, by running what records them
         self.eager = EAGER
         self.grad_mode, self.inference = True, False
         self.autocast: Any = None  # the narrow type of an autocast block
@@ -183,7 +182,6 @@ class Recorder:
             if type(key) is Arg:
                 state.bytes += key.spec.nbytes
         self.count += 1
-        self.recorded += 1
         self.state = state
         return state
 

@@ -229,10 +229,14 @@ def bind(local: Any, undo: Callable[[Any, Any], None]) -> None:
     _local, _undo = local, undo
 
 
-def _say(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+def _say(
+    rec: Any, start: Any, function: Callable[..., Any], args: Any, kwargs: Any
+) -> None:
     """A failure, told as one over an argument where it is that."""
     wrong = refusal(function, args, kwargs)
     if wrong is not None:
+        # part of it may be recorded with 2.0 where 2 belongs, and the two are equal
+        _undo(rec, start)
         raise wrong from None
 
 
@@ -252,19 +256,19 @@ def explained(function: Callable[..., Any]) -> Callable[..., Any]:
     if hasattr(function, "tells") or type(function) is not FunctionType:
         return function
     code = function.__code__
-    if code.co_argcount == 1 and "apply1" in code.co_names:
+    if code.co_argcount == 1 and code.co_names[:1] == ("apply1",):
         return function  # the doorway itself refuses what is no tensor
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         rec = _local.rec
-        start, known = rec.state, rec.recorded
+        start, known = rec.state, rec.count
         try:
             result = function(*args, **kwargs)
         except Exception:
-            _say(function, args, kwargs)
+            _say(rec, start, function, args, kwargs)
             raise
-        if rec.recorded != known:
+        if rec.count != known:
             _check(rec, start, function, args, kwargs)
         return result
 

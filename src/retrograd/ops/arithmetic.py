@@ -33,7 +33,11 @@ class Sub(Binary):
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:
-        refuse_bool(specs[0], "truth values cannot be subtracted; a ^ b says 'differs'")
+        refuse_bool(
+            specs[0],
+            "truth values cannot be subtracted; a ^ b says 'differs'",
+            RuntimeError,
+        )
         return Binary.infer(*specs)
 
     @staticmethod

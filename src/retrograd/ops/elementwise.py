@@ -65,7 +65,11 @@ class Neg(Unary):
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:
-        refuse_bool(specs[0], "a truth value has no negative; to invert a mask: ~a")
+        refuse_bool(
+            specs[0],
+            "a truth value has no negative; to invert a mask: ~a",
+            RuntimeError,
+        )
         return specs[0]
 
     @staticmethod
@@ -356,7 +360,7 @@ class Relu(Unary):
 
     @staticmethod
     def infer(*specs: Spec, **attrs: Any) -> Spec:
-        refuse_bool(specs[0], "relu has no meaning for truth values")
+        refuse_bool(specs[0], "relu has no meaning for truth values", RuntimeError)
         return specs[0]
 
     @staticmethod

@@ -62,10 +62,12 @@ class Binary(Elementwise):
         ]
 
 
-def refuse_bool(spec: Spec, why: str) -> None:
-    """NotImplementedError where truth values meet an operation for numbers."""
+def refuse_bool(
+    spec: Spec, why: str, kind: type[RuntimeError] = NotImplementedError
+) -> None:
+    """An error where truth values meet an operation for numbers: of PyTorch's *kind*."""
     if spec.dtype is dtypes.bool_:
-        raise NotImplementedError(why)
+        raise kind(why)
 
 
 def unknown(why: str) -> Any:

@@ -17,6 +17,10 @@ from .families import Tensor
 from .matmul import Matmul, transposed
 from .op import Array, Op, Sample, Spec, broadcast_shapes, probe
 
+#: PyTorch finds the type out when it looks for the kernel
+_LATE = {"linalg.eigh", "linalg.lu_factor", "linalg.solve_triangular", "geqrf",
+         "cholesky_inverse"}  # fmt: skip
+
 
 def check_matrix(
     name: str, spec: Spec, square: bool = False, half: bool = False
@@ -34,7 +38,7 @@ def check_matrix(
             f"{shape[-1]} matrices"
         )
     if not d.is_floating_point:
-        raise NotImplementedError(
+        raise (NotImplementedError if name in _LATE else RuntimeError)(
             f"{name}: Expected a floating point or complex tensor as input. Got "
             f"{d.name}; convert it, e.g. with .float()"
         )

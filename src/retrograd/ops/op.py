@@ -39,6 +39,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import operator
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -63,6 +64,8 @@ class Spec:
     def __new__(cls, shape: Shape, dtype: dtypes.dtype) -> Spec:
         found = cls._known.get((shape, dtype))
         if found is None:
+            # 8.0 and True are equal to whole numbers, and would stand for them ever after
+            shape = tuple([operator.index(n) for n in shape])
             found = super().__new__(cls)
             found.shape, found.dtype = shape, dtype
             found.size = math.prod(shape)
