@@ -14,9 +14,9 @@ def test_prototypes_are_learned_through_the_surrogate(short_run: Any) -> None:
 
 def test_a_network_grown_along_each_expression_generalises(short_run: Any) -> None:
     ran = short_run("data_dependent")
-    ran.holds()
     (right,) = ran.numbers["right"]
     assert min(right[:2]) > 95 and right[-1] > 85  # 2 and 3 leaves; 16, never seen
+    # What a shape costs that comes back is the machine's; the program says it.
     # 2 shapes of two leaves and 8 of three are all that there is to record.
     assert len(set(ran.numbers["shapes"])) == 10
 

@@ -53,9 +53,9 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(step)
     def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
         self._stepped += 1
-        if not (self._hooks or _of_all) or not _any_hook(self):
+        if not (self._hooks or _of_all):
             return step(self, *args, **kwargs)
-        for hook in (*_of("step_pre"), *self._hooks_of("step_pre").values()):
+        for hook in _of("step_pre", _of_all, self._hooks):
             result = hook(self, args, kwargs)
             if result is not None:
                 if not isinstance(result, tuple) or len(result) != 2:
@@ -65,41 +65,45 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
                     )
                 args, kwargs = result
         out = step(self, *args, **kwargs)
-        for hook in (*self._hooks_of("step_post").values(), *_of("step_post")):
+        for hook in _of("step_post", self._hooks, _of_all):
             hook(self, args, kwargs)
         return out
 
     return run
 
 
-#: the hooks of every optimizer, by kind
-_of_all: dict[str, dict[int, Callable[..., Any]]] = {}
+#: Hooks by the number of their handle, each with its kind: empty again when the last
+#: one is taken out, so that a step asks nothing more.
+Hooks: TypeAlias = dict[int, tuple[str, Callable[..., Any]]]
+
+#: the hooks of every optimizer
+_of_all: Hooks = {}
 
 
-def _any_hook(optimizer: Optimizer) -> bool:
-    """Whether a hook is left of those that were registered."""
-    return any(_of_all.values()) or any(optimizer._hooks.values())
+def _of(kind: str, *registered: Hooks) -> list[Callable[..., Any]]:
+    return [hook for hooks in registered for k, hook in hooks.values() if k == kind]
 
 
-def _of(kind: str) -> list[Callable[..., Any]]:
-    return list(_of_all.get(kind, {}).values())
-
-
-def _register_for_all(kind: str, hook: Callable[..., Any]) -> RemovableHandle:
-    hooks = _of_all.setdefault(kind, {})
+def _register(
+    hooks: Hooks, kind: str, hook: Callable[..., Any], prepend: bool = False
+) -> RemovableHandle:
     handle = RemovableHandle(hooks)
-    hooks[handle.id] = hook
+    others = dict(hooks) if prepend else {}
+    if prepend:
+        hooks.clear()
+    hooks[handle.id] = (kind, hook)
+    hooks.update(others)
     return handle
 
 
 def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """``hook(optimizer, args, kwargs)`` before each step of every optimizer."""
-    return _register_for_all("step_pre", hook)
+    return _register(_of_all, "step_pre", hook)
 
 
 def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """``hook(optimizer, args, kwargs)`` after each step of every optimizer."""
-    return _register_for_all("step_post", hook)
+    return _register(_of_all, "step_post", hook)
 
 
 class Optimizer:
@@ -134,7 +138,7 @@ class Optimizer:
         self.defaults = defaults
         self.state = defaultdict(dict)
         self.param_groups = []
-        self._hooks: dict[str, dict[int, Callable[..., Any]]] = {}
+        self._hooks: Hooks = {}
         self._stepped = 0  # the steps made
         self._edges = StepEdges()
         groups = list(params)
@@ -267,7 +271,7 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """``{"state": {index: …}, "param_groups": […]}``: parameters are replaced by
         their indices, counted through the groups; step counts are 0-d tensors."""
-        for hook in list(self._hooks_of("state_dict_pre").values()):
+        for hook in _of("state_dict_pre", self._hooks):
             hook(self)
         index: dict[int, int] = {}
         groups = []
@@ -284,7 +288,7 @@ class Optimizer:
             for key, entry in self.state.items()
         }
         result: dict[str, Any] = {"state": state, "param_groups": groups}
-        for hook in list(self._hooks_of("state_dict_post").values()):
+        for hook in _of("state_dict_post", self._hooks):
             changed = hook(self, result)
             result = result if changed is None else changed
         return result
@@ -294,7 +298,7 @@ class Optimizer:
         are copied, in the dtype of their parameter; ValueError where groups or their
         lengths differ."""
         state_dict = state_dict.copy()
-        for hook in list(self._hooks_of("load_state_dict_pre").values()):
+        for hook in _of("load_state_dict_pre", self._hooks):
             changed = hook(self, state_dict)
             state_dict = state_dict if changed is None else changed
         groups, owners = self._load_groups(state_dict["param_groups"])
@@ -308,7 +312,7 @@ class Optimizer:
         self.state, self.param_groups = state, groups
         settings[0] += 1
         self._edges = StepEdges()
-        for hook in list(self._hooks_of("load_state_dict_post").values()):
+        for hook in _of("load_state_dict_post", self._hooks):
             hook(self)
 
     def _load_groups(
@@ -349,54 +353,38 @@ class Optimizer:
 
     # Hooks.
 
-    def _hooks_of(self, kind: str) -> dict[int, Callable[..., Any]]:
-        return self._hooks.get(kind, {})
-
-    def _add_hook(
-        self, kind: str, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
-        hooks = self._hooks.setdefault(kind, {})
-        handle = RemovableHandle(hooks)
-        if prepend:
-            others = dict(hooks)
-            hooks.clear()
-            hooks.update({handle.id: hook, **others})
-        else:
-            hooks[handle.id] = hook
-        return handle
-
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """``hook(optimizer, args, kwargs)`` before each step; it may return changed
         ``(args, kwargs)``."""
-        return self._add_hook("step_pre", hook)
+        return _register(self._hooks, "step_pre", hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """``hook(optimizer, args, kwargs)`` after each step."""
-        return self._add_hook("step_post", hook)
+        return _register(self._hooks, "step_post", hook)
 
     def register_state_dict_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
         """``hook(optimizer)`` before ``state_dict``."""
-        return self._add_hook("state_dict_pre", hook, prepend)
+        return _register(self._hooks, "state_dict_pre", hook, prepend)
 
     def register_state_dict_post_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
         """``hook(optimizer, state_dict)`` may return a changed state dict."""
-        return self._add_hook("state_dict_post", hook, prepend)
+        return _register(self._hooks, "state_dict_post", hook, prepend)
 
     def register_load_state_dict_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
         """``hook(optimizer, state_dict)`` may return the state dict to load."""
-        return self._add_hook("load_state_dict_pre", hook, prepend)
+        return _register(self._hooks, "load_state_dict_pre", hook, prepend)
 
     def register_load_state_dict_post_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
         """``hook(optimizer)`` after ``load_state_dict``."""
-        return self._add_hook("load_state_dict_post", hook, prepend)
+        return _register(self._hooks, "load_state_dict_post", hook, prepend)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
