@@ -46,7 +46,7 @@ _ONES: dict[Any, Const] = {}
 #: being looked at
 watchers: list[Callable[[Sequence[Any]], None]] = []
 #: hooks of several gradients: they are told which a backward will reach
-joint: weakref.WeakSet[Any] = weakref.WeakSet()
+joint: set[weakref.ref[Any]] = set()
 
 
 def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
@@ -507,8 +507,10 @@ def _begin(run: _Reverse, leaves: Sequence[Any], roots: Sequence[Any]) -> None:
     reached = run.only
     if reached is None:
         reached = {*run.users(list(roots)), *roots, *map(id, leaves)}
-    for hook in list(joint):
-        hook.begin(reached)
+    for known in list(joint):
+        hook = known()
+        if hook is not None:
+            hook.begin(reached)
 
 
 def reverse(
@@ -588,7 +590,7 @@ def backward(
     tensor: Any, gradient: Any, retain_graph: bool | None, create_graph: bool
 ) -> None:
     """Add dtensor/dleaf to ``leaf.grad`` for every leaf that requires it."""
-    rec = dispatch.recorder()
+    rec = dispatch._local.rec
     if rec.tracing is not None and rec.tracing.closed:
         raise RuntimeError(
             "backward() called inside of a function that is transformed by vmap or jvp: "

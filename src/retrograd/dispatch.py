@@ -91,6 +91,11 @@ class Recorder:
         self.capture: Any = None  # notes the runs of a function that is compiled
         self.saving: Any = None  # what packs the values that are kept, if they are
         self.interpreted = self.compiled = 0  # operations
+        self.snapshots: dict[int, Array] = {}
+        self.writes: list[Handle] = []  # memory that takes a value at the run
+        self.targets: dict[int, Any] = {}  # … and what it was as a leaf
+        self.bases: set[int] = set()  # what has pending views, by identity
+        self.orphans: list[Handle] = []  # parameters that died with work pending
         self.reset()
 
     def reset(self) -> None:
@@ -99,21 +104,25 @@ class Recorder:
             self.roots, self.args_known, self.count = {}, {}, 0
             self.began, self.planned = self.epoch, 0
         modes = (self.grad_mode, self.eager, self.inference, self.autocast,
-                 dtypes.get_default_dtype())  # fmt: skip
+                 dtypes._default)  # fmt: skip
         root = self.roots.get(modes)
         if root is None:
             root = self.roots[modes] = State(None, "root", self, self.grad_mode)
         self.pending: list[Handle] = []
         self.args: list[Handle] = []
-        self.snapshots: dict[int, Array] = {}
-        self.writes: list[Handle] = []  # memory that takes a value at the run
-        self.targets: dict[int, Any] = {}  # … and what it was as a leaf
-        self.unsettled = False  # … among it what wants gradients, changed under no_grad
-        self.bases: set[int] = set()  # what has pending views, by identity
         self.hooks: dict[State, Any] = {}
         self.state = root
-        self.orphans: list[Handle] = []  # parameters that died with work pending
         self.region: State | None = None  # the checkpoint that is being recorded
+        self.unsettled = False  # memory that wants gradients was changed under no_grad
+        # Mostly these are empty, and another one would cost more than to look.
+        if self.snapshots:
+            self.snapshots = {}
+        if self.writes:
+            self.writes, self.targets = [], {}
+        if self.bases:
+            self.bases = set()
+        if self.orphans:
+            self.orphans = []
         self.epoch += 1
 
     def _forgets(self) -> bool:
@@ -323,7 +332,7 @@ class Recorder:
         if state.kind == "root":
             # The first event of a trace is keyed by its line as well, so that lines
             # shown later are those of this program and not of one that began alike.
-            frame = errors.user_frame()
+            frame = errors.user_frame(3)  # operations have their functions
             code = None if frame is None else frame.f_code
             where = None if frame is None else (id(code), frame.f_lasti)
             if state.lines is None:
@@ -668,7 +677,7 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
             elif len(args) == 3:
                 a, b, c = args
                 key = (call, a._key or rec.leaf(a), b._key or rec.leaf(b),
-                       c._key or rec.leaf(c))  # fmt: skip
+                       c if type(c) is str else c._key or rec.leaf(c))  # fmt: skip
             else:
                 key = (call, *[x._key or rec.leaf(x) for x in args])
         except AttributeError:
@@ -723,7 +732,7 @@ def _follow(
 ) -> Any:
     """Where a composition leads: along a known edge, or by recording it in full."""
     if edge is None:
-        if rec.full():
+        if rec.state.kind != "root" and rec.full():
             rec.flush()
             return _plainly(name, function, args, kwargs)
         edge = rec.enter(key)

@@ -22,9 +22,9 @@ def no_device(name: Any) -> RuntimeError:
     return kind(f"device {str(name)!r} is not available; there is 'cpu'")
 
 
-def user_frame() -> FrameType | None:
-    """The innermost frame that is not the library's own."""
-    frame: FrameType | None = sys._getframe(1)
+def user_frame(inner: int = 1) -> FrameType | None:
+    """The innermost frame that is not the library's own; *inner* are known to be."""
+    frame: FrameType | None = sys._getframe(inner)
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
     return frame

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import dispatch
-from .dispatch import constant
+from .dispatch import _local, constant
 from .trace import Handle, own, spec_of
 
 
@@ -49,7 +49,8 @@ class Gradients:
 
     def forget(self) -> None:
         """No leaf has a gradient any more."""
-        note(self, "cleared")
+        if _local.rec.capture is not None:
+            note(self, "cleared")
         self.value = None
 
     def entries(self) -> list[Any]:

@@ -10,6 +10,7 @@ import pytest
 
 import retrograd as rg
 from retrograd.compiler.native import Native
+from retrograd.execute import interpreter
 from retrograd.execute.cache import _say_once
 
 pytest.importorskip("llvmlite", reason="without llvmlite everything is interpreted")
@@ -47,15 +48,21 @@ def train(model: Any, optimizer: Any, steps: int) -> list[float]:
 
 def test_a_loop_becomes_one_native_call(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    call = Native.call
+    usual = interpreter.usual
 
-    def counted(native: Native, arrays: list[Any]) -> Any:
-        calls.append(native)
-        return call(native, arrays)
+    def counted(plan: Any) -> Any:
+        run = usual(plan)
 
-    monkeypatch.setattr(Native, "call", counted)
+        def call(rec: Any) -> bool:
+            ran: bool = run(rec)
+            calls.append(plan.native if ran else None)
+            return ran
+
+        return call
+
+    monkeypatch.setattr(interpreter, "usual", counted)
     train(*network(), 20)
-    assert len(calls) >= 10 and len(set(calls[-10:])) == 1
+    assert len(calls) >= 10 and len(set(calls[-10:])) == 1 and calls[-1] is not None
 
 
 def change_activation(model: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -70,7 +71,7 @@ class _Joint:
         """Take the hook out of all tensors."""
         for handle in self.handles:
             handle.remove()
-        backward.joint.discard(self)
+        backward.joint.discard(weakref.ref(self))
 
 
 def _place(tensor: Any) -> Callable[[], Any]:
@@ -108,7 +109,7 @@ def register_multi_grad_hook(
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
     joint = _Joint(tensors, fn, mode == "any")
-    backward.joint.add(joint)
+    backward.joint.add(weakref.ref(joint, backward.joint.discard))
     return _JointHandle(joint)
 
 

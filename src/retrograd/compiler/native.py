@@ -153,7 +153,7 @@ class Native:
                             self.place[node], node.spec.dtype.np)  # fmt: skip
 
     def _usual(self, plan: Any) -> None:
-        """Prepare for :meth:`call`, where the plan is one native call that makes all."""
+        """Prepare for the usual run, where the plan is one native call that makes all."""
         self.whole = False
         #: why it is not one native call of arguments and parameters
         self.why = "it writes to its arguments, or to tensors that nothing keeps"
@@ -186,17 +186,6 @@ class Native:
         if any(n is None for _, n in self.copied):
             return
         self.whole = True
-
-    def call(self, arrays: list[Any]) -> list[Any] | None:
-        """The outputs of the one native call; None where the slow way is to be gone."""
-        step = self.steps[0]
-        try:
-            outs: list[Any] = step.results()
-        except MemoryError:
-            return None  # the interpreter says which operation wanted so much
-        if step.function(*arrays, *outs, step.arena):
-            return None
-        return outs
 
     def _source(self, buffer: Any) -> int:
         return self.place[buffer]

@@ -8,6 +8,7 @@ their last use.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from sys import getrefcount
 from typing import Any
@@ -35,6 +36,7 @@ from ..trace import (
 )
 from . import cache
 from .schedule import Call, schedule
+from .usual import usual
 
 _NOTHING = nullcontext()
 _probe = [object()]
@@ -137,6 +139,8 @@ class Plan:
         self.wanted = wanted
         self.runs, self.last, self.returns = 0, 0, 0.0
         self.native: Any = None  # the machine code, once there is some; False: never
+        #: what runs it, where it is one native call
+        self.usual: Callable[[dispatch.Recorder], bool] | None = None
         self.pooled = 0  # how often the executor itself holds what it delivers
         self._compile(path, wanted)
 
@@ -220,13 +224,11 @@ class Plan:
             self.native = cache.native(self)
             if self.native:  # made again, should the interpreter be needed
                 self.calls, self.states = [], []
+                self.usual = usual(self)
 
     def _run_native(self, rec: dispatch.Recorder) -> bool:
         """Run the machine code; False if this time the interpreter has to."""
         native = self.native
-        if native.whole and not rec.writes and not rec.snapshots:
-            if self._run_whole(rec, native):
-                return True
         values = self._leaves(rec)
         with np.errstate(all="ignore") if native.calls else _NOTHING:
             try:
@@ -239,44 +241,6 @@ class Plan:
         for leaf in native.direct:
             owner: Any = leaf.ref() if type(leaf) is Bound else rec.args[leaf.index]
             memory_of(owner)[0] += 1
-        return True
-
-    def _run_whole(self, rec: dispatch.Recorder, native: Any) -> bool:
-        """The usual step: one native call, and nobody holds views of what it makes."""
-        pending, args = rec.pending, rec.args
-        for i, _, _ in native.shown:
-            if pending[i]._meta is not None or pending[i]._array is not None:
-                return False
-        arrays = [args[i]._array for i in native.arguments]
-        arrays += [ref()._array for ref in native.parameters]
-        outs = native.call(arrays)
-        if outs is None:
-            return False
-        if rec.capture is not None:
-            rec.capture.outs[len(rec.capture.runs) - 1] = outs
-        if native.shown:
-            segment = None
-            if self.records:
-                segment = Segment(self, rec.hooks)
-                for key in self.saved:
-                    self._save(segment, rec, key, outs[native.kept[key]]
-                               if type(key) is State else None)  # fmt: skip
-                if rec.saving is not None:
-                    rec.saving.made.append(segment)
-            for i, key, n in native.shown:
-                tensor = pending[i]
-                tensor._key, tensor._array = None, outs[n]
-                if key.grad or key.inference:
-                    meta = tensor._meta = Meta()
-                    meta.inference = key.inference
-                    if key.grad:
-                        meta.history = (segment, key)  # type: ignore[assignment]
-        for i, places in native.bundles:
-            pending[i]._array = [outs[n] for n in places]
-        for ref, n in native.copied:
-            np.copyto(ref()._array, outs[n])
-        for counter in native.counters:
-            counter[0] += 1
         return True
 
     def _leaves(self, rec: dispatch.Recorder) -> list[Any]:
@@ -537,7 +501,8 @@ def run_pending(rec: dispatch.Recorder) -> None:
                 state.plans[counts] = plan
         if rec.capture is not None:
             rec.capture.runs.append((plan, rec.args[:], pending[:]))
-        plan.run(rec)
+        if plan.usual is None or not plan.usual(rec):
+            plan.run(rec)
     finally:
         _forget(rec)
         rec.running = False

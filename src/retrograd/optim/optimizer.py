@@ -194,7 +194,8 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or set them to zero."""
-        if set_to_none and self._edges.zero_grad(self):
+        swift = self._edges.swift
+        if set_to_none and swift is not None and swift.forgets(self):
             return
         for group in self.param_groups:
             for param in group["params"]:

@@ -169,6 +169,13 @@ class Swift:
             i += 1
         return True
 
+    def forgets(self, optimizer: Any) -> bool:
+        """Take all gradients away at once, if they still move together."""
+        if self.common is None or not self.covers(optimizer):
+            return False
+        self.common.forget()
+        return True
+
     def same(self, optimizer: Any) -> bool:
         """Whether the parameters, their groups and their state are as they were."""
         return (
@@ -214,12 +221,11 @@ class Swift:
         self.last = [None] * len(self.places)
 
     def count(self, optimizer: Any, counts: list[int]) -> None:
-        """Note that the step was made."""
-        if optimizer.counts_steps:
-            write = dict.__setitem__
-            for count, (_, _, entries) in zip(counts, self.places, strict=True):
-                for entry in entries:
-                    write(entry, "step", count)
+        """Note that the step was made, where steps are counted."""
+        write = dict.__setitem__
+        for count, (_, _, entries) in zip(counts, self.places, strict=True):
+            for entry in entries:
+                write(entry, "step", count)
 
     def step(self, rec: dispatch.Recorder, optimizer: Any) -> bool:
         """Go where the step led before; False if something has changed."""
@@ -249,7 +255,8 @@ class Swift:
         if edge in edges.constants:
             rec.args.extend(edges.constants[edge])
         rec.state = edge
-        self.count(optimizer, counts)
+        if optimizer.counts_steps:
+            self.count(optimizer, counts)
         if rec.capture is not None:
             rec.capture.step(optimizer, self, self.numbers)
         return True
@@ -265,17 +272,9 @@ class StepEdges:
         self.constants: dict[Any, list[Handle]] = {}
         self.swift: Swift | None = None
 
-    def zero_grad(self, optimizer: Any) -> bool:
-        """Forget all gradients at once, if they move together."""
-        swift = self.swift
-        if swift is None or swift.common is None or not swift.covers(optimizer):
-            return False
-        swift.common.forget()
-        return True
-
     def step(self, optimizer: Any) -> None:
         """Update every parameter that has a gradient, and run what is pending."""
-        rec = dispatch.recorder()
+        rec = dispatch._local.rec
         swift = self.swift
         if swift is None or not swift.step(rec, optimizer):
             check_at_step(optimizer)

@@ -105,8 +105,10 @@ class Stack:
             self._look()
         if not self.pure:
             return False
-        # a parameter that waits for a value is not what was recorded
-        return all([p._key is key for p, key in self.keys])  # noqa: C419 (a list is quicker)
+        for p, key in self.keys:
+            if p._key is not key:
+                return False  # one that waits for a value is not what was recorded
+        return True
 
     def _look(self) -> None:
         self.seen = changes[0]
