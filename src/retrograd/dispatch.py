@@ -22,6 +22,7 @@ from .ops.op import REGISTRY, Array, Comparison, Op, Spec
 from .trace import (
     Arg,
     Bound,
+    Branch,
     Const,
     Failed,
     Handle,
@@ -43,9 +44,10 @@ HARD_LIMIT = 12000
 BYTES_LIMIT = 1 << 29
 #: States in the trie of a thread before it is forgotten and grown anew …
 TRIE_LIMIT = 100_000
-#: … and so many if hardly anything in it ever comes back: Python's garbage collector
-#: looks at all of them again and again.
-VARIED_LIMIT = 25_000
+#: … and so many before it is asked what in it ever comes back: Python's garbage
+#: collector looks at all of them again and again. Where hardly anything does, as many
+#: runs are not remembered at all.
+VARIED_LIMIT, ONCE = 10_000, 200
 
 _new = object.__new__
 _tensor_type: type[Handle] = Handle
@@ -64,7 +66,7 @@ class Recorder:
     """The pending work of one thread."""
 
     __slots__ = ("state", "pending", "args", "snapshots", "writes", "hooks", "roots",
-                 "args_known", "group", "of", "epoch", "began", "planned", "count",
+                 "args_known", "group", "of", "epoch", "count", "known", "limit", "once",
                  "eager", "grad_mode", "inference", "autocast", "running", "unsettled", "bases",
                  "hold", "targets", "orphans", "capture", "region",
                  "tracing", "instead", "variables",
@@ -76,8 +78,9 @@ class Recorder:
         self.group: tuple[str, ...] = ()
         self.of: State | None = None
         self.epoch = 0  # runs so far
-        self.began = self.planned = 0  # runs before the trie, new plans since
         self.count = 0  # states in the trie
+        self.known, self.limit = 0, VARIED_LIMIT  # … before this trace; looked at above
+        self.once = False  # what is recorded now hardly ever comes back
         self.eager = EAGER
         self.grad_mode, self.inference = True, False
         self.autocast: Any = None  # the narrow type of an autocast block
@@ -100,9 +103,9 @@ class Recorder:
 
     def reset(self) -> None:
         """Start a new trace at the root."""
-        if self.count > VARIED_LIMIT and self._forgets():
-            self.roots, self.args_known, self.count = {}, {}, 0
-            self.began, self.planned = self.epoch, 0
+        if self.count != self.known:
+            self._grown()
+        self.once = False
         modes = (self.grad_mode, self.eager, self.inference, self.autocast,
                  dtypes._default)  # fmt: skip
         root = self.roots.get(modes)
@@ -125,10 +128,29 @@ class Recorder:
             self.orphans = []
         self.epoch += 1
 
-    def _forgets(self) -> bool:
-        """Whether what was recorded is worth less than the memory it takes."""
-        runs = self.epoch - self.began
-        return self.count > TRIE_LIMIT or (runs >= 20 and self.planned > 0.8 * runs)
+    def _grown(self) -> None:
+        """New states were made: forget what is worth less than the memory it takes."""
+        branch = self.state.first
+        if self.count > TRIE_LIMIT:
+            for branch in self._branches():
+                branch.forget()
+            self.roots, self.args_known, self.count = {}, {}, 0
+            self.limit = VARIED_LIMIT
+        elif self.once:
+            self.count = self.known  # they are gone
+        elif type(branch) is Branch:
+            branch.made += self.count - self.known
+        if self.count > self.limit:
+            for branch in self._branches():
+                if branch.varied:
+                    self.count -= branch.made
+                    branch.forget()
+                    branch.once = ONCE
+            self.limit = self.count + VARIED_LIMIT
+        self.known = self.count
+
+    def _branches(self) -> list[Branch]:
+        return [b for root in self.roots.values() for b in (root.lines or {}).values()]
 
     # -- leaves and handles ---------------------------------------------------------
 
@@ -339,11 +361,16 @@ class Recorder:
                 state.lines = {}
             branch = state.lines.get(where)
             if branch is None:
-                branch = State(state, "line", self, self.grad_mode)
+                branch = Branch(state, self, self.grad_mode)
                 branch.line = errors.line_of(frame) if frame else ""
                 branch.attrs = {"code": code}  # alive, so that its identity is its own
                 state.lines[where] = branch
             self.state = branch
+            branch.runs += 1
+            if branch.once:
+                branch.once -= 1
+                self.once = True
+                return None
             return None if self.eager else branch.next.get(key)
         return None
 

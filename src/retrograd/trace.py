@@ -202,14 +202,16 @@ class State:
         self.copies: bool | None = None  # of a reshape: whether it has to
         self.inference: bool = recorder is not None and recorder.inference
         self.plans: dict[Any, Any] | None = None
-        self.lines: dict[Any, State] | None = None
+        self.lines: dict[Any, Branch] | None = None
         self.many: set[Any] | None = None
         self.row: Any = None
         if op is not None:
             self.sign = Sign(spec, bool(grad), self.inference, False)
 
     def lead(self, key: Any, edge: Any) -> None:
-        """Let *key* lead from here along *edge*."""
+        """Let *key* lead from here along *edge*, if this may come back."""
+        if self.recorder.once:
+            return
         if self.next is NOWHERE:
             self.next = {key: edge}
         else:
@@ -224,6 +226,33 @@ class State:
             state = state.parent
         states.reverse()
         return states
+
+
+class Branch(State):
+    """Where the traces that begin at one line of the program part from the root."""
+
+    __slots__ = ("runs", "planned", "made", "once")
+
+    def __init__(self, parent: State, recorder: Any, grad_mode: bool) -> None:
+        super().__init__(parent, "line", recorder, grad_mode)
+        self.runs = self.planned = 0  # how often it was taken; runs that were new
+        self.made = 0  # states that begin here
+        self.once = 0  # so many runs are not remembered, as hardly any comes back
+
+    @property
+    def varied(self) -> bool:
+        """Whether hardly anything that begins here comes back."""
+        return self.runs >= 20 and self.planned > 0.8 * self.runs
+
+    def forget(self) -> None:
+        """Take out all that begins here, which then is gone at once: states know those
+        before and after them, and Python finds such circles late."""
+        stack: list[Any] = [self]
+        while stack:
+            state = stack.pop()
+            stack += [getattr(edge, "final", edge) for edge in state.next.values()]
+            state.next, state.plans = NOWHERE, None
+        self.runs = self.planned = self.made = 0
 
 
 class Jump:

@@ -246,3 +246,49 @@ def test_writes_to_parts_in_a_loop_cost_the_same_each() -> None:
     assert steps.max() == steps.min() < 12
     assert len(rec.pending) < 300
     assert first.tolist() == [0.0, 1.0] and x[3].item() == 1 + 0 + 3 + 3
+
+
+def test_what_hardly_ever_comes_back_is_not_remembered(monkeypatch):
+    """… where it begins; what begins elsewhere is, and later on so is this."""
+    monkeypatch.setattr(dispatch, "ONCE", 30)
+    monkeypatch.setattr(dispatch, "VARIED_LIMIT", 500)
+    rec, numbers = dispatch.recorder(), np.random.default_rng(0)
+    w = rg.tensor([0.5, -1.5], requires_grad=True)
+
+    def varied(kinds):
+        y = w * 1.5
+        for kind in kinds:
+            y = (y.sin(), y.tanh(), y * w)[kind]
+        y.sum().backward()
+        g, w.grad = w.grad.tolist(), None
+        return g
+
+    def derivative(kinds):
+        x = np.array([0.5, -1.5], np.float32)
+        y, d = x * 1.5, np.full(2, 1.5, np.float32)
+        for kind in kinds:
+            if kind == 0:
+                y, d = np.sin(y), np.cos(y) * d
+            elif kind == 1:
+                y, d = np.tanh(y), (1 - np.tanh(y) ** 2) * d
+            else:
+                y, d = y * x, d * x + y
+        return d
+
+    def steady():
+        return (rg.ones(3) * 2 + 1).exp().sum().item()
+
+    rec.limit = rec.count + 500
+    once = []
+    for _ in range(60):
+        kinds = numbers.integers(3, size=20).tolist()
+        before, value = rec.count, steady()
+        assert value == pytest.approx(3 * np.exp(3), rel=1e-5)
+        np.testing.assert_allclose(varied(kinds), derivative(kinds), rtol=1e-4)
+        once.append(rec.count == before)
+    assert any(once[20:]) and all(once[once.index(True, 20) :][:30])
+    for _ in range(60):  # and now always the same
+        varied([0, 1, 2])
+    before = rec.count
+    varied([0, 1, 2])
+    assert rec.count == before and not rec.once

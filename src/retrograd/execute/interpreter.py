@@ -21,6 +21,7 @@ from ..ops.op import REGISTRY, Array
 from ..trace import (
     Arg,
     Bound,
+    Branch,
     Const,
     Failed,
     Handle,
@@ -496,8 +497,9 @@ def run_pending(rec: dispatch.Recorder) -> None:
             if len(state.plans) > 32:
                 state.plans.clear()
             plan = Plan(rec, _live(pending, counts))
-            rec.planned += 1
-            if not rec.eager:
+            if type(state.first) is Branch:
+                state.first.planned += 1
+            if not (rec.eager or rec.once):
                 state.plans[counts] = plan
         if rec.capture is not None:
             rec.capture.runs.append((plan, rec.args[:], pending[:]))
