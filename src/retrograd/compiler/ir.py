@@ -427,6 +427,8 @@ class Function:
 
     def at(self, pointer: Value, index: Any, element: str) -> Value:
         """The address of an element."""
+        if name(index) == "0":
+            return pointer
         stored = "i8" if element == "i1" else element
         text = f"getelementptr {stored}, ptr {pointer.name}, i64 {name(index)}"
         return self.value(text, "ptr")
