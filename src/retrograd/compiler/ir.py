@@ -543,12 +543,14 @@ class Function:
             self.store(one, self.at(pointer, lane * stride, a.element))
 
 
-def _flat(lines: list[Any]) -> Iterator[str]:
+def _flat(lines: list[Any]) -> list[str]:
+    found: list[str] = []
     for line in lines:
-        if isinstance(line, str):
-            yield line
+        if type(line) is str:
+            found.append(line)
         else:
-            yield from _flat(line)
+            found += _flat(line)
+    return found
 
 
 def _short(element: str) -> str:

@@ -32,14 +32,10 @@ GROUP = 8
 STACK = 256 << 10
 #: blocks of columns that are enough for all threads, whatever the rows
 _ENOUGH = 8
+#: operations of a product that is worth more code
+LARGE = 4e6
 #: operations in a nanosecond, about
 SPEED = 100.0
-
-
-def _unrolled(depth: int) -> int:
-    """How many steps of k a turn of the loop of a tile does. Two are up to 5 % faster
-    than one where k is long, four no faster than two; each doubles what LLVM does."""
-    return 2 if depth >= 256 and depth % 2 == 0 else 1
 
 
 def tile_rows(m: int, vectors: int, near: bool = True) -> int:
@@ -236,6 +232,11 @@ class ProductCode:
 
     # -- one matrix -----------------------------------------------------------------
 
+    def _unrolled(self, depth: int) -> int:
+        """How many steps of k the loop of a tile does at once. Two are up to 5 % faster
+        than one where k is long, four no faster than two; LLVM takes twice as long."""
+        return 2 if depth % 2 == 0 and self.flops >= LARGE else 1
+
     def _rows(self, vectors: int) -> int:
         return tile_rows(self.m, vectors, self.near)
 
@@ -299,7 +300,7 @@ class ProductCode:
         def tile(i: Value, r: int) -> None:
             layout = "t" if self.tiled else kind
             kernel = micro(self.module, e, w, layout, r, vectors, tail, accumulate,
-                           _unrolled(deep))  # fmt: skip
+                           self._unrolled(deep))  # fmt: skip
             here, lead = a, ld
             if self.tiled:  # the tile of all k, from k = p on
                 lead = r
