@@ -62,9 +62,13 @@ class Native:
         found = record.read(plan, names)
         if found is None:
             with POOL.beginning():
-                found = self._compiled(plan)
-            record.write(names, found)
-            found = record.bare(found)
+                full = self._compiled(plan)
+            record.write(names, full)
+            found = record.bare(full)
+            if found is not full:
+                self._build = None
+            del full, names
+            give_back()  # … and compiling, before what steps need is added
         self.steps, self.results, self.target, moved, self.checked = found
         inside = {leaf for leaf, s in plan.writes if self.results.get(s) in self.target}
         inside.update(moved)
