@@ -25,7 +25,7 @@ else:
             for f, on in able.items()}
     name, width = "x86-64", 16
 jit._processor_of_llvm = lambda: (name, able)
-for known in (jit._machine, jit.vector_bytes, jit.fuses):
+for known in (jit.vector_bytes, jit.fuses):
     known.cache_clear()
 assert jit.vector_bytes() == width and jit.fuses() == (sys.argv[1] == "avx2")
 

@@ -427,6 +427,8 @@ class Function:
 
     def at(self, pointer: Value, index: Any, element: str) -> Value:
         """The address of an element."""
+        if name(index) == "0":
+            return pointer
         stored = "i8" if element == "i1" else element
         text = f"getelementptr {stored}, ptr {pointer.name}, i64 {name(index)}"
         return self.value(text, "ptr")
@@ -541,12 +543,14 @@ class Function:
             self.store(one, self.at(pointer, lane * stride, a.element))
 
 
-def _flat(lines: list[Any]) -> Iterator[str]:
+def _flat(lines: list[Any]) -> list[str]:
+    found: list[str] = []
     for line in lines:
-        if isinstance(line, str):
-            yield line
+        if type(line) is str:
+            found.append(line)
         else:
-            yield from _flat(line)
+            found += _flat(line)
+    return found
 
 
 def _short(element: str) -> str:

@@ -53,12 +53,7 @@ def _llvm() -> Any:
     return llvm
 
 
-@functools.cache
 def _machine() -> Any:
-    return _machine_of_its_own()
-
-
-def _machine_of_its_own() -> Any:
     """A code generator: an engine takes it over, and threads cannot share one."""
     name, features = _processor_of_llvm()
     # opt=1: the code generator's own work; no passes over the IR run before it
@@ -188,14 +183,12 @@ def compile_texts(*texts: str) -> list[bytes]:
     modules = [llvm.parse_assembly(text, llvm.create_context()) for text in texts]
     for module in modules:
         module.verify()
-    if len(texts) == 1:
-        return [_machine().emit_object(modules[0])]
     emit = _emitter()
     found: list[Any] = [None] * len(texts)
 
     def one(n: int) -> None:
         try:
-            found[n] = emit(_machine_of_its_own(), modules[n])
+            found[n] = emit(_machine(), modules[n])
         except Exception as error:
             found[n] = error
 
@@ -242,7 +235,7 @@ def _engine(objects: list[bytes]) -> Any:
     """LLVM's own loader, with some code."""
     llvm = _llvm()
     empty = llvm.parse_assembly("")
-    engine = llvm.create_mcjit_compiler(empty, _machine_of_its_own())
+    engine = llvm.create_mcjit_compiler(empty, _machine())
     for code in objects:
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()

@@ -8,8 +8,11 @@ afterwards are written in place.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import itertools
 import weakref
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -18,7 +21,7 @@ import numpy as np
 from ..trace import Arg, Bound, Const, State, memory_of
 from . import jit, record
 from .memory import give_back
-from .proof import prove
+from .pool import POOL
 from .segment import Segment
 
 #: the graphs of this process that have become machine code
@@ -29,6 +32,19 @@ _numbers = itertools.count()
 _MUCH = 1 << 19
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's search for cycles, which the many small objects of a compiler
+    set off, and which would look at the whole program for as long as LLVM takes."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class Native:
     """How a plan's values are computed; ``steps`` are segments and NumPy calls."""
 
@@ -36,14 +52,23 @@ class Native:
         if not jit.layout_known():
             raise NotImplementedError("arrays look different in memory here")
         give_back()  # what interpreting it took, before the arena is filled
+        with _uncollected():
+            self._begin(plan)
+
+    def _begin(self, plan: Any) -> None:
         self._plan = weakref.ref(plan)
         self._build: Any = None
         names = record.name_of(plan)
         found = record.read(plan, names)
         if found is None:
-            found = self._compiled(plan)
-            record.write(names, found)
-            found = record.bare(found)
+            with POOL.beginning():
+                full = self._compiled(plan)
+            record.write(names, full)
+            found = record.bare(full)
+            if found is not full:
+                self._build = None
+            del full, names
+            give_back()  # … and compiling, before what steps need is added
         self.steps, self.results, self.target, moved, self.checked = found
         inside = {leaf for leaf, s in plan.writes if self.results.get(s) in self.target}
         inside.update(moved)
@@ -70,6 +95,8 @@ class Native:
 
     def _compiled(self, plan: Any) -> record.Record:
         """What the plan becomes, compiled now."""
+        from .proof import prove
+
         build = self.build
         segments = [step for step in build.steps if type(step) is Segment]
 

@@ -25,11 +25,13 @@ offset what
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import os
 import platform
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -283,6 +285,20 @@ def _asked() -> int:
     return _processors()
 
 
+def _text() -> str:
+    text = _X86_TEXT if jit.is_x86() else _OTHER_TEXT
+    own = _TEXT.format(**text, parts=_PARTS, rounds=_ROUNDS, futex=_SYSCALL or 0)
+    return own + driver.text()
+
+
+def get_ready() -> None:
+    """Import what compiling takes, if nothing that was compiled is on disk."""
+    if jit.stored(jit.key(_text())) is None:
+        from . import build, proof  # noqa: F401
+
+        jit.vector_bytes()
+
+
 class Pool:
     """The workers of this process."""
 
@@ -299,14 +315,9 @@ class Pool:
         """The address of the pool, its code ready and its workers started."""
         with self._lock:
             if self._library is None:
-                text = _X86_TEXT if jit.is_x86() else _OTHER_TEXT
-                number = _SYSCALL or 0
                 if _SYSCALL is None:  # no workers here: only ``run`` is used
                     self.threads = 1
-                source = _TEXT.format(
-                    **text, parts=_PARTS, rounds=_ROUNDS, futex=number
-                )
-                self._library = jit.library(source + driver.text())
+                self._library = jit.library(_text())
                 driver.STEP.begin(self._library.address("step"))
                 self._slot(0, self._library.address("run"))
                 self._start = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(
@@ -318,6 +329,23 @@ class Pool:
             if self._alive() != self.threads - 1:
                 self._resize()
         return self.address
+
+    @contextlib.contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Compile the pool's code beside what is done meanwhile."""
+        if self._library is not None:
+            yield
+            return
+        thread = threading.Thread(target=self._attempt)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+
+    def _attempt(self) -> None:
+        with contextlib.suppress(Exception):  # who needs the pool tries again
+            self.prepare()
 
     def resize(self, threads: int) -> None:
         with self._lock:

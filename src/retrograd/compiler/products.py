@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .fuse import Fusion, Product
 from .ir import SIZES, Function, Module, Value, literal
@@ -32,6 +32,8 @@ GROUP = 8
 STACK = 256 << 10
 #: blocks of columns that are enough for all threads, whatever the rows
 _ENOUGH = 8
+#: operations of a product that is worth more code
+LARGE = 4e6
 #: operations in a nanosecond, about
 SPEED = 100.0
 
@@ -230,6 +232,11 @@ class ProductCode:
 
     # -- one matrix -----------------------------------------------------------------
 
+    def _unrolled(self, depth: int) -> int:
+        """How many steps of k the loop of a tile does at once. Two are up to 5 % faster
+        than one where k is long, four no faster than two; LLVM takes twice as long."""
+        return 2 if depth % 2 == 0 and self.flops >= LARGE else 1
+
     def _rows(self, vectors: int) -> int:
         return tile_rows(self.m, vectors, self.near)
 
@@ -292,7 +299,8 @@ class ProductCode:
 
         def tile(i: Value, r: int) -> None:
             layout = "t" if self.tiled else kind
-            kernel = micro(self.module, e, w, layout, r, vectors, tail, accumulate)
+            kernel = micro(self.module, e, w, layout, r, vectors, tail, accumulate,
+                           self._unrolled(deep))  # fmt: skip
             here, lead = a, ld
             if self.tiled:  # the tile of all k, from k = p on
                 lead = r
@@ -343,14 +351,8 @@ class ProductCode:
         def turned(i: Value, r: int) -> None:
             source = f.at(pa, f.times(i, a_row), e)
             target = f.at(tiles, f.times(i, k), e)
-            for start, depth in ((0, k - k % w), (k - k % w, k % w)):
-                if depth:
-                    turn = transposer(self.module, e, w, r, min(depth, w))
-                    loop = f.loop(start, start + depth, w)
-                    f.call(turn, f.at(source, loop.index, e),
-                           f.at(target, f.times(loop.index, r), e),
-                           Value(str(a_row), "i64"), Value(str(r), "i64"))  # fmt: skip
-                    loop.end()
+            sizes = (Value(str(x), "i64") for x in (r, k, a_row, r))
+            f.call(transposer(self.module, e), source, target, *sizes)
 
         def blocks(begin: Value, end: Value, count: int) -> None:
             loop = f.loop(begin, end, count * rows)
@@ -415,27 +417,11 @@ class ProductCode:
 
     def _turn_panel(self, pb: Value, j: Value, size: int) -> None:
         """A panel of *size* columns of a B that lies column by column."""
-        f, e, k, w, panel = self.f, self.element, self.k, self.lanes, self.panel
+        f, e = self.f, self.element
         b_col = self.b.strides[-1]
-        target = self._panel_of(j)
         source = f.at(pb, f.times(j, b_col), e)
-        for first, columns in ((0, size - size % w), (size - size % w, size % w)):
-            if not columns:
-                continue
-            c = min(columns, w)
-            loop = f.loop(first, first + columns, w)
-            to = f.at(target, loop.index, e)
-            of = f.at(source, f.times(loop.index, b_col), e)
-            for start, depth in ((0, k - k % w), (k - k % w, k % w)):
-                if not depth:
-                    continue
-                turn = transposer(self.module, e, w, c, min(depth, w))
-                inner = f.loop(start, start + depth, w)
-                f.call(turn, f.at(of, inner.index, e),
-                       f.at(to, f.times(inner.index, panel), e),
-                       Value(str(b_col), "i64"), Value(str(panel), "i64"))  # fmt: skip
-                inner.end()
-            loop.end()
+        sizes = (Value(str(x), "i64") for x in (size, self.k, b_col, self.panel))
+        f.call(transposer(self.module, e), source, self._panel_of(j), *sizes)
 
 
 def _one_matrix(a: View, b: View, m: int) -> bool:
@@ -455,11 +441,12 @@ def _batch_stride(view: View, d: int, dims: int) -> int:
 
 def micro(
     module: Module, e: str, w: int, kind: str, rows: int, vectors: int, tail: int,
-    accumulate: bool,
+    accumulate: bool, unroll: int,
 ) -> str:  # fmt: skip
     """C[rows × vectors] (+)= Σₖ A[·, k] B[k, ·]. *kind* "n": A lies row by row with
-    *lda* between rows; "t": column by column."""
+    *lda* between rows; "t": column by column. k is a multiple of *unroll*."""
     name = f"tile_{e}{w}_{kind}{rows}x{vectors}_{tail}{'_add' if accumulate else ''}"
+    name += f"_{unroll}" if unroll > 1 else ""
     if name in module.functions:
         return name
     types = [("ptr", "a"), ("ptr", "b"), ("ptr", "c"), ("i64", "lda"), ("i64", "ldb"),
@@ -483,35 +470,29 @@ def micro(
         tile = [f.load(f.at(targets[r], v * w, e), e, w, lanes(v))
                 for r in range(rows) for v in range(vectors)]  # fmt: skip
 
-    def along(count: Any, start: Any, values: list[Value], unroll: int) -> list[Value]:
-        loop = f.loop(start, count, unroll, *values)
-        now = list(loop.values)
-        row = f.at(b, f.value(f"mul i64 {loop.index.name}, {ldb.name}", "i64"), e)
-        column = loop.index
-        if kind == "t":
-            column = f.value(f"mul i64 {loop.index.name}, {lda.name}", "i64")
-        for u in range(unroll):
-            if u:
-                row = f.at(row, ldb, e)
-            wide = [f.load(f.at(row, v * w, e), e, w, lanes(v)) for v in range(vectors)]
-            base = f.at(a, column, e) if kind == "t" else a
+    loop = f.loop(0, k, unroll, *tile)
+    tile = list(loop.values)
+    row = f.at(b, f.value(f"mul i64 {loop.index.name}, {ldb.name}", "i64"), e)
+    column = loop.index
+    if kind == "t":
+        column = f.value(f"mul i64 {loop.index.name}, {lda.name}", "i64")
+        base = f.at(a, column, e)
+    for u in range(unroll):
+        if u:
+            row = f.at(row, ldb, e)
+        if u and kind == "t":
+            base = f.at(base, lda, e)
+        wide = [f.load(f.at(row, v * w, e), e, w, lanes(v)) for v in range(vectors)]
+        for r in range(rows):
             if kind == "t":
-                for _ in range(u):
-                    base = f.at(base, lda, e)
-            for r in range(rows):
-                if kind == "t":
-                    one = f.load(f.at(base, r, e), e)
-                else:
-                    one = f.load(f.at(f.at(left[r], column, e), u, e), e)
-                spread = f.splat(one, w)
-                for v in range(vectors):
-                    i = r * vectors + v
-                    now[i] = f.fma(spread, wide[v], now[i])
-        return loop.end(*now)
-
-    fours = f.value(f"and i64 {k.name}, -4", "i64")
-    tile = along(fours, 0, tile, 4)
-    tile = along(k, fours, tile, 1)
+                one = f.load(f.at(base, r, e), e)
+            else:
+                one = f.load(f.at(f.at(left[r], column, e), u, e), e)
+            spread = f.splat(one, w)
+            for v in range(vectors):
+                i = r * vectors + v
+                tile[i] = f.fma(spread, wide[v], tile[i])
+    tile = loop.end(*tile)
     for r in range(rows):
         for v in range(vectors):
             f.store(tile[r * vectors + v], f.at(targets[r], v * w, e), lanes(v))
@@ -544,42 +525,53 @@ def copier(module: Module, e: str, w: int) -> str:
     return name
 
 
-def transposer(module: Module, e: str, w: int, rows: int, columns: int) -> str:
-    """target[j, i] = source[i, j] for a block of rows × columns, at most w × w: pairs
-    of registers exchange halves at distance 1, 2, 4, …"""
-    name = f"turn_{e}{w}_{rows}x{columns}"
+def transposer(module: Module, e: str) -> str:
+    """target[j, i] = source[i, j] for rows × columns, in blocks of 4 × 4 in registers.
+    Larger blocks are no faster, and their shuffles take LLVM long. Where a size is no
+    multiple of 4, the last block goes back over what the one before it did."""
+    name = f"turn_{e}"
     if name in module.functions:
         return name
-    types = [("ptr", "source"), ("ptr", "target"), ("i64", "lds"), ("i64", "ldt")]
+    types = [("ptr", "source"), ("ptr", "target"), ("i64", "rows"), ("i64", "columns"),
+             ("i64", "lds"), ("i64", "ldt")]  # fmt: skip
     f = Function(module, name, types)
-    source, target, lds, ldt = f.parameters
-    zero = Value(f"splat ({e} {literal(0, e)})", e, w)
+    source, target, rows, columns, lds, ldt = f.parameters
+
+    def places(i: Value, j: Value) -> tuple[Value, Value]:
+        here = f.at(source, f.value(f"mul i64 {i.name}, {lds.name}", "i64"), e)
+        there = f.at(target, f.value(f"mul i64 {j.name}, {ldt.name}", "i64"), e)
+        return f.at(here, j, e), f.at(there, i, e)
+
+    small = Value(f.op(f"icmp slt i64 {f.least(rows, columns).name}, 4"), "i1")
+    down = f.loop(0, f.select(small, rows, Value("0", "i64")))
+    along = f.loop(0, columns)
+    here, there = places(down.index, along.index)
+    f.store(f.load(here, e), there)
+    along.end()
+    down.end()
+    last_row, last_column = (
+        f.value(f"sub i64 {size.name}, 4", "i64") for size in (rows, columns)
+    )
+    # as many rows at once as fill a line of the target
+    line = LINE // SIZES[e]
+    band = f.loop(0, f.select(small, Value("0", "i64"), rows), line)
+    end = f.least(f.value(f"add i64 {band.index.name}, {line}", "i64"), rows)
+    along = f.loop(0, columns, 4)
+    j = f.least(along.index, last_column)
+    down = f.loop(band.index, end, 4)
+    here, there = places(f.least(down.index, last_row), j)
     block = []
-    for i in range(rows):
-        if i:
-            source = f.at(source, lds, e)
-        block.append(f.load(source, e, w, columns % w))
-    block += [zero] * (w - rows)
-    distance = 1
-    while distance < w:
-        for i in range(w):
-            if i & distance:
-                continue
-            a, b = block[i], block[i + distance]
-            low = [j if not j & distance else w + j - distance for j in range(w)]
-            high = [j + distance if not j & distance else w + j for j in range(w)]
-            for at, lanes in ((i, low), (i + distance, high)):
-                text = ", ".join(f"i32 {j}" for j in lanes)
-                block[at] = f.value(
-                    f"shufflevector {a.type} {a.name}, {b.type} {b.name}, "
-                    f"<{w} x i32> <{text}>",
-                    e,
-                    w,
-                )
-        distance *= 2
-    for j in range(columns):
-        if j:
-            target = f.at(target, ldt, e)
-        f.store(block[j], target, rows % w)
+    for i in range(4):
+        here = f.at(here, lds, e) if i else here
+        block.append(f.load(here, e, 4))
+    a, b, c, d = block
+    pairs = (*f.woven(a, c), *f.woven(b, d))
+    low, high = f.woven(pairs[0], pairs[2]), f.woven(pairs[1], pairs[3])
+    for i, row in enumerate((*low, *high)):
+        there = f.at(there, ldt, e) if i else there
+        f.store(row, there)
+    down.end()
+    along.end()
+    band.end()
     f.emit("ret void")
     return name

@@ -14,6 +14,7 @@ kernel must be about as near to the result in double precision as NumPy is.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import math
 from typing import Any
 
@@ -38,7 +39,9 @@ _DRAWS = 3
 _NEAR = {4: 3e-6, 8: 1e-12}
 #: numbers of which values are made, twice: a prime count, so that no row is like another
 _COUNT = 4093
-_WHOLE = np.tile(np.random.default_rng(7).integers(0, 1 << 30, _COUNT), 2)
+#: … out of a hash: NumPy's generators take longer to import than a kernel to be tried
+_BITS = np.frombuffer(hashlib.shake_128(b"made up").digest(4 * _COUNT), "<u4")
+_WHOLE = np.tile(_BITS.astype(np.int64) >> 2, 2)
 _SIGNED, _POSITIVE = (_WHOLE % 33 - 16) / 8, (_WHOLE % 16 + 1) / 8
 #: numbers that are compared at a time
 _PART = 1 << 14

@@ -17,7 +17,7 @@ from .families import Tensor
 from .movement import constant_zeros
 from .op import Array, Op, Sample, Shape, Spec, broadcast_shapes, probe
 
-_CHUNK = 1 << 14
+_CHUNK = 1 << 12
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -44,7 +44,7 @@ def words(state: Array, n: int) -> Array:
     """The first *n* 32-bit words from the counter of *state* on."""
     seed, first = (int(v) & 0xFFFFFFFFFFFFFFFF for v in np.asarray(state))
     blocks = -(-n // 4)
-    out = np.empty((blocks, 4), np.uint64)
+    out = np.empty((blocks, 4), np.uint32)
     for start in range(0, blocks, _CHUNK):
         stop = min(start + _CHUNK, blocks)
         count = np.arange(first + start, first + stop, dtype=np.uint64)
@@ -52,6 +52,15 @@ def words(state: Array, n: int) -> Array:
         counter[:, 0], counter[:, 1] = count & _LOW, count >> _SHIFT
         out[start:stop] = philox(counter, (seed & 0xFFFFFFFF, seed >> 32))
     return out.reshape(-1)[:n]
+
+
+def wide_words(state: Array, n: int) -> Array:
+    """The first *n* 64-bit words."""
+    halves = words(state, 2 * n)
+    wide = halves[::2].astype(np.uint64)
+    wide <<= _SHIFT
+    wide |= halves[1::2]
+    return wide
 
 
 def words_needed(size: int, dtype: dtypes.dtype) -> int:
@@ -62,13 +71,14 @@ def words_needed(size: int, dtype: dtypes.dtype) -> int:
 def uniforms(state: Array, size: int, dtype: dtypes.dtype) -> Array:
     """Numbers in [0, 1): as many random bits as the type has digits."""
     if dtype is dtypes.float64:
-        w = words(state, 2 * size)
-        bits = ((w[::2] << _SHIFT) | w[1::2]) >> np.uint64(11)
-        return bits.astype(np.float64) * 2.0**-53
+        return (wide_words(state, size) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     # so many that no number is rounded up to 1
     digits = {"float16": 11, "bfloat16": 8}.get(dtype.name, 24)
-    bits = words(state, size) >> np.uint64(32 - digits)
-    return (bits.astype(np.float32) * np.float32(2.0**-digits)).astype(dtype.np)
+    bits = words(state, size)
+    bits >>= np.uint32(32 - digits)
+    numbers = bits.astype(np.float32)
+    numbers *= np.float32(2.0**-digits)
+    return numbers.astype(dtype.np, copy=False)
 
 
 class Uniform(Op):
@@ -126,8 +136,7 @@ class RandomInt(Op):
     def forward(
         state: Array, *, shape: Shape, dtype: dtypes.dtype, low: int, high: int
     ) -> Array:
-        w = words(state, 2 * Spec(shape, dtype).size)
-        bits = (w[::2] << _SHIFT) | w[1::2]
+        bits = wide_words(state, Spec(shape, dtype).size)
         drawn = (bits % np.uint64(high - low)).astype(np.int64) + low
         return drawn.reshape(shape).astype(dtype.np)
 
@@ -143,8 +152,7 @@ class Permutation(Op):
 
     @staticmethod
     def forward(state: Array, *, n: int) -> Array:
-        w = words(state, 2 * n)
-        return np.argsort((w[::2] << _SHIFT) | w[1::2], kind="stable").astype(np.int64)
+        return np.argsort(wide_words(state, n), kind="stable").astype(np.int64)
 
 
 class Bernoulli(Op):
