@@ -135,7 +135,7 @@ class Plan:
         wanted.update(*(states for _, states in self.bundles))
         wanted |= {value for _, value in self.writes} | set(self.saved)
         self.wanted = wanted
-        self.runs, self.last, self.returns = 0, 0, 0.0
+        self.runs, self.last, self.before, self.returns = 0, 0, 0, 0.0
         self.native: Any = None  # the machine code, once there is some; False: never
         self.pooled = 0  # how often the executor itself holds what it delivers
         self._compile(path, wanted)
