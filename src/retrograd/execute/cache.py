@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EXECUTOR = os.environ.get("RETROGRAD_EXECUTOR", "auto")
 #: how often a plan is interpreted before it is worth compiling, if it comes back at once
 TIMES = 2
-#: other runs in between after which a return counts half
+#: other runs of that size in between after which a return counts half
 HALF = 8
 #: to compile an operation costs as much as to interpret it so often
 PRICE = 100
@@ -47,10 +47,11 @@ def wants_native(plan: Any, rec: Recorder) -> bool:
         return False
     if EXECUTOR == "native":
         return True
-    passed = rec.epoch - plan.last
-    plan.last = rec.epoch
-    plan.returns = 1 + plan.returns * 0.5 ** ((passed - 1) / HALF)
     size = len(plan.nodes)
+    # Many small runs (numbers that are read to make a batch) are soon over.
+    passed = min(rec.epoch - plan.last, (rec.interpreted - plan.before) / max(size, 1))
+    plan.last, plan.before = rec.epoch, rec.interpreted
+    plan.returns = 1 + plan.returns * 0.5 ** (max(passed - 1, 0) / HALF)
     if plan.runs > TIMES and (
         plan.returns > TIMES
         or rec.capture is not None  # somebody asked for it

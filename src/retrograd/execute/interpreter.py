@@ -138,7 +138,7 @@ class Plan:
         wanted.update(*(states for _, states in self.bundles))
         wanted |= {value for _, value in self.writes} | set(self.saved)
         self.wanted = wanted
-        self.runs, self.last, self.returns = 0, 0, 0.0
+        self.runs, self.last, self.before, self.returns = 0, 0, 0, 0.0
         self.native: Any = None  # the machine code, once there is some; False: never
         #: what runs it, where it is one native call
         self.usual: Callable[[dispatch.Recorder], bool] | None = None

@@ -10,9 +10,10 @@ import numpy as np
 from .. import dtypes
 from ..dispatch import apply, constant, recorder
 from ..errors import warn
-from ..ops.index import Index, IndexPut
+from ..ops.index import IndexPut
 from ..ops.movement import Slice
 from ..trace import Handle, State, spec_of
+from .leaf_parts import part_of, rows_of
 
 __all__ = ["getitem"]
 
@@ -51,14 +52,13 @@ def getitem(input: Any, key: Any) -> Any:
     """``input[key]``: integers, slices, None, …, lists, tensors and masks."""
     kind = type(key)
     if kind is int or kind is slice or key is None:
-        return apply(Slice, input, index=(_basic(key),))
+        return part_of(input, (_basic(key),))
     basic, advanced = split_key(tuple(input.shape), key)
     if basic is not None:
-        input = apply(Slice, input, index=basic)
+        input = part_of(input, basic)
     if advanced is not None:
-        input = apply(
-            Index, input, *[t for _, t in advanced], dims=tuple(d for d, _ in advanced)
-        )
+        indices, dims = [t for _, t in advanced], tuple(d for d, _ in advanced)
+        input = rows_of(input, *indices, dims=dims)
     elif basic is None:
         input = apply(Slice, input, index=())
     return input

@@ -10,6 +10,7 @@ from ..ops.memory import AsStrided
 from ..ops.movement import Slice, ViewWrite, Windows
 from ..ops.op import normalize_dim
 from ..trace import Handle, spec_of
+from .leaf_parts import part_of
 from .views import WHOLE, cast, span
 
 __all__ = ["narrow", "select", "select_scatter", "slice_scatter", "unfold",
@@ -43,7 +44,7 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
     if not input.ndim:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
     d = normalize_dim(dim, input.ndim)
-    return apply(Slice, input, index=(WHOLE,) * d + (("i", int(index)),))
+    return part_of(input, (WHOLE,) * d + (("i", int(index)),))
 
 
 def _with_part(input: Tensor, index: tuple[Any, ...], src: Tensor) -> Tensor:

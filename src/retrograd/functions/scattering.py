@@ -16,6 +16,7 @@ from ..ops.op import Spec, normalize_dim
 from ..ops.scatter import ScatterReduce
 from ..trace import Handle, is_tensor
 from .indexing import split_key
+from .leaf_parts import rows_of
 from .out import with_out
 
 __all__ = ["gather", "scatter", "scatter_add", "scatter_reduce", "index_select",
@@ -233,7 +234,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
             apply(Index, input.reshape(1), places, dims=(0,), wraps=False),
             shape=(),
         )
-    return apply(Index, input, places, dims=(d,), wraps=False)
+    return rows_of(input, places, dims=(d,), wraps=False)
 
 
 def _put_along(

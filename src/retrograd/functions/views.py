@@ -10,11 +10,12 @@ from ..dispatch import apply
 from ..errors import user_line
 from ..ops.families import Tensor
 from ..ops.memory import Bits
-from ..ops.movement import Cast, Expand, Permute, Reshape, Slice
+from ..ops.movement import Cast, Expand, Permute, Reshape
 from ..ops.op import broadcast_shapes as common_shape
 from ..ops.op import normalize_dim, whole_number
 from ..strides import can_view
 from ..trace import State, spec_of
+from .leaf_parts import part_of
 
 __all__ = ["cast", "reshape", "view", "view_as", "reshape_as", "flatten", "unflatten", "ravel",
            "squeeze", "unsqueeze", "transpose", "t", "adjoint", "permute", "movedim",
@@ -305,4 +306,4 @@ def resize_as(input: Tensor, other: Tensor) -> Tensor:
 
 def span(input: Tensor, d: int, start: int, stop: int) -> Tensor:
     """The part from *start* to *stop* of the dimension *d* ≥ 0."""
-    return apply(Slice, input, index=(WHOLE,) * d + (("s", start, stop, None),))
+    return part_of(input, (WHOLE,) * d + (("s", start, stop, None),))
