@@ -18,7 +18,7 @@ from retrograd import nn
 from retrograd.experiment import curves, main
 from retrograd.utils.checkpoint import checkpoint_sequential
 
-ROWS, WIDTH = 4096, 32
+ROWS, WIDTH = 8192, 32
 UNIT = ROWS * WIDTH * 4  # bytes of one layer's output
 
 

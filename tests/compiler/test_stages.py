@@ -265,3 +265,27 @@ def test_recompute_keeps_what_is_dear_and_drops_what_is_cheap() -> None:
     assert [n.op.name for n in again.nodes].count("sub") == before + 1
     dear = passes.optimized(recorded((x.exp() - x.exp().mean(0)).square().sum(0)))
     assert [n.op.name for n in recompute(dear).nodes].count("exp") == 1
+
+
+@pytest.mark.parametrize("name", ["tanh", "sigmoid"])
+def test_a_derivative_follows_from_the_dear_value_that_is_kept(name: str) -> None:
+    """Of a layer h = tanh(z) the next one keeps h; 1 − h² is computed on the way back."""
+    x, first, second = (rg.zeros(*shape) for shape in ((64, 8), (8, 8), (8, 8)))
+    for w in (first, second):
+        w.requires_grad_()
+    hidden = getattr(x @ first, name)()
+    getattr(hidden @ second, name)().sum().backward()
+    program = recompute(passes.optimized(recorded(first.grad, second.grad)))
+    program.verify()
+    fusion = Fusion(program)
+    kept = {
+        fusion.view(key).buffer
+        for i, kernel in enumerate(fusion.kernels)
+        for node in kernel.nodes
+        for key in node.inputs
+        if fusion.home.get(fusion.view(key).buffer, i) != i
+    }
+    elementwise = [
+        n.op.name for n in kept if type(fusion.kernels[fusion.home[n]]) is Loop
+    ]
+    assert elementwise.count(name) == 1 and elementwise.count("sub") == 0

@@ -349,7 +349,6 @@ def numbers(model):
 def test_batch_descent_is_that_of_the_mean_loss(short):
     training = Training()
     x, y = rg.randn(80, 3), rg.randn(80, 1)
-    before = len(rg.plans())
     with rg.watch(training.model, quiet=True) as watch:
         measured(watch, training)
         start, count = numbers(training.model), watch.step
@@ -358,6 +357,7 @@ def test_batch_descent_is_that_of_the_mean_loss(short):
         while not watch.descent._number:
             i = watch.step % 5
             training.x, training.y = x[16 * i : 16 * i + 16], y[16 * i : 16 * i + 16]
+            before = len(rg.plans())  # each slice has graphs of its own
             training.step()
         found = watch.descent._picture
         assert not watch._problem and watch.step == count + 10

@@ -61,7 +61,11 @@ def _saving(
     fusion: Fusion, kernel: Loop, stored: list[Any], readers: dict[Any, set[int]]
 ) -> list[Any]:
     """Those of *stored* that are better computed again, all together."""
-    again = [u for u in stored if _anchors(fusion, kernel, u, set()) is not None]
+    again: list[Any] = []
+    for u in stored:  # operands first: what does not follow stays for what follows from it
+        stays = {n for n in kernel.nodes if n in readers and n not in again}
+        if _anchors(fusion, kernel, u, stays) is not None:
+            again.append(u)
     best = _change(fusion, kernel, again, readers)
     for u in reversed(again):  # what is not better computed again by itself stays
         fewer = [v for v in again if v is not u]

@@ -27,7 +27,8 @@ def family_trees() -> tuple[list[str], list[str], Facts]:
     """24 people, 12 relations and the 104 facts {(person, relation): people}.
 
     The first twelve people are English, the others Italian; the two trees have the same
-    form. A fact may have more than one person for its answer: Colin has two aunts.
+    form. A fact may have more than one person for its answer: Colin has two aunts. Facts
+    are in the order of the people, those of one person in that of the relations.
     D. E. Rumelhart, G. E. Hinton, R. J. Williams, Nature 323 (1986) 533, figure 2.
 
     >>> import retrograd as rg
@@ -43,7 +44,9 @@ def family_trees() -> tuple[list[str], list[str], Facts]:
         pairs = [(man, wife) for man, wife in map(str.split, family)]
         people += [person for pair in pairs for person in pair]
         facts |= _facts(pairs)
-    return people, list(RELATIONS), facts
+    asked = [(person, relation) for person in people for relation in RELATIONS]
+    # In this order in every process: sets of names have another one in each.
+    return people, list(RELATIONS), {k: facts[k] for k in asked if k in facts}
 
 
 def _facts(pairs: list[tuple[str, str]]) -> Facts:
@@ -78,9 +81,6 @@ def _facts(pairs: list[tuple[str, str]]) -> Facts:
     return facts
 
 
-__all__ = ["family_trees"]
-
-
 def family_facts() -> tuple[Any, Any]:
     """The 104 facts as the paper's network sees them: questions [104, 36], 1 at the person
     of the first 24 and at the relation of the last 12, and answers [104, 24], 1 at every
@@ -99,3 +99,6 @@ def family_facts() -> tuple[Any, Any]:
         questions[row, len(people) + relations.index(relation)] = 1
         answers[row, [people.index(name) for name in found]] = 1
     return constant(questions), constant(answers)
+
+
+__all__ = ["family_facts", "family_trees"]
