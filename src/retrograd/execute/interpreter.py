@@ -8,6 +8,7 @@ their last use.
 
 from __future__ import annotations
 
+import weakref
 from contextlib import nullcontext
 from sys import getrefcount
 from typing import Any
@@ -137,6 +138,7 @@ class Plan:
         self.wanted = wanted
         self.runs, self.last, self.returns = 0, 0, 0.0
         self.native: Any = None  # the machine code, once there is some; False: never
+        self.ends: Any = None  # tells that a leaf is gone
         self.pooled = 0  # how often the executor itself holds what it delivers
         self._compile(path, wanted)
 
@@ -174,7 +176,8 @@ class Plan:
         """Compute, give every live tensor its array, write memory, keep a segment."""
         if self.native is None:
             self._consider_native(rec)
-        if self.native and self._run_native(rec):
+        native = self.native
+        if native and self._run_native(rec, native):
             return
         calls, states = self.calls, self.states
         if not calls:
@@ -220,11 +223,26 @@ class Plan:
             self.native = cache.native(self)
             if self.native:  # made again, should the interpreter be needed
                 self.calls, self.states = [], []
+                self._end_with_leaves()
 
-    def _run_native(self, rec: dispatch.Recorder) -> bool:
+    def _end_with_leaves(self) -> None:
+        """Nothing leads here again when a long-lived leaf is gone: the memory that the
+        machine code keeps between its runs goes with it."""
+        lasting = [k for _, k in self.bound]
+        lasting += [k for k, _ in self.writes if type(k) is Bound]
+        if lasting:
+            plan = weakref.ref(self)
+
+            def end(_: Any) -> None:
+                found = plan()
+                if found is not None:
+                    found.native = False
+
+            self.ends = weakref.ref(lasting[0].ref(), end)
+
+    def _run_native(self, rec: dispatch.Recorder, native: Any) -> bool:
         """Run the machine code; False if this time the interpreter has to."""
-        native = self.native
-        if native.whole and not rec.writes and not rec.snapshots:
+        if native.whole and not (rec.writes or rec.snapshots or rec.orphans):
             if self._run_whole(rec, native):
                 return True
         values = self._leaves(rec)
@@ -578,6 +596,7 @@ def materialize_foreign(tensor: Handle, key: State) -> None:
             break
         stand_in = dispatch.Recorder()
         stand_in.args, stand_in.snapshots = args[:], snapshots
+        stand_in.orphans = other.orphans[:]
         stand_in.state = key
         copy = object.__new__(type(tensor))
         copy._key, copy._array, copy._grad, copy._meta = key, None, None, None
