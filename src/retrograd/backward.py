@@ -236,7 +236,7 @@ class _Reverse:
                 rec.where = line  # its rules are the library's
             try:
                 if hooks is not None and hooks.after:
-                    self._gathered(segment, state, g, hooks.after)
+                    self.gathered(segment, state, g, hooks.after)
                     continue
                 part = self._part(state, g)
                 if part is not None:
@@ -251,7 +251,7 @@ class _Reverse:
         if not self.one:
             self.lead()
 
-    def _gathered(
+    def gathered(
         self, segment: Segment | None, state: State, g: Any, hooks: dict[int, Any]
     ) -> None:
         """Reverse the node that *state* ends as a whole, and tell its hooks."""

@@ -8,6 +8,7 @@ the limits that keep pending work bounded.
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import sys
 import threading
@@ -70,7 +71,8 @@ class Recorder:
                  "eager", "grad_mode", "inference", "autocast", "running", "unsettled", "bases",
                  "hold", "targets", "orphans", "capture", "region",
                  "tracing", "instead", "variables",
-                 "interpreted", "compiled", "where", "saving")  # fmt: skip
+                 "interpreted", "compiled", "where", "saving", "known_lasting",
+                 "__weakref__")  # fmt: skip
 
     def __init__(self) -> None:
         self.roots: dict[tuple[Any, ...], State] = {}
@@ -99,6 +101,7 @@ class Recorder:
         self.targets: dict[int, Any] = {}  # … and what it was as a leaf
         self.bases: set[int] = set()  # what has pending views, by identity
         self.orphans: list[Handle] = []  # parameters that died with work pending
+        self.known_lasting: tuple[State | None, set[Any]] = None, set()
         self.reset()
 
     def reset(self) -> None:
@@ -151,6 +154,16 @@ class Recorder:
 
     def _branches(self) -> list[Branch]:
         return [b for root in self.roots.values() for b in (root.lines or {}).values()]
+
+    def lasting(self) -> set[Any]:
+        """The long-lived leaves that pending work reads."""
+        state = self.state
+        if state.kind == "root":
+            return set()
+        if self.known_lasting[0] is not state:
+            keys = itertools.chain.from_iterable(s.inputs for s in state.path())
+            self.known_lasting = state, {k for k in keys if type(k) is Bound}
+        return self.known_lasting[1]
 
     # -- leaves and handles ---------------------------------------------------------
 
@@ -510,9 +523,15 @@ def place() -> tuple[str, Any]:
     return errors.line_of(frame), errors.module_path(sys._getframe(1), _module_type)
 
 
+#: those of all threads
+_recorders: list[weakref.ref[Recorder]] = []
+
+
 class _Local(threading.local):
     def __init__(self) -> None:
         self.rec = Recorder()
+        _recorders[:] = [r for r in _recorders if r() is not None]
+        _recorders.append(weakref.ref(self.rec))
 
 
 EAGER = os.environ.get("RETROGRAD_EAGER", "0") not in ("", "0")
@@ -552,16 +571,27 @@ def undo(rec: Recorder, start: State) -> None:
     ]
 
 
-def bequeath(tensor: Handle, home: Bound) -> None:
-    """Let the values of a long-lived leaf that dies live on while work is pending."""
-    rec = _local.rec
-    if rec.state.kind == "root":
-        return
-    heir = _new(type(tensor))
-    heir._key, heir._array = tensor._key, tensor._array
-    heir._grad, heir._meta = None, tensor._meta
-    home.ref = weakref.ref(heir)
-    rec.orphans.append(heir)
+def awaits(rec: Recorder, leaf: Handle) -> bool:
+    """Whether pending work reads a long-lived leaf, under any of its keys."""
+    homes = None if leaf._meta is None else leaf._meta.homes
+    return homes is not None and not rec.lasting().isdisjoint(homes.values())
+
+
+def bequeath(leaf: Handle, homes: dict[Any, Bound]) -> None:
+    """Let the values of a long-lived leaf that dies live on while pending work of any
+    thread reads them."""
+    heir: Any = None
+    for ref in _recorders:
+        rec = ref()
+        if rec is None or not awaits(rec, leaf):
+            continue
+        if heir is None:
+            heir = _new(type(leaf))
+            heir._key, heir._array = leaf._key, leaf._array
+            heir._grad, heir._meta = None, leaf._meta
+            for home in homes.values():
+                home.ref = weakref.ref(heir)
+        rec.orphans.append(heir)
 
 
 def _held_elsewhere(array: Array) -> bool:

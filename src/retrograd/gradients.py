@@ -37,7 +37,7 @@ class Gradients:
     """``value`` is None (no leaf has a gradient), a Bundle, or a list of one entry a
     leaf: None, a tensor, or an array that nobody asked for yet."""
 
-    __slots__ = ("value", "alive", "size")
+    __slots__ = ("value", "alive", "size", "__weakref__")
 
     def __init__(self, leaves: list[Handle]) -> None:
         self.value: Any = None

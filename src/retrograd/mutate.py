@@ -478,7 +478,7 @@ def set_data(x: Any, value: Any) -> None:
         rec.capture.refuse("it gives a tensor other memory")
     if value._array is x._array and x._array is not None:
         return  # x.data += 1 changed the memory, and now gives it back
-    if type(x._key) in (State, Arg):
+    if type(x._key) in (State, Arg) or dispatch.awaits(rec, x):
         rec.flush()
     x._array = value._array
     meta = meta_of(x)
@@ -492,8 +492,11 @@ def set_data(x: Any, value: Any) -> None:
 def hold(x: Handle) -> None:
     """Give a tensor that lives on an identity in traces, as parameters have."""
     rebind(x)
-    if type(x) is dispatch._tensor_type:
+    kind = type(x)
+    if kind is dispatch._tensor_type:
         x.__class__ = dispatch._held_type
+    elif not hasattr(kind, "__del__"):  # a class of the user's
+        kind.__del__ = dispatch._held_type.__del__  # type: ignore[attr-defined]
 
 
 def rebind(x: Handle) -> None:
@@ -504,5 +507,10 @@ def rebind(x: Handle) -> None:
     meta = meta_of(x)
     array: Any = x._array
     spec = Spec(array.shape, dtypes.from_numpy_dtype(array.dtype))
-    meta.home = Bound(x, spec, int(meta.requires_grad))
-    x._key = meta.home
+    if meta.homes is None:
+        meta.homes = {}
+    known = (spec, int(meta.requires_grad))
+    home = meta.homes.get(known)
+    if home is None:
+        home = meta.homes[known] = Bound(x, *known)
+    x._key = meta.home = home

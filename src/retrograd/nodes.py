@@ -50,6 +50,11 @@ class Node:
         """Whatever the user keeps with this node."""
         raise NotImplementedError
 
+    def __call__(self, *grad_outputs: Any) -> Any:
+        """The gradients of the inputs from that of the output, without hooks and without
+        going on; a tuple where there are several, None where none flows."""
+        raise NotImplementedError
+
     def register_hook(self, fn: Hook) -> RemovableHandle:
         """Call ``fn(grad_inputs, grad_outputs)`` when both are known; a tuple that it
         returns takes the place of *grad_inputs*."""
@@ -105,6 +110,15 @@ class GradFn(Node):
     def metadata(self) -> dict[Any, Any]:
         return self._hooks().metadata
 
+    def __call__(self, *grad_outputs: Any) -> Any:
+        if len(grad_outputs) != 1:
+            raise TypeError(
+                f"{self.name()} takes the gradient of its one output, not "
+                f"{len(grad_outputs)} gradients"
+            )
+        found = _pulled(self, grad_outputs[0])
+        return found[0] if len(found) == 1 else found
+
     def register_hook(self, fn: Hook) -> RemovableHandle:
         return RemovableHandle(self._hooks().after, fn)
 
@@ -152,6 +166,13 @@ class AccumulateGrad(Node):
     def metadata(self) -> dict[Any, Any]:
         kept: dict[Any, Any] = self.variable.__dict__.setdefault("_metadata", {})
         return kept
+
+    def __call__(self, *grad_outputs: Any) -> Any:
+        from .paths import accumulate
+
+        rec, (g,) = dispatch.recorder(), grad_outputs
+        accumulate(rec, self.variable, g, rec.grad_mode and g.requires_grad)
+        return ()
 
     def register_hook(self, fn: Hook) -> RemovableHandle:
         last: list[Any] = [None]
@@ -314,6 +335,28 @@ def _next(segment: Segment | None, key: Any) -> Node | None:
     if place is not None:
         return node_for(*place)
     return None if leaf is None else accumulator(leaf)
+
+
+def _pulled(node: GradFn, g: Any) -> tuple[Any, ...]:
+    """What the gradient of a node's output becomes at each of its inputs."""
+    from .backward import _Reverse, _seed
+
+    rec = dispatch.recorder()
+    if node.place[0] is None and rec.tracing is None:
+        rec.flush()
+    segment, state = node.place
+    g = _seed(node.tensor(), g, "the output")
+    found: list[tuple[Any, ...]] = []
+
+    def note(inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+        found.append(inputs)
+
+    outer, rec.of = rec.of, state
+    try:
+        _Reverse(rec, True).gathered(segment, state, g, {0: note})
+    finally:
+        rec.of = outer
+    return found[0]
 
 
 def _saved(node: GradFn, name: str) -> Any:

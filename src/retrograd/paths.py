@@ -7,6 +7,7 @@ the trie; a path says which gradients are promised there, and to which leaves th
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ class LeafPath:
 
     def __init__(self, final: State, leaves: list[tuple[Any, State]]) -> None:
         self.final, self.leaves = final, leaves
-        self.gradients: Gradients | None = None
+        #: … weakly: those of a model that is gone are not to stay
+        self.gradients: weakref.ref[Gradients] | None = None
         self.bundled: State | None = None  # where one promise stands for all
 
     def follow(
@@ -49,7 +51,7 @@ class LeafPath:
 
     def _together(self, rec: dispatch.Recorder) -> bool:
         """Promise all gradients at once, if no leaf has one yet and none has hooks."""
-        common = self.gradients
+        common = None if self.gradients is None else self.gradients()
         if common is None or not common.alive:
             tensors: list[Any] = []
             for key, _ in self.leaves:
@@ -60,7 +62,8 @@ class LeafPath:
                 if meta.hooks or meta.post_hooks or not meta.requires_grad:
                     return False
                 tensors.append(t)
-            common = self.gradients = shared(tensors) or Gradients(tensors)
+            common = shared(tensors) or Gradients(tensors)
+            self.gradients = weakref.ref(common)
         elif common.value is not None:
             return False
         if self.bundled is None:

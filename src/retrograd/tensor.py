@@ -731,8 +731,8 @@ class Held(Tensor):
     def __del__(self) -> None:
         # Pending work may still need the values: an heir keeps them until it is run.
         meta = self._meta
-        if meta is not None and meta.home is not None:
-            dispatch.bequeath(self, meta.home)
+        if meta is not None and meta.homes is not None:
+            dispatch.bequeath(self, meta.homes)
 
 
 class Parameter(Held):

@@ -62,7 +62,9 @@ def _saving(
 ) -> list[Any]:
     """Those of *stored* that are better computed again, all together."""
     again: list[Any] = []
-    for u in stored:  # operands first: what does not follow stays for what follows from it
+    for (
+        u
+    ) in stored:  # operands first: what does not follow stays for what follows from it
         stays = {n for n in kernel.nodes if n in readers and n not in again}
         if _anchors(fusion, kernel, u, stays) is not None:
             again.append(u)

@@ -8,6 +8,7 @@ their last use.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
 from sys import getrefcount
@@ -142,6 +143,7 @@ class Plan:
         self.native: Any = None  # the machine code, once there is some; False: never
         #: what runs it, where it is one native call
         self.usual: Callable[[dispatch.Recorder], bool] | None = None
+        self.ends: Any = None  # tells that a leaf is gone
         self.pooled = 0  # how often the executor itself holds what it delivers
         self._compile(path, wanted)
 
@@ -179,7 +181,8 @@ class Plan:
         """Compute, give every live tensor its array, write memory, keep a segment."""
         if self.native is None:
             self._consider_native(rec)
-        if self.native and self._run_native(rec):
+        native = self.native
+        if native and self._run_native(rec, native):
             return
         calls, states = self.calls, self.states
         if not calls:
@@ -226,10 +229,25 @@ class Plan:
             if self.native:  # made again, should the interpreter be needed
                 self.calls, self.states = [], []
                 self.usual = usual(self)
+                self._end_with_leaves()
 
-    def _run_native(self, rec: dispatch.Recorder) -> bool:
+    def _end_with_leaves(self) -> None:
+        """Nothing leads here again when a long-lived leaf is gone: the memory that the
+        machine code keeps between its runs goes with it."""
+        lasting = [k for _, k in self.bound]
+        lasting += [k for k, _ in self.writes if type(k) is Bound]
+        if lasting:
+            plan = weakref.ref(self)
+
+            def end(_: Any) -> None:
+                found = plan()
+                if found is not None:
+                    found.native, found.usual = False, None
+
+            self.ends = weakref.ref(lasting[0].ref(), end)
+
+    def _run_native(self, rec: dispatch.Recorder, native: Any) -> bool:
         """Run the machine code; False if this time the interpreter has to."""
-        native = self.native
         values = self._leaves(rec)
         with np.errstate(all="ignore") if native.calls else _NOTHING:
             try:
@@ -545,6 +563,7 @@ def materialize_foreign(tensor: Handle, key: State) -> None:
             break
         stand_in = dispatch.Recorder()
         stand_in.args, stand_in.snapshots = args[:], snapshots
+        stand_in.orphans = other.orphans[:]
         stand_in.state = key
         copy = object.__new__(type(tensor))
         copy._key, copy._array, copy._grad, copy._meta = key, None, None, None

@@ -37,7 +37,7 @@ def usual(plan: Any) -> Callable[[dispatch.Recorder], bool] | None:
     empty = np.empty
 
     def run(rec: dispatch.Recorder) -> bool:
-        if rec.writes or rec.snapshots:
+        if rec.writes or rec.snapshots or rec.orphans:
             return False
         pending, args = rec.pending, rec.args
         for i, _, _ in shown:

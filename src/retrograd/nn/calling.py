@@ -20,6 +20,9 @@ from ..utils.hooks import RemovableHandle
 Hook = Callable[..., Any]
 Hooks = dict[int, Any]
 
+#: hooks of every module by the number of their handle, each with its kind
+of_all: dict[int, tuple[str, Any]] = {}
+
 
 class ModuleType(ABCMeta):
     """Keeps ``Cls.__call__`` and ``Cls.forward`` the same function.
@@ -40,6 +43,8 @@ class ModuleType(ABCMeta):
                 type.__setattr__(cls, "__call__", names["forward"])
         elif _provider(cls, "forward") is not _provider(cls, "__call__"):
             look_for_hooks(cls)  # forward comes from a mixin
+        if of_all:
+            look_for_hooks(cls)
 
     def __setattr__(cls, name: str, value: Any) -> None:
         relink = name == "forward" and _links(_provider(cls, "__call__"))
@@ -77,8 +82,10 @@ def look_for_hooks(cls: type) -> None:
 
 
 def call_with_hooks(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-    """``self.forward``, with the hooks of this instance around it."""
+    """``self.forward``, with the hooks of all modules and of this one around it."""
     hooks = self.__dict__.get("_hooks")
+    if of_all:
+        hooks = _joined(hooks or {})
     if not hooks:
         return self.forward(*args, **kwargs)
     called: set[int] = set()
@@ -98,6 +105,16 @@ def call_with_hooks(self: Any, /, *args: Any, **kwargs: Any) -> Any:
                         stacklevel=2,
                     )
         raise
+
+
+def _joined(own: dict[str, Hooks]) -> dict[str, Hooks]:
+    """The hooks of all modules, and after them those of one."""
+    every: dict[str, Hooks] = {}
+    for number, (kind, entry) in of_all.items():
+        every.setdefault(kind, {})[number] = entry
+    for kind, hooks in own.items():
+        every.setdefault(kind, {}).update(hooks)
+    return every
 
 
 def _call(

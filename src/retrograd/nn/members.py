@@ -7,7 +7,7 @@ what they are, and in which order they came.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from .. import mutate
@@ -28,6 +28,20 @@ _WANTED = {
     BUFFER: ("buffer", "Tensor"),
     TRANSIENT: ("buffer", "Tensor"),
 }
+
+
+#: what is told when any module gets a member, by the number of its handle, with its role
+on_registration: dict[int, tuple[str, Callable[..., Any]]] = {}
+
+
+def _registered(module: Any, name: str, value: Any, role: str) -> Any:
+    """A new member, as those who want to know of it leave it."""
+    wanted = BUFFER if role == TRANSIENT else role
+    for kind, hook in list(on_registration.values()):
+        if kind == wanted and not (kind == PARAMETER and value is None):
+            changed = hook(module, name, value)
+            value = value if changed is None else changed
+    return value
 
 
 class View(MutableMapping[str, Any]):
@@ -96,6 +110,8 @@ class Holder:
     def _put(self, name: str, value: Any, role: str) -> None:
         """Make *value* the member *name*; a new one comes last."""
         changes[0] += 1
+        if on_registration:
+            value = _registered(self, name, value, role)
         if self._roles.get(name) != role:
             self._roles.pop(name, None)
             self._roles[name] = role

@@ -87,7 +87,7 @@ def bind(tensor: Any) -> None:
     """Let traces know *tensor* by identity."""
     if meta_of(tensor).home is None:
         tensor._value()
-        mutate.rebind(tensor)
+        mutate.hold(tensor)
 
 
 #: bytes of parameters from which it is worth to look for memory
@@ -432,7 +432,9 @@ class StepEdges:
                         fresh.append(value)
                 if state and param not in optimizer.state:
                     optimizer.state[param] = state
-            for target, value in updates:
+            # all of them fit, or nothing is written
+            values = [mutate._fitting(target, value) for target, value in updates]
+            for (target, _), value in zip(updates, values, strict=True):
                 _write_later(rec, target, value)
         finally:
             rec.hold, rec.group = False, outer
@@ -452,7 +454,6 @@ def _write_later(rec: dispatch.Recorder, target: Any, value: Any) -> None:
     if rec.eager:  # nothing is pending: the value is there
         target.copy_(value)
         return
-    fitted = mutate._fitting(target, value)
-    if type(fitted._key) is not State or fitted._key.recorder is not rec:
-        fitted = dispatch.apply1(Clone, fitted)
-    mutate._later(rec, target, fitted._key)
+    if type(value._key) is not State or value._key.recorder is not rec:
+        value = dispatch.apply1(Clone, value)
+    mutate._later(rec, target, value._key)

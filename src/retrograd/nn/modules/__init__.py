@@ -1,5 +1,6 @@
 """The modules, one file for each kind."""
 
+from . import module as module
 from .activation import (
     CELU,
     ELU,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from ...dispatch import stacked
 from ...trace import changes
+from ..calling import of_all
 from ..members import MODULE
 from ..module import Module, indented
 
@@ -129,7 +130,7 @@ class Stack:
 
 
 def _is_pure(module: Any) -> bool:
-    if module.__dict__.get("_hooks") or module.__dict__.get("inplace"):
+    if of_all or module.__dict__.get("_hooks") or module.__dict__.get("inplace"):
         return False
     if type(module) is Sequential:
         return all(map(_is_pure, module._chain))
