@@ -921,6 +921,12 @@ def constant(array: Array) -> Any:
     return out
 
 
+def differs(tensor: Any) -> bool:
+    """Whether the value is another one for each example of a vmap: not to be looked at."""
+    trace = _local.rec.tracing
+    return trace is not None and bool(trace.unknown(tensor._key))
+
+
 def note_read() -> None:
     """The program looks at a value: what it does next may depend on it."""
     capture = _local.rec.capture

@@ -31,6 +31,7 @@ from .functions import (
     systems,
 )
 from .functions import elementwise as F
+from .functions.filled import fitting
 from .ops.movement import constant_zeros
 from .ops.op import Spec
 from .refusals import explained
@@ -282,7 +283,8 @@ def _cast_like(source: Any, target: Any) -> Any:
 def _fill(self: Any, value: Any) -> Any:
     """Set every element to *value*."""
     if not isinstance(value, Handle):
-        value = constant(np.array(value, self.dtype.np))
+        number = np.array(fitting(_one_number(self, value), self.dtype))
+        value = constant(number.astype(self.dtype.np))
     elif dimensions := len(spec_of(value).shape):
         raise RuntimeError(
             "fill_ only supports 0-dimension value tensor but got tensor with "
@@ -356,7 +358,7 @@ def _one_number(target: Any, value: Any) -> Any:
             f"value cannot be converted to type {target.dtype.name} without losing its "
             "imaginary part"
         )
-    if not isinstance(value, (int, float, np.integer)):
+    if not isinstance(value, (int, float, np.number, np.bool_)):
         raise TypeError(
             f"can't assign a {type(value).__name__} to a tensor of {target.dtype.name}: "
             "assign a number or a tensor, such as rg.tensor(value)"

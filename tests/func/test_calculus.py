@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 import retrograd as rg
-from retrograd.calculus import DENOMINATOR, NUMERATOR, Derivative, derivative, shape_in
+from retrograd.calculus import (
+    DENOMINATOR,
+    NUMERATOR,
+    Derivative,
+    derivative,
+    hessian,
+    shape_in,
+    vec,
+)
 from retrograd.ops.op import probe
 
 h, beta, Omega = probe(3, seed=1), probe(2, seed=2), probe(2, 3, seed=3)
@@ -125,7 +133,143 @@ def test_the_layout_is_named() -> None:
 
 
 def test_what_is_no_matrix_is_refused() -> None:
-    with pytest.raises(NotImplementedError, match=r"jacrev.*\[2, 3, 3\]"):
-        derivative(lambda x: t(Omega) * x, t(h))
+    with pytest.raises(NotImplementedError, match=r"jacrev.*\[2, 1, 3, 3\]"):
+        derivative(lambda x: t(Omega)[:, None] * x, t(h))
     with pytest.raises(ValueError, match="layout must be"):
         derivative(rg.sin, t(h), layout="rows")
+
+
+# -- matrices by columns -----------------------------------------------------------------
+
+A, X, B = probe(2, 3, seed=11), probe(3, 4, seed=12), probe(4, 2, seed=13)
+
+
+def columns(array: Any) -> Any:
+    return np.asarray(array).T.reshape(-1)
+
+
+def test_vec_puts_columns_below_each_other() -> None:
+    assert vec(t(A)).tolist() == columns(A).tolist()
+    assert vec(t(h)).tolist() == h.tolist()
+    with pytest.raises(ValueError, match=r"vec takes a matrix.*\[1, 2, 3\]"):
+        vec(rg.zeros(1, 2, 3))
+
+
+def test_vec_of_a_product_is_a_kronecker_product() -> None:
+    """∂ vec(AXB) / ∂ vec(X) = Bᵀ ⊗ A, and by each of the factors."""
+    product = [
+        lambda M: M @ t(X) @ t(B),
+        lambda M: t(A) @ M @ t(B),
+        lambda M: t(A) @ t(X) @ M,
+    ]
+    expected = [
+        np.kron((X @ B).T, np.eye(2)),
+        np.kron(B.T, A),
+        np.kron(np.eye(2), A @ X),
+    ]
+    for f, point, jacobian in zip(product, (A, X, B), expected, strict=True):
+        found = derivative(f, t(point), layout=NUMERATOR)
+        close(found, jacobian)
+        close(found.T, jacobian.T)
+        assert repr(found).startswith("∂ vec matrix[2×2] / ∂ vec matrix")
+
+
+def test_a_transpose_is_the_commutation_matrix() -> None:
+    K = derivative(lambda X: X.T, t(X), layout=NUMERATOR).numpy()
+    assert (K @ columns(X)).tolist() == columns(X.T).tolist()
+    close(derivative(lambda X: X.T, t(X.T)), K)
+
+
+def test_matrices_and_vectors_by_each_other() -> None:
+    x = probe(3, seed=14)
+    by_vector = derivative(rg.outer, t(x), t(beta), layout=NUMERATOR)
+    close(by_vector, np.kron(beta[:, None], np.eye(3)))
+    assert repr(by_vector).startswith("∂ vec matrix[3×2] / ∂ vector[3]")
+    by_matrix = derivative(lambda A: A @ t(x), t(A), layout=NUMERATOR)
+    close(by_matrix, np.kron(x[None], np.eye(2)))
+    assert repr(by_matrix).startswith("∂ vector[2] / ∂ vec matrix[2×3]")
+
+
+def test_chains_go_through_matrices() -> None:
+    """A scalar of a matrix of a matrix (or a vector, or a scalar), in both layouts."""
+    for inner, point in [
+        (lambda M: t(A) @ M @ t(B), X),
+        (lambda v: rg.outer(v, v), beta),
+        (lambda s: s * t(A @ X @ B) + s**2, np.float64(0.7)),
+    ]:
+
+        def outer(M: Any) -> Any:
+            return rg.linalg.det(M) + M.sum().sin()
+
+        F = inner(t(point))
+        first, then = derivative(inner, t(point)), derivative(outer, F)
+        whole = derivative(lambda x, f=inner: outer(f(x)), t(point))
+        chained = first @ then
+        assert (chained.of, chained.by, chained.layout) == ((), whole.by, DENOMINATOR)
+        np.testing.assert_allclose(chained.numpy(), whole.numpy(), rtol=1e-12)
+        np.testing.assert_allclose(
+            (then.T @ first.T).numpy(), whole.T.numpy(), rtol=1e-12
+        )
+
+
+def test_identities_of_traces_and_determinants() -> None:
+    M, C = probe(3, 3, seed=15) + 3 * np.eye(3), probe(3, 3, seed=16)
+    inverse = np.linalg.inv(M)
+    close(derivative(lambda X: rg.trace(t(C) @ X), t(M)), C.T)
+    close(derivative(lambda X: rg.trace(X.T @ t(C) @ X), t(M)), (C + C.T) @ M)
+    close(derivative(rg.logdet, t(M)), inverse.T)
+    close(derivative(rg.linalg.det, t(M)), np.linalg.det(M) * inverse.T)
+    close(
+        derivative(rg.linalg.inv, t(M), layout=NUMERATOR), -np.kron(inverse.T, inverse)
+    )
+    close(derivative(lambda X: (X * X).sum(), t(M)), 2 * M)
+
+
+def test_second_derivatives() -> None:
+    C, x = probe(3, 3, seed=16), probe(3, seed=17)
+    for layout in (NUMERATOR, DENOMINATOR):
+        close(hessian(lambda x: x @ t(C) @ x, t(x), layout=layout), C + C.T)
+    close(hessian(lambda X: (X**3).sum() / 6, t(A)), np.diag(columns(A)))
+    close(hessian(rg.sin, t(np.float64(0.3))), -np.sin(0.3))
+    twice = derivative(lambda x: derivative(lambda x: (x**4).sum(), x), t(x))
+    close(twice, np.diag(12 * x**2))
+    with pytest.raises(NotImplementedError, match="one of a scalar is a matrix"):
+        hessian(rg.sin, t(x))
+
+
+def test_sums_and_multiples() -> None:
+    x = t(h)
+    sine, square = derivative(rg.sin, x), derivative(rg.square, x)
+    both = derivative(lambda x: 2 * x.sin() - x.square(), x)
+    close(2 * sine - square, both.numpy())
+    close(-(square + sine * -2.0), both.numpy())
+    with pytest.raises(ValueError, match="bring both to one"):
+        sine + square.T
+    with pytest.raises(TypeError, match="multiplied by a number, or chained"):
+        sine * square
+
+
+def test_no_minus_zero_is_shown() -> None:
+    found = derivative(lambda a, b: a * b, t([1.0, -1.0]), t([1.0, 1.0]), argnum=1)
+    assert "-0" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "text"),
+    [
+        (lambda: derivative(t(h), t(h)), TypeError, "first argument is the function"),
+        (lambda: derivative(rg.sin), TypeError, "the point is missing"),
+        (lambda: derivative(rg.sin, [1.0]), TypeError, r"is a list.*rg\.tensor"),
+        (lambda: derivative(rg.sin, rg.tensor([1])), TypeError, r"x\.float\(\)"),
+        (
+            lambda: derivative(rg.sin, t(h), argnum=1),
+            IndexError,
+            "argnum=1.*1 argument",
+        ),
+        (lambda: derivative(lambda x: 1.0, t(h)), TypeError, "returned a float"),
+        (lambda: derivative(lambda x: (x, x), t(h)), TypeError, "returned a tuple"),
+    ],
+)
+def test_what_is_wrong_is_named(call: Any, kind: Any, text: str) -> None:
+    with pytest.raises(kind, match=text):
+        call()

@@ -274,6 +274,31 @@ def test_refusals(name: str) -> None:
     refused(torch, function, *arrays)
 
 
+def test_bits_in_another_type_are_the_same_memory() -> None:
+    """Also of what is pending, and whichever of the two is written."""
+
+    def program(L: Any, pending: bool) -> Any:
+        x = L.tensor([[1.0, 2.0], [3.0, 4.0]])
+        x = x * 1 if pending else x
+        whole, bytes_, column = x.view(L.int32), x.view(L.uint8), x[:, 0].view(L.int32)
+        whole[0, 0] = 0
+        seen = [x.tolist(), bytes_.tolist()]
+        x += 1
+        seen += [whole.tolist(), column.tolist()]
+        later = x * 2
+        column.zero_()
+        return [*seen, x.tolist(), later.tolist()]
+
+    for pending in (False, True):
+        assert program(rg, pending) == program(torch, pending)
+    with pytest.raises(RuntimeError, match="stride"):
+        rg.zeros(2, 4).t().view(rg.int16)
+    with pytest.raises(RuntimeError, match="divisible"):
+        rg.zeros(2, 3).view(rg.float64)
+    x = rg.tensor([[1.0], [2.0]])
+    assert rg.vmap(lambda row: row.view(rg.int32))(x).tolist() == x.view(rg.int32).tolist()
+
+
 def test_bits_in_another_type() -> None:
     def run(L: Any, x: Any) -> Any:
         y = x.detach()

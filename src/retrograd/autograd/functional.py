@@ -34,6 +34,20 @@ def _tuple(x: Any, what: str, name: str) -> tuple[Any, ...]:
     return listed
 
 
+def _tracked(x: Any, create_graph: bool) -> Any:
+    """*x*, or with no graph behind it, as something that gradients are recorded of: a
+    derivative says by them whether it depends on the point."""
+    if not is_tensor(x) or (create_graph and x.requires_grad):
+        return x
+    return x.detach().requires_grad_(x.is_floating_point())
+
+
+def _points(inputs: Any, create_graph: bool) -> Any:
+    if not isinstance(inputs, (tuple, list)):
+        return _tracked(inputs, create_graph)
+    return tuple([_tracked(x, create_graph) for x in inputs])
+
+
 def _as_given(values: Sequence[Any], *forms: Any) -> Any:
     return tuple(values) if isinstance(forms[0], (tuple, list)) else values[0]
 
@@ -75,14 +89,24 @@ class _Once:
                 "contain a single element"
             )
 
-    def pull(self, seeds: Sequence[Any], strict: bool) -> list[Any]:
-        """vᵀJ for each input; zero where nothing depends on it."""
-        found = pull(self.ys, seeds, self.xs, self.level)
+    def pull(
+        self, seeds: Sequence[Any], strict: bool, only: int | None = None
+    ) -> list[Any]:
+        """vᵀJ for each input (of one output, if it says *only* that); zero where nothing
+        depends on it."""
+        ys = self.ys if only is None else self.ys[only : only + 1]
+        for k, y in enumerate(ys):
+            if strict and not y.requires_grad:
+                raise RuntimeError(
+                    f"Output {only or k} of the user-provided function is independent of "
+                    "the inputs. This is not allowed in strict mode."
+                )
+        found = pull(ys, seeds, self.xs, self.level)
         for i, g in enumerate(found):
             if g is None and strict:
                 raise RuntimeError(
-                    f"Output of the user-provided function is independent of input {i}. "
-                    "This is not allowed in strict mode."
+                    f"Output {only or 0} of the user-provided function is independent of "
+                    f"input {i}. This is not allowed in strict mode."
                 )
             if g is not None and strict and self.create_graph and not g.requires_grad:
                 raise RuntimeError(
@@ -126,7 +150,8 @@ def vjp(
     strict: bool = False,
 ) -> tuple[Any, Any]:
     """(f(x), vᵀJ). *v* has the form of the output; it may be left out for a scalar."""
-    once = _Once(func, inputs, create_graph, "vjp")
+    points = _points(inputs, create_graph) if create_graph else inputs
+    once = _Once(func, points, create_graph, "vjp")
     what = "user-provided function returns"
     seeds = _directions(v, once.ys, once.result, "vjp", what)
     return once.outputs, _as_given(once.pull(seeds, strict), inputs)
@@ -143,7 +168,9 @@ def jvp(
     points = _tuple(inputs, "inputs", "jvp")
     what = "input to the user-provided function is"
     vs = _directions(v, points, inputs, "jvp", what)
-    if not create_graph:
+    if create_graph:
+        points = _points(points, True)
+    else:
         points = tuple(x.detach() for x in points)
 
     def checked(*xs: Any) -> Any:
@@ -153,6 +180,11 @@ def jvp(
 
     out, along = _jvp(checked, points, tuple(vs), strict=strict)
     if create_graph:
+        if strict and not all(t.requires_grad for t in _tuple(along, "outputs", "jvp")):
+            raise RuntimeError(
+                "The jacobian of the user-provided function is independent of the inputs. "
+                "This is not allowed in strict mode when create_graph=True."
+            )
         return out, along
     plain = [
         _as_given([t.detach() for t in _tuple(o, "outputs", "jvp")], o)
@@ -190,14 +222,25 @@ def jacobian(
             "supported together. Please either set `strict=False` or `vectorize=False`."
         )
     if strategy == "forward-mode":
-        return _by_columns(func, inputs, create_graph, strict, vectorize)
-    once = _Once(func, inputs, create_graph, "jacobian")
+        if strict:
+            raise RuntimeError(
+                "autograd.functional.jacobian: `strict=True` and "
+                '`strategy="forward-mode"` are not supported together: forward mode sees '
+                "no output without an input. Use the reverse mode"
+            )
+        return _by_columns(func, inputs, create_graph, vectorize)
+    points = _points(inputs, create_graph) if create_graph else inputs
+    once = _Once(func, points, create_graph, "jacobian")
     specs = [spec_of(y) for y in once.ys]
     units = basis(specs)
     if vectorize:
         columns = vmap(lambda seeds: once.pull(seeds, False))(units)
     else:
-        rows = [once.pull([u[i] for u in units], strict) for i in range(len(units[0]))]
+        rows = []
+        for k, spec in enumerate(specs):
+            start = len(rows)
+            for i in range(start, start + spec.size):
+                rows.append(once.pull([units[k][i]], strict, only=k))
         columns = _stacked(rows, [spec_of(x) for x in once.xs])
     blocks = list(zip(*[rows_of(c, specs) for c in columns], strict=True))
     return _as_given([_as_given(b, inputs) for b in blocks], once.result)
@@ -212,7 +255,7 @@ def _stacked(rows: list[Any], specs: list[Any]) -> list[Any]:
 
 
 def _by_columns(
-    func: Callable[..., Any], inputs: Any, create_graph: bool, strict: bool, all: bool
+    func: Callable[..., Any], inputs: Any, create_graph: bool, all: bool
 ) -> Any:
     points = _tuple(inputs, "inputs", "jacobian")
     specs = [spec_of(x) for x in points]
@@ -220,7 +263,7 @@ def _by_columns(
     forms: list[Any] = []
 
     def column(*vs: Any) -> Any:
-        _, along = jvp(func, points, vs, create_graph, strict)
+        _, along = jvp(func, points, vs, create_graph)
         forms[:] = [along]
         return _tuple(along, "outputs", "jacobian")
 
@@ -257,9 +300,6 @@ def hessian(
         raise AssertionError(
             'Expected strategy to be either "forward-mode" or "reverse-mode".'
         )
-    if strict and outer_jacobian_strategy == "forward-mode":
-        raise AssertionError("strict=True is not supported with forward-mode")
-
     gradient = _gradient(func, strict, "hessian", [])
     result = jacobian(
         gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy
@@ -295,8 +335,7 @@ def hvp(
     """(f(x), H·v) of a scalar function: the gradient's derivative along *v*."""
     points = _tuple(inputs, "inputs", "hvp")
     vs = _directions(v, points, inputs, "hvp", "input to the user-provided function is")
-    if not create_graph:
-        points = tuple(x.detach() for x in points)
+    points = _points(points, create_graph)
     values: list[Any] = []
 
     gradient = _gradient(func, strict, "hvp", values, released)
@@ -319,7 +358,8 @@ def vhp(
     values: list[Any] = []
 
     gradient = _gradient(func, strict, "vhp", values)
-    outer = _Once(gradient, inputs, create_graph, "vhp")
+    points = _points(inputs, create_graph) if create_graph else inputs
+    outer = _Once(gradient, points, create_graph, "vhp")
     product = outer.pull(vs, strict)
     return outer.plain(values[0]), _as_given(product, inputs)
 

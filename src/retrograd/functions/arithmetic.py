@@ -241,6 +241,11 @@ def result_type(*operands: Operand) -> dtypes.dtype:
 
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 below 0, 1 above, and *values* at 0."""
+    if input.dtype is not values.dtype:
+        raise RuntimeError(
+            "heaviside is not implemented for tensors of different dtypes, but got "
+            f"{input.dtype.name} and {values.dtype.name}: use values.to(input.dtype)"
+        )
     step = apply(Where, apply2(Gt, input, 0), 1, 0).type(values.dtype)
     return apply(Where, apply2(Eq, input, 0), values, step)
 
@@ -369,6 +374,15 @@ def clamp_max(input: Tensor, max: Operand) -> Tensor:
 @once_rounded
 def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """input + weight · (end − input), from the nearer end so that both are exact."""
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(f"lerp of {input.dtype.name}: use input.float()")
+    for name, x in (("end", end), ("weight", weight)):
+        number = not hasattr(x, "dtype") or (x is weight and not x.ndim)
+        if not number and x.dtype is not input.dtype:
+            raise RuntimeError(
+                f"lerp: expected dtype {input.dtype.name} for `{name}` but got dtype "
+                f"{x.dtype.name}: use {name}.to(input.dtype)"
+            )
     way = end - input
     if not hasattr(weight, "dtype"):
         return input + way * weight if weight < 0.5 else end - way * (1 - weight)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .. import dtypes
-from ..dispatch import apply, apply1, apply2
+from ..dispatch import apply, apply1, apply2, constant, differs
 from ..ops.elementwise import (
     Eq,
     Ge,
@@ -224,11 +226,18 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
     return _median(input, dim, keepdim, True)
 
 
+def _median_of_none(input: Tensor) -> Tensor:
+    """NaN, or the smallest integer, with a gradient that has no elements."""
+    kind = input.dtype
+    none = math.nan if kind.is_floating_point else dtypes.iinfo(kind).min
+    return input.sum(dtype=kind) + constant(np.array(none, kind.np))
+
+
 def _median(input: Tensor, dim: int | None, keepdim: bool, skip: bool) -> Any:
     if dim is None:
         flat = input.reshape(-1)
         if not flat.shape[0]:
-            raise RuntimeError("median() of no elements")
+            return _median_of_none(input)
         middle = _median(flat, 0, False, skip).values
         if not input.dtype.is_floating_point:
             return middle
@@ -374,7 +383,7 @@ def _quantile(
         raise RuntimeError(
             f"quantile() q must be a scalar or 1D tensor, not {parts.ndim}D"
         )
-    elif not ((parts >= 0) & (parts <= 1)).all():
+    elif not differs(parts) and not ((parts >= 0) & (parts <= 1)).all():
         raise RuntimeError("quantile() q values must be in the range [0, 1]")
     x = gather(x, -1, apply(Argsort, x, dim=-1, descending=False))
     missing = apply1(IsNan, x)

@@ -115,14 +115,26 @@ def _number(value: Any, kind: dtypes.dtype | None, name: str) -> Any:
                 f"{name}(): argument 'fill_value' must be Number, not Tensor"
             )
         value = given.item()
-    if kind is not None and kind.category == dtypes.INTEGRAL:
+    return value if kind is None else fitting(value, kind)
+
+
+def fitting(value: Any, kind: dtypes.dtype) -> Any:
+    """A number to be put where *kind* is; RuntimeError where that cannot hold it. (A
+    negative number wraps round in a type without sign, as PyTorch's do.)"""
+    if kind is dtypes.bool_:
+        return value
+    finite = math.isfinite(value)
+    if kind.is_floating_point:
+        fits = not finite or abs(value) <= dtypes.finfo(kind).max
+    else:
         limits = dtypes.iinfo(kind)
         least = limits.min if kind.is_signed else -limits.max
-        if not math.isfinite(value) or not least <= int(value) <= limits.max:
-            raise RuntimeError(
-                f"value cannot be converted to type {kind.name} without overflow"
-            )
-        value = int(value)
+        fits = finite and least <= int(value) <= limits.max
+        value = int(value) if fits else value
+    if not fits:
+        raise RuntimeError(
+            f"value cannot be converted to type {kind.name} without overflow: {value}"
+        )
     return value
 
 

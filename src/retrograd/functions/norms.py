@@ -141,6 +141,12 @@ def cdist(
         raise RuntimeError(
             f"cdist only supports at least 2D tensors, got: {x1.ndim}D and {x2.ndim}D"
         )
+    for name, x in (("X1", x1), ("X2", x2)):
+        if not x.dtype.is_floating_point:
+            raise RuntimeError(
+                f"cdist only supports floating-point dtypes, {name} got: "
+                f"{x.dtype.name}; use .float()"
+            )
     if x1.shape[-1] != x2.shape[-1]:
         raise RuntimeError(
             "X1 and X2 must have the same number of columns. X1: "

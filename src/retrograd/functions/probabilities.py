@@ -9,7 +9,7 @@ from ..dispatch import apply, apply1, composite
 from ..ops.core import Detach
 from ..ops.elementwise import Abs, Div, Eq, Exp, Log, Sub, Where
 from ..ops.families import Tensor
-from ..ops.op import normalize_dims
+from ..ops.op import normalize_dim, normalize_dims
 from ..ops.reduce import Amax, Sum
 from .sums import Dim, scan
 from .transcendental import logaddexp
@@ -68,6 +68,7 @@ def softmax(
     """
     input, dim = _prepared(input, dim, dtype), _implied(dim, input.ndim)
     if 0 in input.shape:
+        normalize_dim(dim, input.ndim)
         return apply1(Exp, input)
     if input.dtype.itemsize == 2:  # half precision is rounded once
         return softmax(input, dim, dtypes.float32).to(input.dtype)
@@ -83,6 +84,7 @@ def log_softmax(
     """input − log Σ exp(input) along *dim*: the logarithm of softmax."""
     input, dim = _prepared(input, dim, dtype), _implied(dim, input.ndim)
     if 0 in input.shape:
+        normalize_dim(dim, input.ndim)
         return apply1(Exp, input)
     if input.dtype.itemsize == 2:  # half precision is rounded once
         return log_softmax(input, dim, dtypes.float32).to(input.dtype)

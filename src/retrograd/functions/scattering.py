@@ -15,6 +15,7 @@ from ..ops.movement import Cast, Expand, Reshape, constant_zeros
 from ..ops.op import Spec, normalize_dim
 from ..ops.scatter import ScatterReduce
 from ..trace import Handle, is_tensor
+from .filled import fitting
 from .indexing import split_key
 from .leaf_parts import rows_of
 from .out import with_out
@@ -49,7 +50,7 @@ def number_like(value: Any, input: Tensor, name: str) -> Tensor:
         return given if given.dtype is input.dtype else apply(
             Cast, given, dtype=input.dtype
         )  # fmt: skip
-    return constant(np.array(value).astype(input.dtype.np))
+    return constant(np.array(fitting(value, input.dtype)).astype(input.dtype.np))
 
 
 # -- gather and scatter ---------------------------------------------------------------

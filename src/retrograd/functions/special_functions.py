@@ -36,7 +36,7 @@ from ..ops.special import (
     Zeta,
 )
 from .half import once_rounded
-from .transcendental import sinc, times_logarithm
+from .transcendental import in_one_type, sinc, times_logarithm
 
 __all__ = ["lgamma", "digamma", "polygamma", "mvlgamma", "igamma", "igammac",
            "erfinv", "i0"]  # fmt: skip
@@ -155,6 +155,7 @@ def xlog1py(input: Operand, other: Operand) -> Tensor:
         if other > -1 and math.isfinite(other):
             return _real(input) * math.log1p(other)
         return times_logarithm(input, 1 + other)
+    input, other = in_one_type(input, other)
     limit = apply(Le, other, -1.0) + apply(Eq, other, math.inf)
     nothing = apply(LogicalAnd, apply(Eq, input, 0.0), limit)
     return input * apply1(Log1p, apply(Where, nothing, 0.0, other))

@@ -215,6 +215,11 @@ def nanmean(
     dtype: dtypes.dtype | None = None,
 ) -> Tensor:
     """The mean of what is not NaN."""
+    if not input.dtype.is_floating_point:
+        raise RuntimeError(
+            "nanmean(): expected input to have floating point dtype but got "
+            f"{input.dtype.name}: integers are never NaN, use mean(dtype=…)"
+        )
     count = sum(apply1(LogicalNot, apply1(IsNan, input)), dim, keepdim)
     return nansum(input, dim, keepdim, dtype=dtype) / count
 

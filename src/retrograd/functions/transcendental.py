@@ -109,6 +109,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """log₂(2^input + 2^other)."""
     two = math.log(2)
+    input, other = in_one_type(input, other)
     return logaddexp(input * two, other * two) / two
 
 
@@ -117,9 +118,21 @@ def xlogy(input: Operand, other: Operand) -> Tensor:
     """input · log(other), and 0 where input is 0 (unless other is NaN)."""
     if not hasattr(other, "dtype"):
         return times_logarithm(input, other)
+    input, other = in_one_type(input, other)
     limit = apply(LogicalOr, apply(Le, other, 0.0), apply(Eq, other, math.inf))
     nothing = apply(LogicalAnd, apply(Eq, input, 0.0), limit)
     return input * apply1(Log, apply(Where, nothing, 1.0, other))
+
+
+def in_one_type(*operands: Any) -> tuple[Any, ...]:
+    """Operands in the type of the result, before a function of one of them is taken: a
+    logarithm in float32 has too few digits for a product in float64."""
+    from .arithmetic import result_type
+
+    kind = result_type(*operands)
+    if not kind.is_floating_point:
+        kind = dtypes.get_default_dtype()
+    return tuple([x.to(kind) if hasattr(x, "dtype") else x for x in operands])
 
 
 def times_logarithm(input: Tensor, number: float) -> Tensor:
@@ -143,6 +156,9 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
 
         input = clamp(input, eps, 1.0 - eps)
     input = _real(input)
+    # NaN outside [0, 1], not only as a value: log(1 − input) has a derivative beyond 1
+    outside = apply2(LogicalOr, apply2(Lt, input, 0.0), apply2(Gt, input, 1.0))
+    input = input - apply(Where, outside, math.nan, 0.0)  # keeps the sign of −0
     return apply1(Log, input) - apply1(Log1p, -input)
 
 

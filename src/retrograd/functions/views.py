@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from .. import dtypes
-from ..dispatch import apply
+from ..dispatch import apply, recorder
 from ..errors import user_line
 from ..ops.families import Tensor
 from ..ops.memory import Bits
@@ -81,14 +81,31 @@ def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
 
     Given a number type instead, the same bits as numbers of that type; the last
     dimension is divided where these are wider and multiplied where they are narrower.
-    That is a copy, and has no derivative.
+    That runs what is pending, and has no derivative.
     """
     if dtype is None and len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         dtype = shape[0]
     if dtype is not None:
         kind = dtypes.as_dtype(dtype)
-        return input if kind is input.dtype else apply(Bits, input, dtype=kind)
+        return input if kind is input.dtype else _bits(input, kind)
     return _viewed(input, ints(shape))
+
+
+def _bits(input: Tensor, kind: dtypes.dtype) -> Tensor:
+    """The memory of *input* as numbers of another type."""
+    if recorder().tracing is not None:  # values of their own, for each example
+        return apply(Bits, input, dtype=kind)
+    from .create import from_numpy
+
+    Bits.infer(spec_of(input), dtype=kind)
+    array = input.detach()._value()
+    try:
+        return from_numpy(array.view(kind.np))
+    except ValueError:
+        raise RuntimeError(
+            f"self.stride(-1) must be 1 to view {input.dtype.name} as {kind.name} "
+            f"(different element sizes), but got {input.stride(-1)}: use contiguous()"
+        ) from None
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
@@ -202,6 +219,8 @@ def t(input: Tensor) -> Tensor:
 
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions exchanged: for real numbers the transpose."""
+    if not input.ndim:
+        return input
     if input.ndim < 2:
         raise RuntimeError(
             "tensor.adjoint() is only supported on matrices or batches of matrices, "

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from .families import Binary, Unary, unknown
+from .families import Binary, Tensor, Unary
+from .movement import constant_zeros
 from .op import Array, Elementwise, Sample, Spec
 
 
@@ -70,7 +71,7 @@ class BitwiseRightShift(_Whole):
 class Nextafter(Binary):
     """The next number after a in the direction of b."""
 
-    formula, adjoint = "nextafter(a, b)", ("not implemented", "not implemented")
+    formula, adjoint = "nextafter(a, b)", ("ḡ", "0")
     name = "nextafter"
 
     @staticmethod
@@ -85,7 +86,13 @@ class Nextafter(Binary):
     def forward(a: Array, b: Array) -> Any:
         return np.nextafter(a, b)
 
-    vjp_a = vjp_b = unknown("nextafter has no derivative: detach its operands")
+    @staticmethod
+    def vjp_a(g: Tensor) -> Any:
+        return g
+
+    @staticmethod
+    def vjp_b(out_spec: Spec) -> Any:
+        return constant_zeros(out_spec)
 
 
 class Exponent(Unary):

@@ -118,4 +118,7 @@ def _sharers(a: Any, index: Any, src: Any, out: Any, at: dict[str, Any]) -> Any:
         mine = constant_zeros(Spec(tuple(out.shape), out.dtype))
     else:
         mine = _truth(_same(a, out), out)
-    return apply(Scatter, mine, index, _truth(equal, out), reduce="add", **at)
+    count = apply(Scatter, mine, index, _truth(equal, out), reduce="add", **at)
+    # Where nothing comes to, ḡ is shared by nobody: 1 and not ḡ/0, which the derivative
+    # of this rule would multiply by 0.
+    return count if a is not None else apply(Where, count == 0, 1.0, count)

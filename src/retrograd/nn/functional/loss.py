@@ -183,6 +183,12 @@ def kl_div(
     if size_average is not None or reduce is not None:
         reduction = _way(size_average, reduce, reduction)
     input, target = narrowed("kl_div", input, target)
+    for x in (input, target):
+        if not x.dtype.is_floating_point:
+            raise RuntimeError(
+                f"kl_div: integers such as {x.dtype.name} are no probabilities: use "
+                ".float()"
+            )
     loss = target.exp() * (target - input) if log_target else E.xlogy(target, target) - target * input  # fmt: skip
     if reduction == "batchmean":
         return loss.sum() / (input.shape[0] if input.ndim else 1)

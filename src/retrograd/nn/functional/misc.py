@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
-from ...dispatch import apply, composite, constant, recorder
+from ...dispatch import apply, composite, constant, differs
 from ...functions import elementwise as E
 from ...functions import random as R
 from ...ops.random import Uniform
@@ -142,12 +142,6 @@ def feature_alpha_dropout(
     return _alpha_dropout(input, p, training, inplace, shape)
 
 
-def _differs(tensor: Any) -> bool:
-    """Whether the value is another one for each example of a vmap: not to be looked at."""
-    trace = recorder().tracing
-    return trace is not None and trace.unknown(tensor._key)
-
-
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """1 at the class, 0 elsewhere, as a last dimension."""
     if tensor.dtype is not dtypes.int64:
@@ -162,7 +156,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         if int(tensor.min().item()) < 0:
             raise RuntimeError("Class values must be non-negative.")
         num_classes = int(tensor.max().item()) + 1
-    elif tensor.numel() and not _differs(tensor):
+    elif tensor.numel() and not differs(tensor):
         low, high = int(tensor.min().item()), int(tensor.max().item())
         if low < 0 or high >= num_classes:
             raise RuntimeError(
