@@ -23,6 +23,7 @@ class Reversal(backward._Reverse):
 
     def __init__(self, capture: Capture) -> None:
         super().__init__(capture.rec, keep=True)
+        self.one = True  # nothing comes back to this recorder
         self.custom = Custom(capture)
         self.shares: dict[State, Pairs] = {}
 
