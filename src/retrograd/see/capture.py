@@ -270,7 +270,7 @@ class Capture:
                         for k in state.inputs
                     ]
                     op = state.op
-                    unknown = any([x is None for x in ins])
+                    unknown = any(x is None for x in ins)
                     values[state] = None if unknown else op.forward(*ins, **state.attrs)
         except Exception as error:
             what = f"in {op.name}, recorded at {state.line}"
