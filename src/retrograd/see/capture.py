@@ -18,9 +18,6 @@ from ..ops.op import Array, Spec
 from ..trace import Arg, Bound, Const, Failed, Segment, State, spec_of, version_of
 from .reversal import Reversal
 
-#: Values beyond this many bytes in all are kept as summaries only.
-BYTES = 1 << 31
-
 
 class Leaf:
     """A value from outside: a parameter, an input, or a number that changes."""
@@ -114,6 +111,9 @@ class Capture:
                      state.spec, state.grad)  # fmt: skip
         copy.line, copy.module, copy.group = state.line, state.module, state.group
         copy.view = state.view
+        row = state.row
+        if row is not None and row.signs == tuple([k.sign for k in inputs]):
+            copy.row = row  # the rules of the derivative are known from it
         copy.of = node.get((segment, state.of))
         rec.state = copy
         self.nodes.append(copy)
@@ -257,28 +257,21 @@ class Capture:
 
     def _run(self, states: list[State]) -> None:
         values = self.values
-        large = sum(s.spec.nbytes for s in states) > BYTES
-        last: dict[Any, int] = {}
-        if large:
-            for n, state in enumerate(self.nodes + self.back):
-                last.update(dict.fromkeys((*state.inputs, state), n))
-        with np.errstate(all="ignore"):
-            for state in states:
-                known = self.known.get(state)
-                if known is None:
-                    known = self._apply(state)
-                values[state] = known
-
-    def _apply(self, state: State) -> Any:
-        ins = []
-        for key in state.inputs:
-            value = key.value if type(key) is Const else self.values.get(key)
-            if value is None:
-                return None
-            ins.append(value)
-        op: Any = state.op
+        op: Any = None
+        state: Any = None
         try:
-            return op.forward(*ins, **state.attrs)
+            with np.errstate(all="ignore"):
+                for state in states:
+                    if state in self.known:
+                        values[state] = self.known[state]
+                        continue
+                    ins = [
+                        k.value if type(k) is Const else values.get(k)
+                        for k in state.inputs
+                    ]
+                    op = state.op
+                    unknown = any(x is None for x in ins)
+                    values[state] = None if unknown else op.forward(*ins, **state.attrs)
         except Exception as error:
             what = f"in {op.name}, recorded at {state.line}"
             raise errors.at(error, what) from None

@@ -18,6 +18,9 @@ from .inventory import Inventory
 from .lines import Line
 from .messages import labels
 
+#: values that are looked at together for NaN and infinity; numbers in those put together
+_AT_ONCE, _SMALL = 4096, 256
+
 
 class Describer(Entries):
     """Describes a capture: ``description()``."""
@@ -126,11 +129,23 @@ class Describer(Entries):
         return notes
 
     def _nonfinite(self) -> str | None:
+        values = self.capture.values
         for part in (self.lines.forward, self.gradients):
-            for x in part:
-                value = self.capture.values.get(x.key)
-                if value is None or np.asarray(value).dtype.kind != "f":
+            for start in range(0, len(part), _AT_ONCE):
+                some = part[start : start + _AT_ONCE]
+                if _finite([values.get(x.key) for x in some]):
                     continue
-                if not np.isfinite(value).all():
-                    return self.id[x]
+                for x in some:
+                    if not _finite([values.get(x.key)]):
+                        return self.id[x]
         return None
+
+
+def _finite(values: list[Any]) -> bool:
+    """Whether there is neither NaN nor infinity among these arrays."""
+    floats = [v.reshape(-1) for v in values if v is not None and v.dtype.kind == "f"]
+    small = [v for v in floats if v.size <= _SMALL]
+    large = [v for v in floats if v.size > _SMALL]
+    if small:
+        large.append(np.concatenate(small))
+    return all(bool(np.isfinite(v).all()) for v in large)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -76,12 +77,16 @@ class Entries:
         for line in everything:
             self.by_name.setdefault(line.symbol.text(), line)
         self.numbers = {n.Symbol.of(w).text(): v for w, v in lines.numbers.items()}
-        self.operation_id: dict[State, str] = {
-            s: f"o{i}" for i, s in enumerate([*capture.nodes, *capture.back])
-        }
+        self._operation = dict(zip(capture.nodes, count(), strict=False))
+        self._operation.update(zip(capture.back, count(len(capture.nodes))))
         self._ends = {g.key for g in self.gradients}
         self._structures: dict[Any, Structure] = {}
         self._in_module = Counter(id(x.key.module) for x in lines.forward)
+
+    def operation_id(self, state: State | None) -> str | None:
+        """The identifier of an operation; None if it is not part of this."""
+        number = None if state is None else self._operation.get(state)
+        return None if number is None else f"o{number}"
 
     # -- numbers --------------------------------------------------------------------
 
@@ -167,7 +172,7 @@ class Entries:
             wants_grad=bool(line.key.grad),
             module=line.module,
             source=self.source(line.where),
-            operations=[self.operation_id[s] for s in line.states if s in self.operation_id],
+            operations=[o for s in line.states if (o := self.operation_id(s))],
         )  # fmt: skip
         if line in self.lines.drawn:
             out.label = out.function = str(line.expr)
@@ -252,14 +257,14 @@ class Entries:
                 single = numbers.head == "number"
                 out.numbers = None if single else self.formula(numbers)
         if not gradient.whole or gradient.expr.same(name):
-            count = self._count(gradient)
-            if count > 1:
+            made = self._count(gradient)
+            if made > 1:
                 out.notes.append(
                     self.say.many(
                         'made of {count} operation: level="operations" shows it',
                         'made of {count} operations: level="operations" shows them',
-                        count,
-                    ).format(count=count)
+                        made,
+                    ).format(count=made)
                 )
         again: dict[str, None] = {}
         for r in gradient.reuses:

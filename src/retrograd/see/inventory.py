@@ -24,21 +24,26 @@ class Inventory:
         self.home: dict[State, str] = {}
 
     def fill(self, out: Description) -> None:
-        self._homes()
         self._edges(out)
         self._operations(out)
         self._modules(out)
 
-    def _homes(self) -> None:
+    def _homes(self, states: list[State]) -> None:
         for line in (*self.lines.drawn, *self.lines.forward):
             for state in line.states:
                 self.home.setdefault(state, self.id[line])
+        listed = len(states) - len(self.capture.nodes)
+        if listed <= 0:
+            return
         named = {g.key: self.id[g] for g in reversed(self.describer.gradients)}
         waiting: list[State] = []
         for state in self.capture.back:  # up to the next named gradient
             waiting.append(state)
             if state in named:
                 self.home.update(dict.fromkeys(waiting, named[state]))
+                listed -= len(waiting)
+                if listed <= 0:
+                    return
                 waiting = []
 
     def _edges(self, out: Description) -> None:
@@ -64,19 +69,19 @@ class Inventory:
         if self.describer.limit is not None:
             out.omitted["operations"] = max(0, len(states) - OPERATIONS)
             states = states[:OPERATIONS]
+        self._homes(states)
         forward = set(capture.nodes)
         source: dict[Any, Source | None] = {}
         module: dict[int, str] = {}
-        for state in states:
+        for i, state in enumerate(states):
             op: Any = state.op
             if state.line not in source:
                 source[state.line] = self.describer.source(state.line)
             if id(state.module) not in module:
                 module[id(state.module)] = self.lines.names.of_module(state.module)[0]
-            of = state.of
             out.operations.append(
                 Operation(
-                    id=self.operation_id[state],
+                    id=f"o{i}",
                     phase="forward" if state in forward else "backward",
                     op=op.name,
                     formula=op.formula,
@@ -84,7 +89,7 @@ class Inventory:
                     shape=list(state.spec.shape),
                     dtype=str(state.spec.dtype).rpartition(".")[2],
                     home=self.home.get(state),
-                    of=None if of is None else self.operation_id.get(of),
+                    of=self.operation_id(state.of),
                     module=module[id(state.module)],
                     group=[str(g).lstrip("_") for g in state.group],
                     source=source[state.line],
@@ -96,7 +101,7 @@ class Inventory:
             value = key.value.item() if hasattr(key.value, "item") else key.value
             return value
         if type(key) is State:
-            return self.operation_id[key]
+            return self.operation_id(key)
         line = self.lines.of.get(key)
         return "seed" if line is None else self.id[line]
 

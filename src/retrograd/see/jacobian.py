@@ -252,8 +252,8 @@ def _part(capture: Capture, term: Term) -> tuple[Any, Arg, Any]:
         return arg
 
     copy[term.line.key] = source = leaf(term.line.key, True)
-    for state in capture.nodes:
-        if state not in inside or state is term.line.key:
+    for state in sorted(inside, key=lambda s: s.depth):
+        if state is term.line.key:
             continue
         for key in state.inputs:
             if type(key) is not Const and key not in copy:

@@ -3,6 +3,8 @@ gradients, found by the compiler's own passes. No machine code is made."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..compiler.fuse import (
     Call,
     Columns,
@@ -26,7 +28,7 @@ from .typeset import shape_text
 
 
 def kernels_of(
-    capture: Capture, identifiers: dict[State, str], say: Say
+    capture: Capture, identifier: Callable[[State | None], str | None], say: Say
 ) -> list[Kernel]:
     """The kernels of the loss and the gradients of all leaves, in order."""
     states = [*capture.nodes, *capture.back]
@@ -50,8 +52,9 @@ def kernels_of(
         kind, words, shape = _kind(kernel, say)
         inside: dict[str, None] = {}
         for node in kernel.nodes:
-            if node.state in identifiers:
-                inside[identifiers[node.state]] = None
+            name = identifier(node.state)
+            if name is not None:
+                inside[name] = None
         written = [x for x in kernel.nodes if x in outside or kind != "loop"]
         found.append(
             Kernel(

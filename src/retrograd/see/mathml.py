@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from .notation import Expr, escape
 from .typeset import ATOM, NEG, POW, PROD, SUM, Text, array_text, digits, level
 
@@ -11,6 +13,7 @@ SIDES = (
 )
 
 
+@cache
 def _mo(sign: str) -> str:
     return f"<mo>{escape(sign)}</mo>"
 

@@ -223,6 +223,7 @@ class Source:
         self._files: dict[str, dict[int, ast.stmt]] = {}
         self._imports: dict[str, set[str]] = {}
         self._known: dict[Any, Statement | None] = {}
+        self._taken: dict[Any, list[str] | None] = {}
 
     def text(self, line: Any) -> str:
         """The line as it stands in the file; "" where there is none."""
@@ -237,10 +238,14 @@ class Source:
 
     def operands(self, line: Any) -> list[str] | None:
         """The variables that its operations take, in order; None if unclear."""
-        node = self._node(line)
-        if node is None:
-            return None
-        return reading.operands(node, self._imports[line.path])
+        if line not in self._taken:
+            node = self._node(line)
+            self._taken[line] = (
+                None
+                if node is None
+                else reading.operands(node, self._imports[line.path])
+            )
+        return self._taken[line]
 
     def _find(self, line: Any) -> Statement | None:
         node = self._node(line)

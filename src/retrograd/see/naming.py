@@ -115,11 +115,14 @@ class Naming:
             word = self.names.of_tensor(leaf.tensor)
             if word:
                 known[arg] = word
-        if all(arg in known for arg in self.capture.leaves):
+        nameless = self.capture.leaves.keys() - known.keys()
+        if not nameless:
             return {}
         found: dict[Arg, str] = {}
         wrong: set[Arg] = set()
         for run in self.runs:
+            if all(nameless.isdisjoint(s.inputs) for s in run):
+                continue
             words = self.source.operands(run[-1].line)
             if words is None:
                 continue

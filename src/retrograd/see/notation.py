@@ -35,11 +35,11 @@ def whole(v: Any) -> bool:
 class Symbol:
     """A name as it is set: a base, and what stands below it."""
 
-    __slots__ = ("base", "sub", "_text")
+    __slots__ = ("base", "sub", "_text", "_mathml")
 
     def __init__(self, base: str, sub: str = "") -> None:
         self.base, self.sub = base, sub
-        self._text = ""
+        self._text = self._mathml = ""
 
     @classmethod
     def of(cls, name: str) -> Symbol:
@@ -79,11 +79,12 @@ class Symbol:
         return f"{base}_{{{sub}}}"
 
     def mathml(self) -> str:
-        base = f"<mi>{escape(self.base)}</mi>"
-        if not self.sub:
-            return base
-        tag = "mn" if self.sub.isdigit() else "mtext"
-        return f"<msub>{base}<{tag}>{escape(self.sub)}</{tag}></msub>"
+        if not self._mathml:
+            base = f"<mi>{escape(self.base)}</mi>"
+            tag = "mn" if self.sub.isdigit() else "mtext"
+            below = f"<{tag}>{escape(self.sub)}</{tag}>" if self.sub else ""
+            self._mathml = f"<msub>{base}{below}</msub>" if self.sub else base
+        return self._mathml
 
     def __repr__(self) -> str:
         return self.text()
@@ -97,10 +98,12 @@ class Symbol:
 
 def escape(text: Any) -> str:
     """Text that is safe in HTML, in attributes too."""
-    for sign, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"),
-                       ("'", "&#39;")):  # fmt: skip
-        text = str(text).replace(sign, safe)
-    return str(text)
+    return str(text).translate(_SAFE)
+
+
+_SAFE = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+)
 
 
 class Expr:
@@ -120,10 +123,8 @@ class Expr:
     @property
     def key(self) -> Any:
         if self._key is None:
-            self._key = (
-                self.head,
-                *(p.key if type(p) is Expr else _hashable(p) for p in self.parts),
-            )
+            parts = [p.key if type(p) is Expr else _hashable(p) for p in self.parts]
+            self._key = (self.head, *parts)
         return self._key
 
     def same(self, other: Expr) -> bool:

@@ -129,7 +129,8 @@ _FORMULAS = ("formula", "numbers", "opened", "rule")
 
 def _lean(x: Any, name: str = "") -> Any:
     """As JSON has it, without what the page does not show: LaTeX, and what is empty."""
-    if x is None or isinstance(x, (str, bool, int)):
+    kind = type(x)
+    if kind is str or kind is int or x is None or kind is bool:
         return x
     if isinstance(x, float):
         if math.isfinite(x):
@@ -140,15 +141,14 @@ def _lean(x: Any, name: str = "") -> Any:
         return (
             {"mathml": told} if name in _FORMULAS else {"text": x.text, "mathml": told}
         )
-    if isinstance(x, (list, tuple)):
+    if kind is list or kind is tuple:
         return [_lean(v) for v in x]
-    parts = (
-        x if isinstance(x, dict) else {f: getattr(x, f) for f in _fields(x.__class__)}
-    )
+    if kind is dict:
+        parts = x.items()
+    else:
+        parts = [(f, getattr(x, f)) for f in _fields(kind)]
     return {
-        str(k): _lean(v, k)
-        for k, v in parts.items()
-        if v is not None and v != "" and v != []
+        str(k): _lean(v, k) for k, v in parts if v is not None and v != "" and v != []
     }
 
 

@@ -103,12 +103,13 @@ class View:
         for thing in (*self.marks.values(), *self.boxes.values()):
             _measure(thing)
         inside = self._links_inside()
+        known: dict[Any, dict[str, Any]] = {}
         boxes = {}
         for box in self.boxes.values():
             boxes[box.id] = {
                 "label": box.label, "kind": box.role, "entry": box.entry,
                 "parent": None if box.parent is None else box.parent.id,
-                "count": _count(box), **_laid_out(box, inside.get(box.id, [])),
+                "count": _count(box), **_laid_out(box, inside.get(box.id, []), known),
             }  # fmt: skip
         return {
             "marks": [
@@ -180,27 +181,56 @@ def _measure(thing: Thing) -> None:
         thing.width = max(48.0, width + 18)
 
 
-def _laid_out(box: Thing, links: list[tuple[str, str]]) -> dict[str, Any]:
-    """Where the things of a box stand and which way its links go, by graphlay."""
+def _laid_out(
+    box: Thing, links: list[tuple[str, str]], known: dict[Any, dict[str, Any]]
+) -> dict[str, Any]:
+    """Where the things of a box stand and which way its links go. The rounds of a loop
+    are placed alike, and once: *known* has what was placed."""
+    if not box.children:
+        return {"width": 0, "height": 0, "things": [], "routes": []}
+    number = {x.id: i for i, x in enumerate(box.children)} | {"": len(box.children)}
+    # the caption of a circle stands below it
+    sizes = tuple(
+        (x.width, x.height + (18 if x.kind == "variable" else 0), x.kind == "variable")
+        for x in box.children
+    )
+    pairs = tuple((number[s], number[t]) for s, t in links)
+    port = any(not s for s, _ in links)
+    if (sizes, pairs, port) not in known:
+        known[sizes, pairs, port] = _placed(sizes, pairs, port)
+    found = dict(known[sizes, pairs, port])
+    things = [
+        [x.id, *at, round(x.width, 1), x.height]
+        for x, at in zip(box.children, found["things"], strict=True)
+    ]
+    routes = [
+        [s, t, points]
+        for (s, t), points in zip(links, found["routes"], strict=True)
+        if points
+    ]
+    return {**found, "things": things, "routes": routes}
+
+
+def _placed(
+    sizes: tuple[tuple[float, float, bool], ...],
+    links: tuple[tuple[int, int], ...],
+    port: bool,
+) -> dict[str, Any]:
+    """Places of things of these sizes, and of the links' bends, by graphlay."""
     try:
         import graphlay
     except ImportError:
         raise ImportError(
             "the page needs graphlay to place its graph: pip install retrograd[see]"
         ) from None
-    if not box.children:
-        return {"width": 0, "height": 0, "things": [], "routes": []}
     graph = graphlay.Graph()
-    for x in box.children:
-        shape = "ellipse" if x.kind == "variable" else "box"
-        # the caption of a circle stands below it
-        height = x.height + (18 if x.kind == "variable" else 0)
-        graph.node(x.id, width=x.width, height=height, shape=shape)
-    port = any(not s for s, _ in links)
+    for i, (width, height, circle) in enumerate(sizes):
+        shape = "ellipse" if circle else "box"
+        graph.node(str(i), width=width, height=height, shape=shape)
     if port:
-        graph.node("", width=8.0, height=14.0, shape="box")
+        graph.node(str(len(sizes)), width=8.0, height=14.0, shape="box")
     for source, target in links:
-        graph.edge(source, target)
+        graph.edge(str(source), str(target))
     found = graphlay.layout(
         graph,
         options={
@@ -213,22 +243,13 @@ def _laid_out(box: Thing, links: list[tuple[str, str]]) -> dict[str, Any]:
     def at(p: dict[str, float]) -> list[float]:
         return [round(p["x"] - low["x"], 1), round(p["y"] - low["y"], 1)]
 
-    things = [
-        [x.id, *at(n["center"]), round(x.width, 1), x.height]
-        for x, n in zip(box.children, found.nodes, strict=False)
-    ]
-    routes = [
-        [s, t, [at(p) for p in e["points"][1:-1]]]
-        for (s, t), e in zip(links, found.edges, strict=True)
-        if len(e["points"]) > 2
-    ]
     inner = {"port": at(found.nodes[-1]["center"])} if port else {}
     return {
         **inner,
         "width": round(high["x"] - low["x"], 1),
         "height": round(high["y"] - low["y"], 1),
-        "things": things,
-        "routes": routes,
+        "things": [at(n["center"]) for n in found.nodes[: len(sizes)]],
+        "routes": [[at(p) for p in e["points"][1:-1]] for e in found.edges],
     }
 
 
