@@ -53,8 +53,8 @@ def test_a_loop_becomes_one_native_call(monkeypatch: pytest.MonkeyPatch) -> None
     def counted(plan: Any) -> Any:
         run = usual(plan)
 
-        def call(rec: Any) -> bool:
-            ran: bool = run(rec)
+        def call(plan: Any, rec: Any) -> bool:
+            ran: bool = run(plan, rec)
             calls.append(plan.native if ran else None)
             return ran
 

@@ -296,7 +296,9 @@ def test_bits_in_another_type_are_the_same_memory() -> None:
     with pytest.raises(RuntimeError, match="divisible"):
         rg.zeros(2, 3).view(rg.float64)
     x = rg.tensor([[1.0], [2.0]])
-    assert rg.vmap(lambda row: row.view(rg.int32))(x).tolist() == x.view(rg.int32).tolist()
+    assert (
+        rg.vmap(lambda row: row.view(rg.int32))(x).tolist() == x.view(rg.int32).tolist()
+    )
 
 
 def test_bits_in_another_type() -> None:

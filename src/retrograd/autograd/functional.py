@@ -236,7 +236,7 @@ def jacobian(
     if vectorize:
         columns = vmap(lambda seeds: once.pull(seeds, False))(units)
     else:
-        rows = []
+        rows: list[Any] = []
         for k, spec in enumerate(specs):
             start = len(rows)
             for i in range(start, start + spec.size):

@@ -142,7 +142,7 @@ class Plan:
         self.runs, self.last, self.before, self.returns = 0, 0, 0, 0.0
         self.native: Any = None  # the machine code, once there is some; False: never
         #: what runs it, where it is one native call
-        self.usual: Callable[[dispatch.Recorder], bool] | None = None
+        self.usual: Callable[[Any, dispatch.Recorder], bool] | None = None
         self.ends: Any = None  # tells that a leaf is gone
         self.pooled = 0  # how often the executor itself holds what it delivers
         self._compile(path, wanted)
@@ -521,7 +521,7 @@ def run_pending(rec: dispatch.Recorder) -> None:
                 state.plans[counts] = plan
         if rec.capture is not None:
             rec.capture.runs.append((plan, rec.args[:], pending[:]))
-        if plan.usual is None or not plan.usual(rec):
+        if plan.usual is None or not plan.usual(plan, rec):
             plan.run(rec)
     finally:
         _forget(rec)

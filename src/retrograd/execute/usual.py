@@ -18,8 +18,9 @@ from .. import dispatch
 from ..trace import Meta, Segment, State
 
 
-def usual(plan: Any) -> Callable[[dispatch.Recorder], bool] | None:
-    """What runs the plan; False from it if this time the general way is to be gone."""
+def usual(plan: Any) -> Callable[[Any, dispatch.Recorder], bool] | None:
+    """What runs the plan, which it is given; False from it if this time the general way
+    is to be gone."""
     native = plan.native
     if not native.whole:
         return None
@@ -36,7 +37,7 @@ def usual(plan: Any) -> Callable[[dispatch.Recorder], bool] | None:
     records = bool(shown) and plan.records
     empty = np.empty
 
-    def run(rec: dispatch.Recorder) -> bool:
+    def run(plan: Any, rec: dispatch.Recorder) -> bool:
         if rec.writes or rec.snapshots or rec.orphans:
             return False
         pending, args = rec.pending, rec.args
