@@ -22,7 +22,7 @@ from ..trace import Arg, Bound, Const, State, memory_of
 from . import jit, record
 from .memory import give_back
 from .pool import POOL
-from .segment import Segment
+from .segment import Segment, reusing
 
 #: the graphs of this process that have become machine code
 NATIVES: weakref.WeakSet[Native] = weakref.WeakSet()
@@ -160,9 +160,8 @@ class Native:
                     (self.place[k], k.spec.shape, k.spec.dtype.np) for k in step.outputs
                 ]
                 # Gradients that nobody asked for leave their memory to the next step.
-                step.pool = [
-                    np.empty(s, d) if n in pooled else None for n, s, d in step.outs
-                ]
+                again = [i for i, (n, _, _) in enumerate(step.outs) if n in pooled]
+                step.results = reusing(step.outs, again)
                 step.clean = n == 0 or all(type(k) in (Arg, Bound) for k in step.inputs)
             else:
                 node = step.nodes[0]

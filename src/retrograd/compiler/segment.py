@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from sys import getrefcount
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..execute.usual import entries
 from ..ops.op import Array
 from . import driver
 from .driver import HEADER
@@ -50,7 +52,7 @@ class Segment:
         self.size = 0  # of what lives within a step
         self.ins: list[int] = []  # slots of the inputs
         self.outs: list[Any] = []  # slot, shape and type of each output
-        self.pool: list[Any] = []
+        self.results: Any = None  # gives arrays for them
         self.clean = True  # the inputs are sure to lie row by row
 
     def ready(self, code: Any) -> None:
@@ -75,18 +77,39 @@ class Segment:
         words[self.fixed[:, 0] // 8] = start + self.fixed[:, 1]
         return arena
 
-    def results(self) -> list[Array]:
-        """Arrays for the outputs: new ones, or of the pool if nobody holds them."""
-        made = []
-        pool = self.pool
-        for i, (_, shape, dtype) in enumerate(self.outs):
-            array = pool[i]
-            if array is None:
-                array = np.empty(shape, dtype)
-            elif getrefcount(array) > 3:  # somebody holds what it showed before
-                array = pool[i] = np.empty(shape, dtype)
-            made.append(array)
+
+def reusing(outs: list[Any], again: list[int]) -> Callable[[], list[Array]]:
+    """What gives the arrays for outputs (slot, shape and type of each): new ones, but
+    those at the places *again* as before, if nobody holds what they showed."""
+    sizes = [(i, shape, dtype) for i, (_, shape, dtype) in enumerate(outs)]
+    old = [each for each in sizes if each[0] in again]
+    new = [each for each in sizes if each[0] not in again]
+    pool: list[Any] = [None] * len(outs)
+    for i, shape, dtype in old:
+        pool[i] = np.empty(shape, dtype)
+    those, unheld = entries(again), (_UNHELD,) * len(again)
+    empty = np.empty
+
+    def results() -> list[Array]:
+        if tuple(map(getrefcount, those(pool))) != unheld:
+            for i, shape, dtype in old:
+                if getrefcount(pool[i]) > 2:  # the list's, and the argument's
+                    pool[i] = empty(shape, dtype)
+        made = pool[:]
+        for i, shape, dtype in new:
+            made[i] = empty(shape, dtype)
         return made
+
+    return results
+
+
+def _counted() -> int:
+    """The reference count of what only a list holds, seen as ``results`` sees it."""
+    pool = [np.empty(1), np.empty(1)]
+    return next(map(getrefcount, entries([0, 1])(pool)))
+
+
+_UNHELD = _counted()
 
 
 def _aligned(size: int) -> Array:

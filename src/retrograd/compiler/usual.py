@@ -15,6 +15,7 @@ from typing import Any
 from .. import dispatch
 from ..dispatch import constant
 from ..execute import cache
+from ..execute.usual import entries
 from ..gradients import Bundle, Gradients
 from ..trace import Meta, changes, settings
 from .parts import Part
@@ -62,9 +63,10 @@ def usual(variant: Any) -> Callable[[tuple[Any, ...]], Any] | None:
     optimizers = [optimizer for optimizer, _ in variant.steps]
     (_, out), key, history = variant.shown[0]
     lineage: Any = (variant._segment(part, []), key) if history else None
-    owner, bundle = None, []
+    owner, gradients = None, entries([])
     if variant.promises:
-        owner, _, bundle, _ = variant.promises[0]
+        owner, _, places, _ = variant.promises[0]
+        gradients = entries(places)
     new, promised = object.__new__, Bundle
 
     def run(args: tuple[Any, ...]) -> Any:
@@ -117,7 +119,7 @@ def usual(variant: Any) -> Callable[[tuple[Any, ...]], Any] | None:
         if owner is not None:
             promise = new(promised)
             promise._key = promise._grad = promise._meta = None
-            promise._array = [outs[n] for n in bundle]
+            promise._array = gradients(outs)
             owner.value = promise
         return tensor
 

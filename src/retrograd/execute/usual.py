@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import itemgetter
-from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -25,17 +24,13 @@ def usual(plan: Any) -> Callable[[Any, dispatch.Recorder], bool] | None:
     if not native.whole:
         return None
     step = native.steps[0]
-    function, arena, pool = step.function, step.arena, step.pool
-    results, reused = step.results, [i for i, a in enumerate(pool) if a is not None]
-    fresh = [(i, s, d) for i, (_, s, d) in enumerate(step.outs) if pool[i] is None]
-    arrays_of, free = _these(reused), (_FREE,) * len(reused)
+    function, arena, results = step.function, step.arena, step.results
     arguments, parameters = native.arguments, native.parameters
     shown, copied = native.shown, native.copied
-    bundles = [(i, _these(places)) for i, places in native.bundles]
+    bundles = [(i, entries(places)) for i, places in native.bundles]
     counters = native.counters
     kept = [(k, native.kept[k] if type(k) is State else None) for k in plan.saved]
     records = bool(shown) and plan.records
-    empty = np.empty
 
     def run(plan: Any, rec: dispatch.Recorder) -> bool:
         if rec.writes or rec.snapshots or rec.orphans:
@@ -45,14 +40,8 @@ def usual(plan: Any) -> Callable[[Any, dispatch.Recorder], bool] | None:
             tensor = pending[i]
             if tensor._meta is not None or tensor._array is not None:
                 return False
-        outs: list[Any]
         try:
-            if tuple(map(getrefcount, arrays_of(pool))) == free:
-                outs = pool[:]
-                for i, shape, dtype in fresh:
-                    outs[i] = empty(shape, dtype)
-            else:  # somebody holds what one of them showed before
-                outs = results()
+            outs = results()
         except MemoryError:
             return False  # the interpreter says which operation wanted so much
         if function(
@@ -90,18 +79,9 @@ def usual(plan: Any) -> Callable[[Any, dispatch.Recorder], bool] | None:
     return run
 
 
-def _these(places: list[int]) -> Callable[[list[Any]], Any]:
+def entries(places: list[int]) -> Callable[[list[Any]], Any]:
     """The entries of a list at some places."""
     if len(places) < 2:
         start = places[0] if places else 0
         return itemgetter(slice(start, start + len(places)))
     return itemgetter(*places)
-
-
-def _counted() -> int:
-    """The reference count that the run sees of an array that only the pool holds."""
-    pool = [np.empty(1), np.empty(1)]
-    return next(map(getrefcount, _these([0, 1])(pool)))
-
-
-_FREE = _counted()
