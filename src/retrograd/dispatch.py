@@ -445,13 +445,14 @@ class Recorder:
                 relation = None  # it may change from time to time
             template = templates.find(relation, key)
             if template is not None:
-                if numbers:
+                if numbers and not self.once:
                     start.many = {slot for slot, _ in _slots(op, self.keys(inputs))}
                 (edge,) = template.play(self, operands, self.where or place())
                 start.lead(key, edge)
         if edge is None or type(edge) is Jump:
             keys = self.keys(inputs)
-            for slot, i in _slots(op, keys) if not self.eager else ():
+            returns = not (self.eager or self.once)
+            for slot, i in _slots(op, keys) if returns else ():
                 # A number that changes from time to time becomes an argument.
                 if start.many is None:
                     start.many = set()

@@ -248,7 +248,13 @@ def test_writes_to_parts_in_a_loop_cost_the_same_each() -> None:
     assert first.tolist() == [0.0, 1.0] and x[3].item() == 1 + 0 + 3 + 3
 
 
-def test_what_hardly_ever_comes_back_is_not_remembered(monkeypatch):
+@pytest.fixture
+def interpreted(monkeypatch):
+    """Machine code for graphs that come once would be a test of patience."""
+    monkeypatch.setattr("retrograd.execute.cache.EXECUTOR", "auto")
+
+
+def test_what_hardly_ever_comes_back_is_not_remembered(monkeypatch, interpreted):
     """… where it begins; what begins elsewhere is, and later on so is this."""
     monkeypatch.setattr(dispatch, "ONCE", 30)
     monkeypatch.setattr(dispatch, "VARIED_LIMIT", 500)
@@ -292,3 +298,37 @@ def test_what_hardly_ever_comes_back_is_not_remembered(monkeypatch):
     before = rec.count
     varied([0, 1, 2])
     assert rec.count == before and not rec.once
+
+
+def test_what_is_not_remembered_goes_without_the_garbage_collector(
+    monkeypatch, interpreted
+):
+    monkeypatch.setattr(dispatch, "VARIED_LIMIT", 200)
+    rec, numbers = dispatch.recorder(), np.random.default_rng(0)
+    model = rg.nn.Linear(3, 3)
+    optimizer = rg.optim.AdamW(model.parameters())
+
+    def step():
+        x = rg.ones(2, 3) + 1.0  # one line where all begins
+        optimizer.zero_grad()
+        for kind in numbers.integers(2, size=12):
+            x = (x * 0.5 + 1.0).tanh() if kind else model(x)
+        x.sum().backward()
+        optimizer.step()
+
+    def states():
+        return sum(isinstance(o, dispatch.State) for o in gc.get_objects())
+
+    rec.limit = rec.count
+    while not any(branch.once for branch in rec._branches()):
+        step()
+    step()
+    gc.collect()
+    gc.disable()
+    try:
+        before = states()
+        for _ in range(5):
+            step()
+        assert states() == before
+    finally:
+        gc.enable()

@@ -444,7 +444,7 @@ class StepEdges:
             for value in fresh:
                 if isinstance(value, Handle):
                     bind(value)
-        elif rec.epoch == epoch and not rec.eager:
+        elif rec.epoch == epoch and not (rec.eager or rec.once):
             start.lead(key, rec.state)
             if len(rec.args) > known:
                 self.constants[rec.state] = rec.args[known:]
