@@ -730,7 +730,7 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         rec = _local.rec
         try:
-            if kwargs:
+            if kwargs or len(args) > 3:
                 key: Any = _composite_key(rec, call, args, kwargs)
             elif len(args) == 3:
                 a, b, c = args
@@ -762,14 +762,15 @@ def _composite_key(
     """The key of a call with numbers, words and the like among its arguments."""
     parts: list[Any] = [call]
     for x in args:
-        if isinstance(x, Handle):
-            parts.append(x._key or rec.leaf(x))
-        elif x is None or type(x) is str:
+        kind = type(x)
+        if x is None or kind is str:
             parts.append(x)
-        elif type(x) is float or type(x) is int:
-            parts.append(scalar_key(x))
+        elif kind is float or kind is int:
+            parts.append((kind, x) if x and x == x else scalar_key(x))
+        elif isinstance(x, Handle):
+            parts.append(x._key or rec.leaf(x))
         else:
-            parts.append((type(x), x))
+            parts.append((kind, x))
     for word, x in kwargs.items():
         parts.append(word)
         if isinstance(x, Handle):

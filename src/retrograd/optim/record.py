@@ -199,8 +199,12 @@ class Swift:
             counts.append(count)
             values = optimizer.scalars(group, count)
             if values != self.last[i]:
+                old, known = self.last[i] or (None,) * len(values), self.numbers[i]
                 self.last[i] = values
-                self.numbers[i] = [constant(np.array(v, dtype)) for v in values]
+                self.numbers[i] = [
+                    known[n] if v == old[n] else constant(np.array(v, dtype))
+                    for n, v in enumerate(values)
+                ]
         return counts
 
     def ahead(
