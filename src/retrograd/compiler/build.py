@@ -16,7 +16,6 @@ from .fuse import (
     Call,
     Columns,
     Convolution,
-    Fusion,
     Joined,
     Kernel,
     Loop,
