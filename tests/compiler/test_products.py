@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numpy as np
 import pytest
 
 import retrograd as rg
+from retrograd.compiler import jit
+from retrograd.compiler.ir import Module
+from retrograd.compiler.products import transposer
 
 pytest.importorskip("llvmlite", reason="without llvmlite everything is interpreted")
 
@@ -95,3 +99,28 @@ def test_batches_that_meet_one_matrix(m: int, batch: Any, layout: str) -> None:
     np.testing.assert_allclose(got, a @ b, rtol=1e-11, atol=1e-11)
     turned = (ta @ rg.tensor(np.ascontiguousarray(b.T)).t()).numpy()
     np.testing.assert_allclose(turned, a @ b, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("lanes", [16, 8, 4])
+@pytest.mark.parametrize("element", ["float", "double"])
+def test_transposing(element: str, lanes: int) -> None:
+    """Blocks of each height, single elements, and rows that lie 2048 bytes apart; what
+    lies beside the target stays."""
+    dtype, rng = {"float": "f4", "double": "f8"}[element], np.random.default_rng(0)
+    lanes //= 1 if element == "float" else 2
+    shapes = [(1, 1), (2, 3), (4, 4), (5, 4), (7, 9), (9, 130), (17, 67), (40, 10)]
+    module = Module()
+    cases = [(m, n, apart) for m, n in shapes for apart in (n + 3, 512)]
+    names = [transposer(module, element, lanes, *case) for case in cases]
+    module.roots = list(module.functions)
+    assert len(module.roots) > 1 + (lanes * int(dtype[1]) > 16)
+    library = jit.Library(jit.compile_texts(module.text()))
+    address = dict(zip(module.roots, library.roots(len(module.roots)), strict=True))
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 4)
+    for (rows, columns, apart), name in zip(cases, names, strict=True):
+        source = rng.normal(size=(rows, apart)).astype(dtype)
+        target = np.full((columns, rows + 5), 7, dtype)
+        places = (x.__array_interface__["data"][0] for x in (source, target))
+        kind(address[name])(*places, rows, columns, apart, rows + 5)
+        np.testing.assert_array_equal(target[:, :rows], source[:, :columns].T)
+        assert (target[:, rows:] == 7).all()

@@ -16,7 +16,6 @@ from .fuse import (
     Call,
     Columns,
     Convolution,
-    Fusion,
     Joined,
     Kernel,
     Loop,
@@ -57,8 +56,9 @@ class Build:
         states = (k for k in plan.wanted if type(k) is State)
         wanted = sorted(states, key=lambda s: s.depth)
         program = optimized(from_trace(plan.nodes, wanted))
-        program = staged("recompute", recompute(program))
-        self.fusion = fusion = Fusion(program)
+        program, self.fusion = recompute(program)
+        staged("recompute", program)
+        fusion, program = self.fusion, self.fusion.program
         #: the buffer in which each wanted state arrives
         self.results: dict[Any, Any] = {}
         for state, key in program.wanted.items():

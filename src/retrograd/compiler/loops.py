@@ -21,7 +21,7 @@ from .stage import ERROR, Stage, last_part, stage_function
 from .sums import blocked, combine, identity, merge
 from .views import broadcast
 
-#: so many vectors at least are one thread's part
+#: so many vectors at least are one thread's part, where a part of one is left over
 PART = 16
 
 
@@ -161,7 +161,7 @@ class LoopCode:
 
     def _divide(self) -> None:
         """How the work can be done in parts: by rows, else along what is no row."""
-        self.along = False
+        self.along, self.unit = False, 1
         if self.rows:
             self.extent = self.rows[0]
             return
@@ -169,9 +169,13 @@ class LoopCode:
         whole = not any(self._gathers(n) for n in self.kernel.nodes)
         if self.inner and whole:
             n = self.inner[0]
+            self.along = n > 1
             if len(self.inner) == 1:
-                n = -(-n // (PART * self.width))
-            self.along, self.extent = n > 1, n
+                # of whole vectors the code is the same, however many there are
+                self.unit = self.width * (PART if n % self.width else 1)
+                self.along = n > self.unit or n % self.width == 0
+                n = -(-n // self.unit)
+            self.extent = n
 
     def _time(self) -> float:
         """Nanoseconds on one thread, about."""
@@ -288,8 +292,10 @@ class LoopCode:
         full = n - n % width
         values = carried
         if parted:
-            unit = PART * width
-            last = f.least(f.times(self.end, unit), full)
+            unit = self.unit
+            last = f.times(self.end, unit)
+            if n % unit:
+                last = f.least(last, full)
             loop = f.loop(f.times(self.begin, unit), last, width)
             self._step(outer, loop.index, width, 0, gathered, written, [])
             loop.end()

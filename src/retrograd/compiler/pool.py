@@ -336,6 +336,7 @@ class Pool:
         if self._library is not None:
             yield
             return
+        jit.vector_bytes()  # imports LLVM here, lest a thread waits for what this one holds
         thread = threading.Thread(target=self._attempt)
         thread.start()
         try:

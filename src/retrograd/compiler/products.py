@@ -352,7 +352,7 @@ class ProductCode:
             source = f.at(pa, f.times(i, a_row), e)
             target = f.at(tiles, f.times(i, k), e)
             sizes = (Value(str(x), "i64") for x in (r, k, a_row, r))
-            f.call(transposer(self.module, e), source, target, *sizes)
+            f.call(transposer(self.module, e, w, r, k, a_row), source, target, *sizes)
 
         def blocks(begin: Value, end: Value, count: int) -> None:
             loop = f.loop(begin, end, count * rows)
@@ -421,7 +421,8 @@ class ProductCode:
         b_col = self.b.strides[-1]
         source = f.at(pb, f.times(j, b_col), e)
         sizes = (Value(str(x), "i64") for x in (size, self.k, b_col, self.panel))
-        f.call(transposer(self.module, e), source, self._panel_of(j), *sizes)
+        turn = transposer(self.module, e, self.lanes, size, self.k, b_col)
+        f.call(turn, source, self._panel_of(j), *sizes)
 
 
 def _one_matrix(a: View, b: View, m: int) -> bool:
@@ -525,53 +526,77 @@ def copier(module: Module, e: str, w: int) -> str:
     return name
 
 
-def transposer(module: Module, e: str) -> str:
-    """target[j, i] = source[i, j] for rows × columns, in blocks of 4 × 4 in registers.
-    Larger blocks are no faster, and their shuffles take LLVM long. Where a size is no
-    multiple of 4, the last block goes back over what the one before it did."""
-    name = f"turn_{e}"
+def transposer(
+    module: Module, e: str, w: int, rows: int, columns: int, apart: int
+) -> str:
+    """target[j, i] = source[i, j] for matrices about as large as rows × columns, whose
+    rows lie *apart*, in blocks that are transposed in registers. Where a size is no
+    multiple of a block's, the last block goes back over what the one before it did."""
+    across = 16 // SIZES[e]
+    # more rows so far apart would throw each other out of the first cache
+    height = min(w, 4 * across if apart * SIZES[e] % 2048 else 2 * across)
+    if rows < height:
+        height = across
+    if rows < height or columns < across:
+        height = across = 1
+    name = f"turn_{e}_{height}x{across}"
     if name in module.functions:
         return name
     types = [("ptr", "source"), ("ptr", "target"), ("i64", "rows"), ("i64", "columns"),
              ("i64", "lds"), ("i64", "ldt")]  # fmt: skip
     f = Function(module, name, types)
-    source, target, rows, columns, lds, ldt = f.parameters
-
-    def places(i: Value, j: Value) -> tuple[Value, Value]:
-        here = f.at(source, f.value(f"mul i64 {i.name}, {lds.name}", "i64"), e)
-        there = f.at(target, f.value(f"mul i64 {j.name}, {ldt.name}", "i64"), e)
-        return f.at(here, j, e), f.at(there, i, e)
-
-    small = Value(f.op(f"icmp slt i64 {f.least(rows, columns).name}, 4"), "i1")
-    down = f.loop(0, f.select(small, rows, Value("0", "i64")))
-    along = f.loop(0, columns)
-    here, there = places(down.index, along.index)
-    f.store(f.load(here, e), there)
-    along.end()
-    down.end()
+    source, target, rows_, columns_, lds, ldt = f.parameters
     last_row, last_column = (
-        f.value(f"sub i64 {size.name}, 4", "i64") for size in (rows, columns)
+        f.value(f"sub i64 {size.name}, {step}", "i64")
+        for size, step in ((rows_, height), (columns_, across))
     )
-    # as many rows at once as fill a line of the target
-    line = LINE // SIZES[e]
-    band = f.loop(0, f.select(small, Value("0", "i64"), rows), line)
-    end = f.least(f.value(f"add i64 {band.index.name}, {line}", "i64"), rows)
-    along = f.loop(0, columns, 4)
+    # as many columns as leave their part of the target in the first cache
+    band = f.loop(0, columns_, LINE)
+    end = f.least(f.value(f"add i64 {band.index.name}, {LINE}", "i64"), columns_)
+    down = f.loop(0, rows_, height)
+    i = f.least(down.index, last_row)
+    line = f.at(source, f.value(f"mul i64 {i.name}, {lds.name}", "i64"), e)
+    along = f.loop(band.index, end, across)
     j = f.least(along.index, last_column)
-    down = f.loop(band.index, end, 4)
-    here, there = places(f.least(down.index, last_row), j)
-    block = []
-    for i in range(4):
-        here = f.at(here, lds, e) if i else here
-        block.append(f.load(here, e, 4))
-    a, b, c, d = block
-    pairs = (*f.woven(a, c), *f.woven(b, d))
-    low, high = f.woven(pairs[0], pairs[2]), f.woven(pairs[1], pairs[3])
-    for i, row in enumerate((*low, *high)):
-        there = f.at(there, ldt, e) if i else there
+    here = f.at(line, j, e)
+    there = f.value(f"mul i64 {j.name}, {ldt.name}", "i64")
+    there = f.at(f.at(target, there, e), i, e)
+    pieces = []
+    for n in range(height):
+        here = f.at(here, lds, e) if n else here
+        pieces.append(f.load(here, e, across if across > 1 else 0))
+    for n, row in enumerate(_turned(f, pieces, across)):
+        there = f.at(there, ldt, e) if n else there
         f.store(row, there)
-    down.end()
     along.end()
+    down.end()
     band.end()
     f.emit("ret void")
     return name
+
+
+def _turned(f: Function, pieces: list[Value], across: int) -> list[Value]:
+    """The columns of rows of *across* elements, 128 bits: rows are put beside each other
+    in as many registers, and in these each such part is transposed by itself."""
+    if across == 1:
+        return pieces
+    block = pieces
+    while len(block) > across:
+        both = range(2 * block[0].width)
+        block = [f.shuffled(block[n], block[n + across], both)
+                 for start in range(0, len(block), 2 * across)
+                 for n in range(start, start + across)]  # fmt: skip
+    w = block[0].width
+
+    def woven(a: Value, b: Value) -> tuple[Value, Value]:
+        """a₀ b₀ a₁ b₁ … of the first half of each part, and of the second half."""
+        half = across // 2
+        order = [start + i + by for start in range(0, w, across)
+                 for i in range(half) for by in (0, w)]  # fmt: skip
+        return f.shuffled(a, b, order), f.shuffled(a, b, [n + half for n in order])
+
+    if across == 2:
+        return list(woven(*block))
+    a, b, c, d = block
+    even, odd = woven(a, c), woven(b, d)
+    return [*woven(even[0], odd[0]), *woven(even[1], odd[1])]

@@ -49,6 +49,7 @@ class Program:
         for n in self.nodes:
             inputs = tuple(of.get(k, k) for k in n.inputs)
             of[n] = Node(n.op, inputs, n.attrs, n.spec, n.state)
+            of[n].late = of.get(n.late)
         wanted = {s: of.get(k, k) for s, k in self.wanted.items()}
         return Program(list(of.values()), wanted)
 

@@ -20,8 +20,9 @@ from .views import whole
 _MOST = 16
 
 
-def recompute(program: Program) -> Program:
-    """The program with values computed again where that saves something."""
+def recompute(program: Program) -> tuple[Program, Fusion]:
+    """The program with values computed again where that saves something; and its
+    kernels, as fusing it is the way to see what would be saved."""
     model = program.copy()  # fusing changes the inputs of nodes
     of = dict(zip(program.nodes, model.nodes, strict=True))
     fusion = Fusion(model)
@@ -54,7 +55,10 @@ def recompute(program: Program) -> Program:
                 if i != home:
                     chosen.setdefault(i, set()).add(u)
     stays = set(readers).difference(*chosen.values()) if chosen else set()
-    return _rewritten(program, fusion, of, chosen, stays) if chosen else program
+    if not chosen:
+        return program, fusion
+    program = _rewritten(program, fusion, of, chosen, stays)
+    return program, Fusion(program.copy())
 
 
 def _saving(
