@@ -664,6 +664,8 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
         rec = _local.rec
         try:
             if kwargs:
+                if not refusals.NUMPY_NAMES.keys().isdisjoint(kwargs):
+                    kwargs = refusals.renamed(function, kwargs)
                 key: Any = _composite_key(rec, call, args, kwargs)
             elif len(args) == 3:
                 a, b, c = args
