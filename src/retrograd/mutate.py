@@ -496,13 +496,18 @@ def hold(x: Handle) -> None:
         x.__class__ = dispatch._held_type
 
 
-def rebind(x: Handle) -> None:
-    """Give a long-lived leaf a key that fits its present shape, type and flag."""
+def rebind(x: Handle, flag: bool = False) -> None:
+    """Give a long-lived leaf a key that fits its present shape, type and flag. Where only
+    the *flag* is another, perhaps as before, the key is as before, too."""
     from .trace import Bound, changes
 
     changes[0] += 1
     meta = meta_of(x)
     array: Any = x._array
     spec = Spec(array.shape, dtypes.from_numpy_dtype(array.dtype))
-    meta.home = Bound(x, spec, int(meta.requires_grad))
-    x._key = meta.home
+    grad = int(meta.requires_grad)
+    homes = {}
+    if flag and meta.home is not None:
+        homes = {**(meta.homes or {}), meta.home.grad: meta.home}
+    x._key = meta.home = homes.get(grad) or Bound(x, spec, grad)
+    meta.homes = homes or None

@@ -452,7 +452,7 @@ class Tensor(Handle):
             release(self)  # a leaf without the flag has no part in common gradients
         meta.requires_grad = requires_grad
         if meta.home is not None:
-            mutate.rebind(self)
+            mutate.rebind(self, flag=True)
         elif type(self._key) is Arg:
             self._key = None  # joins the trace anew, with the new flag
         return self

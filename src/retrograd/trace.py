@@ -64,6 +64,8 @@ class Meta:
     post_hooks: dict[int, Any] | None = None
     retained: Any = None  # the hooks that keep the gradient of a computed tensor
     home: Bound | None = None
+    #: what home was while the flag was another, by flag
+    homes: dict[int, Bound] | None = None
     inference = False
     #: each time it became a view of itself: the way back (None: there is none), and its
     #: key before
