@@ -731,6 +731,8 @@ def composite(function: Callable[..., Any]) -> Callable[..., Any]:
         rec = _local.rec
         try:
             if kwargs or len(args) > 3:
+                if kwargs and not refusals.NUMPY_NAMES.keys().isdisjoint(kwargs):
+                    kwargs = refusals.renamed(function, kwargs)
                 key: Any = _composite_key(rec, call, args, kwargs)
             elif len(args) == 3:
                 a, b, c = args

@@ -500,7 +500,8 @@ def hold(x: Handle) -> None:
 
 
 def rebind(x: Handle) -> None:
-    """Give a long-lived leaf a key that fits its present shape, type and flag."""
+    """Give a long-lived leaf a key that fits its present shape, type and flag: the one
+    that it had when they were the same."""
     from .trace import Bound, changes
 
     changes[0] += 1

@@ -99,6 +99,10 @@ class Parameter(NamedTuple):
 #: ``function(*tensors)``
 SEVERAL = Parameter("tensors", (_are_tensors,), "Tensor or tuple of Tensors")
 
+#: arguments by the names that NumPy has for them, which PyTorch takes as well
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input",
+               "x1": "input", "x2": "other"}  # fmt: skip
+
 _declared: dict[CodeType, tuple[Parameter, ...]] = {}
 
 
@@ -129,6 +133,18 @@ def parameters(function: FunctionType) -> tuple[Parameter, ...]:
         wanted = " or ".join(k[1] for k in kinds if k[1] != "None")
         found.append(Parameter(name, tuple(k[0] for k in kinds), wanted))
     return _declared.setdefault(code, tuple(found))
+
+
+def renamed(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments with the names that *function* has for them, where NumPy's were given."""
+    names = {parameter.name for parameter in parameters(function)}
+    own = names.union(kwargs)
+    return {
+        NUMPY_NAMES[k]
+        if k in NUMPY_NAMES and k not in names and NUMPY_NAMES[k] in own - kwargs.keys()
+        else k: value
+        for k, value in kwargs.items()
+    }
 
 
 def refusal(
@@ -201,7 +217,8 @@ def _described(value: Any) -> str:
     if isinstance(value, (list, tuple)) and value:
         kinds = dict.fromkeys(type(v).__name__ for v in value)
         return f"{type(value).__name__} of {', '.join(kinds)}"
-    return type(value).__name__
+    kind = type(value)
+    return f"{kind.__module__}.Tensor" if kind.__name__ == "Tensor" else kind.__name__
 
 
 def _mend(wanted: str, value: Any) -> str:
@@ -209,6 +226,8 @@ def _mend(wanted: str, value: Any) -> str:
     if "Tensor" in wanted and wanted != "tuple of Tensors":
         if isinstance(value, np.ndarray):
             return ": use rg.from_numpy(array)"
+        if type(value).__name__ == "Tensor" and hasattr(value, "__dlpack__"):
+            return ", which is another library's: use rg.from_dlpack(tensor)"
         if isinstance(value, (int, float, list, tuple)) and value != []:
             return f": use rg.tensor({value!r})" if len(repr(value)) < 40 else ""
     if wanted.startswith("int") and isinstance(value, float) and value == int(value):
@@ -263,6 +282,8 @@ def explained(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         rec = _local.rec
         start, known = rec.state, rec.count
+        if kwargs and not NUMPY_NAMES.keys().isdisjoint(kwargs):
+            kwargs = renamed(function, kwargs)
         try:
             result = function(*args, **kwargs)
         except Exception:

@@ -332,3 +332,51 @@ def test_what_is_not_remembered_goes_without_the_garbage_collector(
         assert states() == before
     finally:
         gc.enable()
+
+
+def test_a_parameter_frozen_and_thawed_is_the_same_leaf():
+    w, x = rg.nn.Parameter(rg.ones(3)), rg.nn.Parameter(rg.ones(3))
+    rec = dispatch.recorder()
+
+    def planned():
+        return sum(branch.planned for branch in rec._branches())
+
+    for turn in range(8):
+        if turn == 4:
+            known = planned()
+        w.requires_grad = turn % 2 == 0
+        x.requires_grad_(turn % 2 == 1)
+        (w * x).sum().backward()
+        seen, unseen = (w, x) if turn % 2 == 0 else (x, w)
+        assert seen.grad is not None and seen.grad.tolist() == [1, 1, 1]
+        assert unseen.grad is None
+        seen.grad = None
+    assert planned() == known
+    w.data = rg.full((3,), 2.0)  # other memory: the flag still finds it
+    w.requires_grad = False
+    assert (w * x).tolist() == [2, 2, 2]
+
+
+def test_small_runs_in_between_do_not_keep_a_loop_from_being_compiled(monkeypatch):
+    pytest.importorskip("llvmlite", reason="without llvmlite everything is interpreted")
+    monkeypatch.setattr("retrograd.execute.cache.EXECUTOR", "auto")
+    made = []
+
+    def native(plan):
+        made.append(len(plan.nodes))
+        return False
+
+    monkeypatch.setattr("retrograd.execute.cache.native", native)
+    monkeypatch.setattr(dispatch.recorder(), "interpreted", 0)
+    w = rg.nn.Parameter(rg.ones(7))
+    for turn in range(6):
+        for k in range(12):
+            rg.tensor(turn * 17 + k).add(k).item()
+        x = w
+        for _ in range(40):
+            x = (x * 0.9).tanh()
+        (x.sum() * 2).backward()
+        assert w.grad is not None
+        w.grad.tolist()
+        w.grad = None
+    assert max(made, default=0) > 80

@@ -72,18 +72,14 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     )
 
 
-def argmax(
-    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: Any = None
-) -> Tensor:
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest element is: along *dim*, or in all of input in a row."""
-    return apply(Argmax, input, dim=dim if axis is None else axis, keepdim=keepdim)
+    return apply(Argmax, input, dim=dim, keepdim=keepdim)
 
 
-def argmin(
-    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: Any = None
-) -> Tensor:
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest element is: along *dim*, or in all of input in a row."""
-    return apply(Argmin, input, dim=dim if axis is None else axis, keepdim=keepdim)
+    return apply(Argmin, input, dim=dim, keepdim=keepdim)
 
 
 def _picked(input: Tensor, indices: Tensor, dim: int, keepdim: bool) -> Found:
@@ -109,7 +105,6 @@ def max(
     keepdim: bool = False,
     *,
     other: Tensor | None = None,
-    axis: int | None = None,
 ) -> Any:
     """The largest element; along *dim* with its position; or the larger of two.
 
@@ -119,7 +114,7 @@ def max(
     (tensor(7.), tensor([1, 0]), tensor([[3., 5.],
             [7., 3.]]))
     """
-    return _extreme(input, dim if axis is None else axis, keepdim, other, True)
+    return _extreme(input, dim, keepdim, other, True)
 
 
 def min(
@@ -128,10 +123,9 @@ def min(
     keepdim: bool = False,
     *,
     other: Tensor | None = None,
-    axis: int | None = None,
 ) -> Any:
     """The smallest element; along *dim* with its position; or the smaller of two."""
-    return _extreme(input, dim if axis is None else axis, keepdim, other, False)
+    return _extreme(input, dim, keepdim, other, False)
 
 
 def _extreme(input: Tensor, dim: Any, keepdim: bool, other: Any, most: bool) -> Any:

@@ -42,7 +42,7 @@ def _list(name: str, tensors: Any) -> list[Tensor]:
 
 
 @with_out
-def cat(tensors: Any, dim: int = 0, *, axis: int | None = None) -> Tensor:
+def cat(tensors: Any, dim: int = 0) -> Tensor:
     """The tensors one after another along *dim*. Of types that differ, the wider.
 
     >>> import retrograd as rg
@@ -53,7 +53,7 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None) -> Tensor:
     # PyTorch lets empty vectors join anything
     full = [x for x in given if x.shape != (0,)]
     chosen = full if full and len(full) < len(given) else given
-    return apply(Cat, *chosen, dim=dim if axis is None else axis)
+    return apply(Cat, *chosen, dim=dim)
 
 
 concat = concatenate = cat

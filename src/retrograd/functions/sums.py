@@ -31,6 +31,7 @@ def sum(
     *,
     dtype: dtypes.dtype | None = None,
     axis: Dim = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """Σ input over *dim*, or over everything. Integers add up in int64.
 
@@ -42,7 +43,8 @@ def sum(
     """
     if dtype is not None:
         input = input.to(dtype)
-    out = apply(Sum, input, dim=dim if axis is None else axis, keepdim=keepdim)
+    dim = dim if axis is None else axis
+    out = apply(Sum, input, dim=dim, keepdim=keepdim or keepdims)
     return out if dtype is None else out.to(dtype)
 
 
@@ -77,7 +79,6 @@ def mean(
     keepdim: bool = False,
     *,
     dtype: dtypes.dtype | None = None,
-    axis: Dim = None,
 ) -> Tensor:
     """(1/n) Σ input over *dim*, or over everything.
 
@@ -93,8 +94,6 @@ def mean(
             "mean(): could not infer output dtype. Input dtype must be a floating "
             f"point dtype. Got: {kind.name}; use x.float().mean() or dtype=…"
         )
-    if axis is not None:
-        dim = axis
     if _is_half(kind):  # the sum may be too large for 16 bits where the mean is not
         wide = apply(Sum, input.float(), dim=dim, keepdim=keepdim)
         return (wide / reduced_count(input, dim)).to(kind)
@@ -134,7 +133,6 @@ def var(
     keepdim: bool = False,
     *,
     correction: float | None = None,
-    axis: Dim = None,
 ) -> Tensor:
     """Σ (input − mean)² / (n − correction); ``unbiased=False`` is correction 0.
 
@@ -143,7 +141,7 @@ def var(
     >>> x.var(), x.var(correction=0)
     (tensor(1.6667), tensor(1.2500))
     """
-    return var_mean(input, dim if axis is None else axis, unbiased, keepdim,
+    return var_mean(input, dim, unbiased, keepdim,
                     correction=correction)[0]  # fmt: skip
 
 
@@ -154,10 +152,9 @@ def std(
     keepdim: bool = False,
     *,
     correction: float | None = None,
-    axis: Dim = None,
 ) -> Tensor:
     """√var. The derivative where it is 0 is 0."""
-    return std_mean(input, dim if axis is None else axis, unbiased, keepdim,
+    return std_mean(input, dim, unbiased, keepdim,
                     correction=correction)[0]  # fmt: skip
 
 

@@ -168,9 +168,9 @@ def ravel(input: Tensor) -> Tensor:
     return apply(Reshape, row, shape=(-1,) if input.numel() else (0,))
 
 
-def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+def squeeze(input: Tensor, dim: Any = None, *, axis: Any = None) -> Tensor:
     """Without dimensions of length 1 (all, or those named)."""
-    shape = tuple(input.shape)
+    shape, dim = tuple(input.shape), dim if axis is None else axis
     if dim is None:
         drop = {i for i, n in enumerate(shape) if n == 1}
     else:
