@@ -175,7 +175,13 @@ def _resume(folder: Path, data: str | None, given: dict[str, Any]) -> None:
     state = resume.read_standing(folder)
     others = {k: v for k, v in given.items() if k not in ("data", "resume")}
     resume.refuse_other(state, others)
-    examples = training.read(data or state["data"]["path"], state["choices"])
+    path = state["data"]["path"]
+    if data is None and path is not None and not Path(path).exists():
+        raise training.DataError(
+            f"{path}, the data of this run, does not exist; name its new place: "
+            f"retrograd train DATA --resume {folder}"
+        )
+    examples = training.read(data or path, state["choices"])
     resume.refuse_other_data(state, examples)
     run = training.Run.prepare(examples, state["settings"], folder)
     with progress() as shown:

@@ -355,7 +355,11 @@ def make_schedule(optimizer: Any, chosen: Settings, steps: int) -> tuple[Any, bo
         case "cosine":
             return schedules.CosineAnnealingLR(optimizer, epochs), False
         case "onecycle":
-            return schedules.OneCycleLR(optimizer, chosen.lr, epochs * steps), True
+            group = optimizer.param_groups[0]  # Adagrad has no momentum to be cycled
+            cycled = "momentum" in group or "betas" in group
+            return schedules.OneCycleLR(
+                optimizer, chosen.lr, epochs * steps, cycle_momentum=cycled
+            ), True
         case "step":
             return schedules.StepLR(optimizer, max(1, epochs // 3), 0.3), False
         case "plateau":

@@ -77,11 +77,13 @@ def read_standing(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder of a run")
     if not path.exists():
-        left = (folder / "model.safetensors").exists()
-        raise DataError(
-            f"{folder}: the training came to its end, there is nothing to resume" if left
-            else f"{folder} has no {NAME}, which an interrupted training leaves"
-        )  # fmt: skip
+        if (folder / "report.html").exists():
+            why = "the training came to its end, there is nothing to resume"
+        else:
+            why = (
+                f"there is no {NAME}, which an interrupted training leaves: begin anew"
+            )
+        raise DataError(f"{folder}: {why}")
     state = rg.load(path)
     try:
         if state["format"] != _FORMAT:
@@ -93,8 +95,9 @@ def read_standing(folder: Path) -> dict[str, Any]:
         for key in ("network", "optimizer", "random", "history", "best", "weights"):
             state[key]
     except (ValueError, KeyError, TypeError) as error:
+        why = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise FileError(
-            f"{path} does not describe a training as it should: {error}"
+            f"{path} does not describe a training as it should: {why}"
         ) from None
     return state  # type: ignore[no-any-return]
 
