@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,8 @@ def test_a_killed_training_is_resumed_from_the_command_line(tmp_path: Path) -> N
     long = ("--epochs", "100000", "--patience", "100000")
     killed = started("t.csv", *long, "--name", "r")
     while not (left / NAME).exists():
-        assert killed.stderr.readline()
+        assert killed.poll() is None
+        time.sleep(0.01)
     killed.kill()
     killed.communicate()
     for options, words in (
