@@ -343,10 +343,8 @@ def _one_line_errors() -> Iterator[None]:
         from .io import FileError
         from .train.errors import DataError, TrainingError
 
-        if isinstance(error, (DataError, FileError)):
+        if isinstance(error, (DataError, FileError, TrainingError)):
             _fail(str(error), 2)
-        if isinstance(error, TrainingError):
-            _fail(str(error), 1)
         if os.environ.get("RETROGRAD_TRACEBACK"):
             raise
         _fail(

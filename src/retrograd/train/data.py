@@ -73,8 +73,8 @@ def read(path: str | None, choices: Choices | None = None) -> Examples:
         found = _table(p, choices)
     else:
         raise DataError(
-            f"{path}: a table (.csv, .tsv, also with .gz, or .npz) or a folder of images "
-            "in one sub-folder per class is expected"
+            f"{path}: a table (.csv, .tsv, also with .gz, or .npz) or a folder of images or "
+            "songs in one sub-folder per class is expected"
         )
     _check(found)
     return replace(found, path=str(p.resolve()), choices=choices)
@@ -234,7 +234,8 @@ def _songs(path: Path, choices: Choices) -> Examples:
 
 
 def _folder(path: Path, choices: Choices) -> Examples:
-    if audio.list_classes(path)[0] and not images.list_images(path):
+    # a cover beside the songs, or a song beside the pictures, is not what is learned
+    if len(audio.list_classes(path)[0]) > len(images.list_images(path)):
         if choices.task == "regression":
             raise DataError(f"{path}: folders of songs have classes, not values")
         return _songs(path, choices)
