@@ -13,6 +13,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -113,7 +114,13 @@ def _widths(
 @click.option("--out", metavar="FOLDER", default="runs", show_default=True,
          help="Where the run's folder is made.")  # fmt: skip
 @click.option("--name", help="Name of the run.  [default: that of the data]")
-def train(data: str | None, out: str, name: str | None, **options: Any) -> None:
+@click.option("--resume", metavar="RUN",
+         help="Folder of an interrupted run, to go on with.")  # fmt: skip
+@click.pass_context
+def train(
+    ctx: click.Context, /, data: str | None, out: str, name: str | None,
+    resume: str | None, **options: Any,
+) -> None:  # fmt: skip
     """Train a network by backpropagation.
 
     DATA is a table (.csv or .tsv, also with .gz, or .npz) or a folder of images or of
@@ -122,11 +129,15 @@ def train(data: str | None, out: str, name: str | None, **options: Any) -> None:
     retrograd.
 
     It leaves a folder with the model (model.safetensors), metrics.jsonl and report.html.
-    Ctrl-C stops the training and keeps the best model so far.
+    Ctrl-C stops the training and keeps the best model so far; --resume RUN goes on with it
+    later, also after a crash, as if it had not been interrupted.
     """
     from . import train as training
     from .train.progress import progress
 
+    if resume is not None:
+        _resume(Path(resume), data, _given(ctx))
+        return
     about_data = ("target", "task", "drop", "header", "image_size")
     choices = training.Choices(**{key: options.pop(key) for key in about_data})
     examples = training.read(data, choices)
@@ -144,6 +155,42 @@ def train(data: str | None, out: str, name: str | None, **options: Any) -> None:
         raise SystemExit(128 + run.stopped)
 
 
+def _given(ctx: click.Context) -> dict[str, Any]:
+    """The options that stand on the command line."""
+    line = click.core.ParameterSource.COMMANDLINE
+    return {k: v for k, v in ctx.params.items() if ctx.get_parameter_source(k) is line}
+
+
+def _resume(folder: Path, data: str | None, given: dict[str, Any]) -> None:
+    """Go on with the interrupted training of a folder."""
+    from . import train as training
+    from .train import resume
+    from .train.progress import progress
+
+    for name in ("out", "name"):
+        if name in given:
+            raise click.UsageError(
+                f"--{name} does not go with --resume: the run stays in {folder}"
+            )
+    state = resume.read_standing(folder)
+    others = {k: v for k, v in given.items() if k not in ("data", "resume")}
+    resume.refuse_other(state, others)
+    path = state["data"]["path"]
+    if data is None and path is not None and not Path(path).exists():
+        raise training.DataError(
+            f"{path}, the data of this run, does not exist; name its new place: "
+            f"retrograd train DATA --resume {folder}"
+        )
+    examples = training.read(data or path, state["choices"])
+    resume.refuse_other_data(state, examples)
+    run = training.Run.prepare(examples, state["settings"], folder)
+    with progress() as shown:
+        run.train(shown, state)
+    _report(run)
+    if run.stopped:
+        raise SystemExit(128 + run.stopped)
+
+
 def _report(run: Run) -> None:
     from .train.report import write_report
 
@@ -151,7 +198,8 @@ def _report(run: Run) -> None:
     if run.stopped:
         click.echo(
             f"Interrupted in epoch {len(run.history)}: the best model so far, of epoch "
-            f"{run.best['epoch']}, is kept."
+            f"{run.best['epoch']}, is kept; to go on: retrograd train --resume "
+            f"{shlex.quote(str(run.folder))}"
         )
     if run.note:
         click.echo(f"Stopped early: {run.note}")
@@ -295,10 +343,8 @@ def _one_line_errors() -> Iterator[None]:
         from .io import FileError
         from .train.errors import DataError, TrainingError
 
-        if isinstance(error, (DataError, FileError)):
+        if isinstance(error, (DataError, FileError, TrainingError)):
             _fail(str(error), 2)
-        if isinstance(error, TrainingError):
-            _fail(str(error), 1)
         if os.environ.get("RETROGRAD_TRACEBACK"):
             raise
         _fail(

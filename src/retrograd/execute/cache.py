@@ -17,6 +17,8 @@ import functools
 import importlib.util
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,6 +32,19 @@ HALF = 8
 #: to compile an operation costs as much as to interpret it so often
 PRICE = 100
 _available = importlib.util.find_spec("llvmlite") is not None
+_at_once = 0
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Within it ``auto`` compiles what it meets for the first time, too: which runs are
+    interpreted, and how they round, then does not depend on what ran before."""
+    global _at_once
+    _at_once += 1
+    try:
+        yield
+    finally:
+        _at_once -= 1
 
 
 def wants_native(plan: Any, rec: Recorder) -> bool:
@@ -45,7 +60,7 @@ def wants_native(plan: Any, rec: Recorder) -> bool:
         if plan.runs > TIMES:
             _say_once()
         return False
-    if EXECUTOR == "native":
+    if EXECUTOR == "native" or _at_once:
         return True
     size = len(plan.nodes)
     # Many small runs (numbers that are read to make a batch) are soon over.

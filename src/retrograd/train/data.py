@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class Examples:
     classes: list[str] = field(default_factory=list)
     rows: list[str] = field(default_factory=list)  # what the user calls each row
     songs: Any = None  # of windows of audio: the number of the song of each
+    path: str | None = None  # where they were read from; None: from the package
+    choices: Choices | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -57,7 +59,7 @@ def read(path: str | None, choices: Choices | None = None) -> Examples:
     """The data at *path*, or the digits that ship with the package. Raises DataError."""
     choices = choices or Choices()
     if path is None:
-        return _digits()
+        return replace(_digits(), choices=choices)
     p = Path(path)
     if p.is_dir():
         found = _folder(p, choices)
@@ -71,11 +73,11 @@ def read(path: str | None, choices: Choices | None = None) -> Examples:
         found = _table(p, choices)
     else:
         raise DataError(
-            f"{path}: a table (.csv, .tsv, also with .gz, or .npz) or a folder of images "
-            "in one sub-folder per class is expected"
+            f"{path}: a table (.csv, .tsv, also with .gz, or .npz) or a folder of images or "
+            "songs in one sub-folder per class is expected"
         )
     _check(found)
-    return found
+    return replace(found, path=str(p.resolve()), choices=choices)
 
 
 def _digits() -> Examples:
@@ -232,7 +234,8 @@ def _songs(path: Path, choices: Choices) -> Examples:
 
 
 def _folder(path: Path, choices: Choices) -> Examples:
-    if audio.list_classes(path)[0] and not images.list_images(path):
+    # a cover beside the songs, or a song beside the pictures, is not what is learned
+    if len(audio.list_classes(path)[0]) > len(images.list_images(path)):
         if choices.task == "regression":
             raise DataError(f"{path}: folders of songs have classes, not values")
         return _songs(path, choices)

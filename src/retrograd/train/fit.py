@@ -21,7 +21,9 @@ from retrograd import nn
 from retrograd.compiler.step import Compiled
 from retrograd.utils.data import DataLoader, TensorDataset
 
-from . import audio, metrics, model
+from ..execute.cache import at_once
+from ..io import write_atomically
+from . import audio, metrics, model, resume
 from .data import Examples, stratified
 from .errors import DataError, TrainingError, quoted
 from .saved import save_model
@@ -39,7 +41,7 @@ SECONDS_BETWEEN_SAVES = 1.0
 class Progress(Protocol):
     """Who is told how the training goes."""
 
-    def begin(self, epochs: int, steps: int) -> None: ...
+    def begin(self, epochs: int, steps: int, done: int) -> None: ...
     def step(self) -> None: ...
     def epoch(self, row: dict[str, Any]) -> None: ...
 
@@ -47,7 +49,7 @@ class Progress(Protocol):
 class Silent:
     """A progress that tells nobody."""
 
-    def begin(self, epochs: int, steps: int) -> None: ...
+    def begin(self, epochs: int, steps: int, done: int) -> None: ...
     def step(self) -> None: ...
     def epoch(self, row: dict[str, Any]) -> None: ...
 
@@ -102,11 +104,13 @@ class Run:
     stopped: int = 0  # the signal that asked to stop
     note: str = ""
     seconds: float = 0.0
+    print: str = ""  # of the data
     outputs: Any = None  # for the rows held out
     score: dict[str, float] = field(default_factory=dict)
     _x: Any = None
     _y: Any = None
     _saved: float = 0.0
+    _left: float = 0.0
 
     @classmethod
     def prepare(cls, data: Examples, settings: Settings, folder: Path) -> Run:
@@ -123,6 +127,7 @@ class Run:
             settings.dropout,
         )
         run = cls(data, settings, folder, rows, architecture, model.build(architecture))
+        run.print = resume.fingerprint(data)
         run._x = data.inputs.normalised(data.x)
         run._y = data.y
         if not data.classes:
@@ -153,9 +158,12 @@ class Run:
         optimizer.step()
         return loss
 
-    def train(self, progress: Progress | None = None) -> None:
+    def train(
+        self, progress: Progress | None = None, state: dict[str, Any] | None = None
+    ) -> None:
         """Learn until the epochs or the patience are used up, or until asked to stop;
-        then go back to the best epoch and look at the rows held out."""
+        then go back to the best epoch and look at the rows held out. It goes on from
+        *state*, which an interrupted training left."""
         progress = progress or Silent()
         chosen = self.settings
         x, y = (
@@ -167,12 +175,21 @@ class Run:
         optimizer = make_optimizer(self.network.parameters(), chosen)
         epochs = chosen.epochs or 1
         schedule, per_step = make_schedule(optimizer, chosen, len(loader))
-        progress.begin(epochs, len(loader))
+        waited = resume.go_on(self, state, optimizer, schedule) if state else 0
+        done = len(self.history)
+        if state:  # without what came after it
+            lines = "".join(json.dumps(row) + "\n" for row in self.history)
+            write_atomically(self.folder / "metrics.jsonl", lines.encode())
+        progress.begin(epochs, len(loader), done)
         step = Compiled(lambda x, y: self._learn(optimizer, x, y))
         step.warns = False
-        began, waited = time.perf_counter(), 0
-        with Stopping() as stopping, self._threads():
-            for epoch in range(1, epochs + 1):
+        began = time.perf_counter() - (self.history[-1]["seconds"] if done else 0.0)
+        standing = resume.standing(self, optimizer, schedule, waited)
+        # at once: which steps machine code takes must not depend on where one began
+        with Stopping() as stopping, self._threads(), at_once():
+            for epoch in range(done + 1, epochs + 1):
+                if waited >= (chosen.patience or epochs):
+                    break
                 rate, total, count = optimizer.param_groups[0]["lr"], 0.0, 0
                 self.network.train()
 
@@ -210,7 +227,10 @@ class Run:
                         *([row["val_loss"]] if chosen.schedule == "plateau" else [])
                     )
                 waited = 0 if row is self.best else waited + 1
-                if stopping.asked or waited >= (chosen.patience or epochs):
+                if count == len(x):
+                    standing = resume.standing(self, optimizer, schedule, waited)
+                self._leave(standing, stopping.asked)
+                if stopping.asked:
                     break
             self.stopped = stopping.asked
             self.seconds = time.perf_counter() - began
@@ -219,6 +239,15 @@ class Run:
             self.save()
             judged = {f"test_{k}": v for k, v in self.score.items()}
             self._log({"best_epoch": self.best["epoch"], **judged})
+            if not self.stopped:
+                (self.folder / resume.NAME).unlink(missing_ok=True)
+
+    def _leave(self, standing: dict[str, Any], last: int) -> None:
+        """Write from where to go on, now and then and at *last*."""
+        now = time.perf_counter()
+        if last or now - self._left > SECONDS_BETWEEN_SAVES:
+            rg.save(standing, self.folder / resume.NAME)
+            self._left = now
 
     def _threads(self) -> Any:
         """As many BLAS threads as the products of this network are worth."""
@@ -326,7 +355,11 @@ def make_schedule(optimizer: Any, chosen: Settings, steps: int) -> tuple[Any, bo
         case "cosine":
             return schedules.CosineAnnealingLR(optimizer, epochs), False
         case "onecycle":
-            return schedules.OneCycleLR(optimizer, chosen.lr, epochs * steps), True
+            group = optimizer.param_groups[0]  # Adagrad has no momentum to be cycled
+            cycled = "momentum" in group or "betas" in group
+            return schedules.OneCycleLR(
+                optimizer, chosen.lr, epochs * steps, cycle_momentum=cycled
+            ), True
         case "step":
             return schedules.StepLR(optimizer, max(1, epochs // 3), 0.3), False
         case "plateau":

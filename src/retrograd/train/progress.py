@@ -19,25 +19,25 @@ class Lines:
     """About twenty lines, and one whenever ten seconds have gone by without."""
 
     def __init__(self) -> None:
-        self.epochs, self.every, self.began, self.last = 1, 1, 0.0, 0.0
+        self.epochs, self.every, self.done, self.began, self.last = 1, 1, 0, 0.0, 0.0
 
     def __enter__(self) -> Lines:
         return self
 
     def __exit__(self, *exc: object) -> None: ...
 
-    def begin(self, epochs: int, steps: int) -> None:
-        self.epochs, self.every = epochs, max(1, epochs // 20)
+    def begin(self, epochs: int, steps: int, done: int) -> None:
+        self.epochs, self.every, self.done = epochs, max(1, epochs // 20), done
         self.began = self.last = time.perf_counter()
 
     def step(self) -> None: ...
 
     def epoch(self, row: dict[str, Any]) -> None:
         now, n = time.perf_counter(), row["epoch"]
-        if n % self.every and n > 1 and now - self.last < 10:
+        if n % self.every and n > self.done + 1 and now - self.last < 10:
             return
         self.last = now
-        left = (now - self.began) / n * (self.epochs - n)
+        left = (now - self.began) / (n - self.done) * (self.epochs - n)
         print(
             f"epoch {n}/{self.epochs}  {score(row)}, at most {left:.0f} s left",
             file=sys.stderr, flush=True,
@@ -70,11 +70,12 @@ class Live:
     def __exit__(self, *exc: object) -> None:
         self.progress.stop()
 
-    def begin(self, epochs: int, steps: int) -> None:
+    def begin(self, epochs: int, steps: int, done: int) -> None:
         self.epochs, self.steps = epochs, steps
         self.task = self.progress.add_task(
-            "", total=epochs * steps, n=1, epochs=epochs, score="starting"
-        )
+            "", total=epochs * steps, completed=done * steps, n=min(done + 1, epochs),
+            epochs=epochs, score="starting",
+        )  # fmt: skip
 
     def step(self) -> None:
         self.progress.advance(self.task)
