@@ -24,11 +24,13 @@ def _names() -> list[str]:
         table = module_tables.table()
     except pytest.skip.Exception:  # while tests are collected
         return []
-    return [
-        name
-        for name in table
-        if hasattr(rg.nn, name) and not name.startswith("Lazy") and name[-2:] not in ("1d", "3d")
-    ]
+    found = []
+    for name in table:
+        alike = name.startswith("Lazy") or name[-2:] in ("1d", "3d")
+        # an encoder is made of a layer, which would be the other library's
+        if hasattr(rg.nn, name) and not alike and name != "TransformerEncoder":
+            found.append(name)
+    return found
 
 
 def _sample(name: str) -> Any:
@@ -44,9 +46,7 @@ def _sample(name: str) -> Any:
 
 
 def _given(lib: Any, value: Any) -> Any:
-    return (
-        mutations.copied(value) if lib is torch else module_tables.translated(value)
-    )
+    return mutations.copied(value) if lib is torch else module_tables.translated(value)
 
 
 @pytest.mark.parametrize("name", _names())
@@ -81,4 +81,6 @@ def test_calls(name: str) -> None:
 
         return call
 
-    _checked(f"call {name}", caller(rg), caller(torch), list(called.args), called.kwargs)
+    _checked(
+        f"call {name}", caller(rg), caller(torch), list(called.args), called.kwargs
+    )

@@ -254,10 +254,11 @@ def _fractional(
             f"dimension but the batch, but got {list(shape)}"
         )
     lead, plane = shape[: len(shape) - n], shape[len(shape) - n :]
-    k = tupled(kernel_size, n, "kernel_size")
-    for length in k:
+    given = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,)
+    for length in given:
         if whole_number(length, f"{name}(): argument 'kernel_size'") < 1:
             raise ValueError(f"kernel_size must be greater than 0, but got {length}")
+    k = tupled(kernel_size, n, "kernel_size")
     if output_size is None:
         ratios = (
             output_ratio
