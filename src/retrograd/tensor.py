@@ -369,7 +369,7 @@ class Tensor(Handle):
             )
         build, args = self.__reduce_ex__(4)
         out = memo[id(self)] = build(*args)
-        if self.grad is not None:
+        if self.grad is not None and not isinstance(self, Parameter):
             out._grad = copy.deepcopy(self.grad, memo)
         out.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return out
@@ -772,6 +772,13 @@ class Buffer(Held):
 
     def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
         self.persistent = persistent
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _rebuild_buffer, (type(self), self._value().copy(), self.persistent)
+
+
+def _rebuild_buffer(cls: type[Any], array: Array, persistent: bool) -> Any:
+    return cls(constant(array), persistent=persistent)
 
 
 dispatch._tensor_type = Tensor

@@ -28,6 +28,10 @@ CRASHES = {
     "lu_unpack": {"1: no element"},
     "mvlgamma": {"1: huge"},
     "nn.functional.embedding_bag": {"offsets: no element"},
+    "new Transformer": {"num_encoder_layers: huge", "num_decoder_layers: huge"},
+    "new RNN": {"num_layers: huge"},
+    "new GRU": {"num_layers: huge"},
+    "new LSTM": {"num_layers: huge"},
 }
 
 

@@ -100,8 +100,14 @@ class Result(Op):
 class _Call:
     """One application: gathers the gradients of its outputs, runs ``backward`` once."""
 
-    def __init__(self, cls: Any, ctx: FunctionCtx, slots: list[int | None]) -> None:
-        self.cls, self.ctx, self.slots = cls, ctx, slots
+    def __init__(self, cls: Any, ctx: FunctionCtx, args: tuple[Any, ...]) -> None:
+        self.cls, self.ctx = cls, ctx
+        #: tensors have a place among the operands, what is none is kept
+        tensors = [isinstance(a, Handle) for a in args]
+        self.slots = [i if t else None for i, t in enumerate(tensors)]
+        self.others = [None if t else a for a, t in zip(args, tensors, strict=True)]
+        #: what vmap made of the outputs
+        self.batched: tuple[Any, ...] = ()
         self.shapes: list[Spec | None] = []  # None: an output that is no tensor
         self.gathered: dict[int, Any] = {}  # gradients of the outputs, by position
         self.specs: list[Spec | None] = []  # None: an argument that is no tensor
@@ -261,6 +267,17 @@ class Function:
         forward mode turns ``backward`` around."""
         raise NotImplementedError("a Function may define a static method jvp")
 
+    #: PyTorch's flag; here a rule is made wherever none is written
+    generate_vmap_rule = False
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> Any:
+        """``(outputs, out_dims)`` for a whole batch: *args* are those of ``forward``, with
+        the examples along the dimensions *in_dims* (None: the same for all of them), and
+        *info* has ``batch_size`` and ``randomness``. Where it is not written, ``forward``
+        and ``backward`` themselves are mapped."""
+        raise NotImplementedError("a Function may define a static method vmap")
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(
             f"a Function is applied, not called: {type(self).__name__}.apply(…)"
@@ -282,11 +299,11 @@ class Function:
                 outputs = cls.forward(ctx, *args, **kwargs)
         rec = dispatch.recorder()
         reverse = any(ctx.needs_input_grad) and rec.grad_mode
-        if not reverse and not _forward_mode(rec):
+        mapped = cls.vmap is not Function.vmap and _is_mapped(cls, rec, args)
+        if not (reverse or mapped or _forward_mode(rec)):
             return outputs
         tensors: list[Any] = [a for a in args if isinstance(a, Handle)]
-        slots = [i if isinstance(a, Handle) else None for i, a in enumerate(args)]
-        call = _Call(cls, ctx, slots)
+        call = _Call(cls, ctx, args)
         several = isinstance(outputs, tuple)
         listed = outputs if several else (outputs,)
         ctx._seal(listed)
@@ -297,13 +314,15 @@ class Function:
             for o in listed
         ]
         zero = None
+        if mapped:  # what the user's rule returns takes the place of them all
+            smooth = [isinstance(o, Handle) for o in listed]
         if sum(smooth) > 1:
             # The outputs depend on the inputs through one number: the reverse pass
             # comes to it once, when the gradients of all outputs are known.
             kinds = [t.dtype for t in tensors if t.dtype.is_floating_point]
-            if not kinds:
+            if not kinds and not mapped:
                 return outputs
-            zero = _zeros(Spec((), kinds[0]))
+            zero = _zeros(Spec((), kinds[0] if kinds else float64))
             tensors = [_attach(cls, Pullback(call), zero, tensors)]
         results = tuple(
             _attach(cls, Pullback(call, i, zero), o, tensors) if own else o
@@ -316,6 +335,23 @@ class Function:
         if ctx._dirty:
             ctx._seal(listed)
         return results if several else results[0]
+
+
+def _is_mapped(cls: Any, rec: dispatch.Recorder, args: tuple[Any, ...]) -> bool:
+    """Whether a vmap goes over one of the arguments."""
+    trace = rec.tracing
+    keys = [rec.keys((a,))[0] for a in args if isinstance(a, Handle)]
+    while trace is not None:
+        if trace.size is not None and any(map(trace.mapped, keys)):
+            if cls.generate_vmap_rule:
+                raise RuntimeError(
+                    f"You tried to vmap over {cls.__name__}, but it has both "
+                    "generate_vmap_rule=True and an overridden vmap staticmethod: drop "
+                    "one of the two"
+                )
+            return True
+        trace = trace.outer
+    return False
 
 
 def _forward_mode(rec: dispatch.Recorder) -> bool:

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from .. import dtypes
-from ..autograd.function import Result
 from ..dispatch import apply
 from ..ops import random
 from ..ops.core import Barrier, Clone, Detach, Overwrite, Release, Variable
@@ -27,7 +26,7 @@ from ..ops.movement import (
 )
 from ..ops.op import REGISTRY, Elementwise, Spec
 from ..ops.reduce import Argsort, Cumsum, Reduction
-from .batching import ALL, Operands, looped, repeated, reshape, rule, up
+from .batching import ALL, Operands, looped, reshape, rule, up
 
 #: draw the same numbers for every example, or others, as vmap's randomness says
 PLAIN = (random.Uniform, random.Normal, random.RandomInt, random.Permutation)
@@ -199,18 +198,6 @@ def _random_with_parameters(at: Operands) -> Any:
             Expand, at.tensors[1], shape=(at.size, *at.state.spec.shape)
         )
     return at.run(at.tensors[0], *parameters)
-
-
-@rule(Result)
-def _custom(at: Operands) -> Any:
-    """The value of a custom function. Its derivative was written for one example."""
-    if any(x.requires_grad for x in at.tensors[1:]):
-        raise RuntimeError(
-            "vmap: the derivative of an autograd.Function is written for one example, so "
-            "it cannot be taken through vmap from outside. Take it inside, as in "
-            "vmap(grad(f)), or write the function with library operations"
-        )
-    return at.tensors[0] if at.batched[0] else repeated(at.tensors[0], at)
 
 
 __all__ = ["PLAIN", "RANDOM"]

@@ -296,7 +296,9 @@ def remember(
 ) -> list[Any]:
     """Keep where a rewriting led, if all it used was there before; the results."""
     rec = dispatch.recorder()
-    del rec.pending[pending:]
+    saved = _saved(rec, start)
+    before = set(map(id, rec.pending[:pending])) if saved else ()
+    rec.pending[pending:] = [t for t in saved if id(t) not in before]
     keys = [None if t is None else t._key for t in outs]
     made = [t if k is None or type(k) is not State else rec.handle(k)
             for t, k in zip(outs, keys, strict=True)]  # fmt: skip
@@ -308,6 +310,21 @@ def remember(
     ):
         start.lead(key, Jump(rec.state, tuple(keys)))
     return made
+
+
+def _saved(rec: dispatch.Recorder, start: State) -> list[Any]:
+    """The promises that functions of the user's keep for their derivatives, of those
+    that were called since *start*."""
+    found: dict[int, Any] = {}
+    state: Any = rec.state
+    while state is not start:
+        call = state.attrs.get("call")
+        for value in () if call is None else vars(call.ctx).values():
+            for x in value if isinstance(value, tuple) else (value,):
+                if is_tensor(x) and type(x._key) is State and x._key.recorder is rec:
+                    found[id(x)] = x
+        state = state.parent
+    return list(found.values())
 
 
 def released(*tensors: Any) -> list[Any]:

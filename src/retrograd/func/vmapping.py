@@ -15,7 +15,7 @@ from .. import dispatch, mutate
 from ..dispatch import apply
 from ..ops.movement import Cat, Expand, Slice
 from ..ops.op import Spec
-from . import batched_places, batched_products  # noqa: F401  (the rules)
+from . import batched_functions, batched_places, batched_products  # noqa: F401  (rules)
 from .batched_moves import RANDOM
 from .batching import Operands, moved, rule_of
 from .tracing import (

@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 from .. import dispatch, dtypes
 from ..autograd import no_grad
+from ..functions import empty, empty_like
 from ..tensor import Tensor, device
 from .calling import Called, ModuleType, look_for_hooks
 from .members import MODULE, PARAMETER, Holder, settle
+from .parameter import is_lazy
 from .saving import Saved
 
 Self = TypeVar("Self", bound="Module")
@@ -85,6 +87,9 @@ class Module(Holder, Called, Saved, metaclass=ModuleType):
             tensor = have[name]
             if tensor is None or role == MODULE:
                 continue
+            if is_lazy(tensor):
+                tensor.cast(fn(empty(0, dtype=tensor.dtype)).dtype)
+                continue
             with no_grad():
                 new = fn(tensor.detach())
                 if new.dtype is tensor.dtype:
@@ -121,6 +126,17 @@ class Module(Holder, Called, Saved, metaclass=ModuleType):
                 f"dtype={target}"
             )
         return self._apply(lambda t: t.to(target) if t.is_floating_point() else t)
+
+    def to_empty(self: Self, *, device: Any, recurse: bool = True) -> Self:
+        """Give parameters and buffers new memory, with numbers that are still to be set;
+        what shared the old memory keeps it."""
+        for name, role in self._roles.items():
+            tensor = self.__dict__[name]
+            if tensor is not None and role != MODULE and not is_lazy(tensor):
+                tensor.data = empty_like(tensor, device=device)
+        for child in self.children() if recurse else ():
+            child.to_empty(device=device)
+        return self
 
     def type(self: Self, dst_type: Any) -> Self:
         """Cast all parameters and buffers, integers as well, to *dst_type*."""

@@ -78,6 +78,9 @@ class Saved:
             changed = hook(self, destination, prefix, metadata)
             if changed is not None:
                 raise RuntimeError("a state_dict post-hook must return None")
+        for hook in list(hooks.get("save_change", {}).values()):
+            changed = hook(self, destination, prefix, metadata)
+            destination = destination if changed is None else changed
         return destination
 
     def _save_to_state_dict(
@@ -136,15 +139,10 @@ class Saved:
         result = IncompatibleKeys(missing, unexpected)
         _load(self, given, "", metadata, assign, missing, unexpected, errors, result)
         if strict:
-            for position, (what, keys) in enumerate(
-                (("Missing", missing), ("Unexpected", unexpected))
-            ):
+            for what, keys in (("Unexpected", unexpected), ("Missing", missing)):
                 if keys:
                     listed = ", ".join(f'"{key}"' for key in keys)
-                    errors.insert(
-                        min(position, len(errors)),
-                        f"{what} key(s) in state_dict: {listed}. ",
-                    )
+                    errors.insert(0, f"{what} key(s) in state_dict: {listed}. ")
         if errors:
             text = "\n\t".join(errors)
             raise RuntimeError(
@@ -232,6 +230,17 @@ class Saved:
         """``hook(module, state_dict, prefix, metadata)`` after it is saved; it may
         change the state dict in place."""
         return self._add_hook("save_post", hook)
+
+    def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """The older form of a post-hook: what it returns is taken instead."""
+        return self._add_hook("save_change", hook)
+
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> RemovableHandle:
+        """The older form of a load pre-hook, which is not told the module."""
+        entry = hook if with_module else lambda module, *args: hook(*args)
+        return self._add_hook("load_pre", entry)
 
     def register_load_state_dict_pre_hook(
         self, hook: Callable[..., Any]

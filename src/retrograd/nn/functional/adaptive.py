@@ -12,7 +12,7 @@ from ...dispatch import apply, composite, constant
 from ...functions import random as R
 from ...functions.half import once_rounded
 from ...ops.movement import Cat
-from ...ops.op import Shape
+from ...ops.op import Shape, whole_number
 from ...ops.pool import picked
 from .common import Tensor, floating, hashed, tupled
 from .pooling import _avg_pool, _max_pool, _max_pool_and_index
@@ -48,7 +48,11 @@ def _wanted(name: str, input: Tensor, size: Any, n: int) -> Shape:
             f"but the batch, but got {list(shape)}"
         )
     plane = shape[len(shape) - n :]
-    out = tuple(m if s is None else int(s) for m, s in zip(plane, sizes, strict=True))
+    what = f"{name}{n}d(): argument 'output_size'"
+    out = tuple(
+        m if s is None and size is not None else whole_number(s, what)
+        for m, s in zip(plane, sizes, strict=True)
+    )
     if min(out) < 0:
         raise RuntimeError(
             f"{name}{n}d: elements of output_size must be greater than or equal to 0, "
@@ -250,6 +254,10 @@ def _fractional(
             f"dimension but the batch, but got {list(shape)}"
         )
     lead, plane = shape[: len(shape) - n], shape[len(shape) - n :]
+    given = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,)
+    for length in given:
+        if whole_number(length, f"{name}(): argument 'kernel_size'") < 1:
+            raise ValueError(f"kernel_size must be greater than 0, but got {length}")
     k = tupled(kernel_size, n, "kernel_size")
     if output_size is None:
         ratios = (
@@ -257,6 +265,8 @@ def _fractional(
             if isinstance(output_ratio, (tuple, list))
             else (output_ratio,) * n
         )
+        if len(ratios) != n:
+            raise ValueError(f"{name}: output_ratio must be {n} numbers, not {ratios}")
         if not all(0 < r < 1 for r in ratios):
             raise ValueError(f"output_ratio must be between 0 and 1 (got {ratios})")
         out = tuple(int(m * r) for m, r in zip(plane, ratios, strict=True))

@@ -20,7 +20,7 @@ from ...functions.shape import cat, repeat_interleave
 from ...ops.core import Detach
 from ...ops.movement import Pad
 from ...ops.reduce import Amax, Sum
-from ...trace import spec_of
+from ...trace import Handle, spec_of
 from ...utils.checkpoint import region
 from .linear import linear
 from .misc import _check, _dropped
@@ -225,6 +225,9 @@ def scaled_dot_product_attention(
 
 def _check_shapes(query: Any, key: Any, value: Any, padding: Any, mask: Any, heads: int) -> bool:  # fmt: skip
     """Whether there is a batch; AssertionError, as in PyTorch, where shapes disagree."""
+    for name, m in (("key_padding_mask", padding), ("attn_mask", mask)):
+        if m is not None and not isinstance(m, Handle):
+            raise TypeError(f"{name} must be a Tensor or None, not {type(m).__name__}")
     n = query.ndim
     if n not in (2, 3):
         raise AssertionError(

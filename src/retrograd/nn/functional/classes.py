@@ -96,11 +96,7 @@ def _nll(log_p: Any, target: Any, weight: Any, ignore: int, reduction: str, smoo
         each = log_p if weight is None else log_p * weight.reshape(shape)
         smooth = E.where(ignored, 0.0, -each.sum(dim))
         n = log_p.shape[dim]
-        if reduction == "none":
-            return (1 - smoothing) * loss + smoothing / n * smooth
-        if reduction == "sum":
-            return ((1 - smoothing) * loss + smoothing / n * smooth).sum()
-        return ((1 - smoothing) * loss + smoothing / n * smooth).sum() / scale.sum()
+        loss = (1 - smoothing) * loss + smoothing / n * smooth
     if reduction == "mean":
         return loss.sum() / scale.sum()
     return _reduced(loss, reduction)
@@ -166,6 +162,8 @@ def cross_entropy(
     [N, C] or [N, C, d…] with targets [N] or [N, d…]; a class outside [0, C) raises
     IndexError when the work is run.
     """
+    if size_average is not None or reduce is not None:
+        reduction = _way(size_average, reduce, reduction)
     return _cross_entropy(
         input, target, weight, ignore_index, reduction, float(label_smoothing)
     )

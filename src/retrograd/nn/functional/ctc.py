@@ -10,6 +10,7 @@ from ... import dtypes
 from ...dispatch import apply, composite, constant
 from ...ops.ctc import CtcLoss
 from ...ops.elementwise import Where
+from ...ops.op import whole_number
 from ...trace import Handle
 from .common import Tensor
 from .loss import _reduced
@@ -91,6 +92,8 @@ def _numbers(lengths: Any, name: str, n: int) -> Any:
         if lengths.dtype.is_floating_point or lengths.dtype is dtypes.bool_:
             raise RuntimeError(f"{name} must be integral, not {lengths.dtype.name}")
         lengths = lengths.detach().numpy()
+    elif isinstance(lengths, (list, tuple)):
+        lengths = [whole_number(n, f"ctc_loss(): argument '{name}'") for n in lengths]
     array = np.asarray(lengths).reshape(-1).astype(np.int64)
     if array.size != n:
         raise RuntimeError(f"{name} must be of size batch_size: {array.size} for {n}")

@@ -83,6 +83,11 @@ def bilinear(
             f"bilinear: the weight has 3 dimensions, not shape {list(weight.shape)}"
         )
     for i, x in enumerate((input1, input2), 1):
+        if not x.ndim:
+            raise RuntimeError(
+                f"bilinear(): input{i} has no dimension; its last one has the length "
+                f"{weight.shape[i]}"
+            )
         if x.shape[-1] != weight.shape[i]:
             raise RuntimeError(
                 f"bilinear(): input{i} size does not match weight size: got "

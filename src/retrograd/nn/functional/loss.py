@@ -10,7 +10,7 @@ from ... import errors
 from ...dispatch import composite, narrowed
 from ...functions import elementwise as E
 from ...functions.half import once_rounded
-from ...trace import spec_of
+from ...trace import Handle, spec_of
 
 __all__ = ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
            "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div",
@@ -220,6 +220,11 @@ def gaussian_nll_loss(
     """½(log σ² + (x − y)²/σ²), σ² kept above ε."""
     if isinstance(var, float):
         var = input.detach() * 0 + var
+    elif not isinstance(var, Handle):
+        raise TypeError(
+            "gaussian_nll_loss(): argument 'var' (position 3) must be Tensor or float, "
+            f"not {type(var).__name__}"
+        )
     shape = tuple(input.shape)
     if tuple(var.shape) != shape:
         if tuple(var.shape) == shape[:-1]:

@@ -39,6 +39,8 @@ def _activation(activation: Activation) -> Callable[[Any], Any]:
 
 
 def _copies(module: Module, n: int) -> ModuleList:
+    if n < 1:
+        raise IndexError(f"num_layers must be at least 1, not {n}")
     return ModuleList([copy.deepcopy(module) for _ in range(n)])
 
 
