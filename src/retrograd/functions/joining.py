@@ -59,7 +59,7 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None) -> Tensor:
 
     # … and count for the type
     out = apply(Cat, *full, dim=dim)
-    return out.to(result_type(*given))  # type: ignore[no-any-return]
+    return out.to(result_type(*given))
 
 
 concat = concatenate = cat
