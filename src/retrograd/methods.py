@@ -246,7 +246,7 @@ def _bind_operators() -> None:
         "real": property(F.real),
         "imag": property(F.imag),
         "T": property(lambda self: self.permute(*range(self.ndim)[::-1])),
-        "mT": property(lambda self: self.transpose(-2, -1)),
+        "mT": property(_matrix_transposed),
         "where": lambda self, condition, other: F.where(condition, self, other),
         "copy_": lambda self, source, non_blocking=False: mutate.assign(
             self, _cast_like(source, self), anew=True
@@ -278,6 +278,18 @@ def _cast_like(source: Any, target: Any) -> Any:
     if source.dtype is not target.dtype:
         source = shape.cast(source, target.dtype)
     return source
+
+
+def _matrix_transposed(self: Any) -> Any:
+    """The last two dimensions exchanged."""
+    if self.ndim >= 2:
+        return self.transpose(-2, -1)
+    if not self.ndim:
+        return self
+    raise RuntimeError(
+        "tensor.mT is only supported on matrices or batches of matrices, not on a tensor "
+        f"of shape {list(self.shape)}"
+    )
 
 
 def _fill(self: Any, value: Any) -> Any:

@@ -189,6 +189,41 @@ def test_an_error_at_run_time_names_the_line_that_recorded_it():
         bad + 1
 
 
+@pytest.mark.parametrize("first", ["bad", "x", "doubled"])
+def test_what_was_written_before_a_failing_operation_stays_written(first):
+    """And what is written after it is not: there a program that runs line by line would
+    have stopped."""
+    for _ in range(3):  # also when it comes back
+        x, later = rg.tensor([1.0, 2.0]), rg.ones(2)
+        x[0] = 5.0
+        x[1:].mul_(3)
+        bad = x[rg.tensor([5])]
+        doubled = x * 2
+        later[0] = 7.0
+        later.copy_(bad.sum())
+        with pytest.raises(IndexError):
+            {"bad": bad, "x": x, "doubled": doubled}[first].tolist()
+        assert x.tolist() == [5, 6] and doubled.tolist() == [10, 12]
+        assert later.tolist() == [1, 1]
+        with pytest.raises(IndexError):
+            bad.tolist()
+
+
+def test_no_step_is_made_after_a_failing_operation():
+    p = rg.nn.Parameter(rg.ones(2))
+    optimizer = rg.optim.Adam([p], lr=0.5)
+    for _ in range(4):
+        loss = (p * 2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        bad = rg.ones(3)[rg.tensor([7])]
+        with pytest.raises(IndexError):
+            optimizer.step()
+            p.tolist()
+        del bad
+    assert p.tolist() == [1, 1]
+
+
 def test_a_shape_error_names_operation_shapes_and_line():
     with pytest.raises(RuntimeError) as e:
         rg.ones(3, 4) + rg.ones(5)

@@ -346,8 +346,8 @@ class Plan:
                     values[n] = array  # so that the other one is free
                 arrays.append(array)
             pending[i]._array = arrays
-        if not failures:
-            self._write(rec, values, writes)
+        lost = self._after(failures, writes) if failures else set()
+        self._write(rec, values, [w for w in writes if w[1] not in lost])
         paths = [(t, k, whole_path(k, meta_of(t))) for t, k in aliases]
         for tensor, key, array in made:
             if array is None:
@@ -359,7 +359,7 @@ class Plan:
             if key.grad:
                 meta_of(tensor).history = (segment, key)  # type: ignore[assignment]
         for tensor in rec.writes:
-            self._settle(tensor, segment, failures)
+            self._settle(tensor, segment, lost)
         for tensor, key, steps in paths:
             meta = meta_of(tensor)
             base: Any = meta.base
@@ -442,12 +442,18 @@ class Plan:
         memory_of(owner)[0] += 1
         return True
 
-    def _settle(self, tensor: Handle, segment: Any, failures: dict[int, Any]) -> None:
+    def _after(self, failures: dict[int, Any], writes: list[Any]) -> set[Any]:
+        """The values that memory does not take: those recorded since the operation that
+        failed, where a program that runs line by line would have stopped."""
+        first = min(s.depth for s in self.nodes if self.slot[s] in failures)
+        return {k for _, k in writes if type(k) is State and k.depth >= first}
+
+    def _settle(self, tensor: Handle, segment: Any, lost: set[Any]) -> None:
         """A tensor whose memory was written is a leaf again, or has a history."""
         key = tensor._key
         meta = meta_of(tensor)
         tensor._key = meta.home
-        if type(key) is State and key.grad and not failures:
+        if type(key) is State and key.grad and key not in lost:
             meta.history = (segment, key)
         meta.seen = memory_of(tensor)[0]
 

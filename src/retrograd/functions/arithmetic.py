@@ -73,17 +73,20 @@ def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
 
 def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
     """other − alpha · input."""
-    return apply(Sub, other, input if alpha == 1 else _scaled(input, alpha, input))
+    return apply(Sub, other, input if alpha == 1 else _scaled(input, alpha, other))
 
 
 def _scaled(x: Operand, alpha: float, like: Operand) -> Any:
-    for operand in (x, like):
-        if isinstance(alpha, float) and hasattr(operand, "dtype"):
-            if not operand.dtype.is_floating_point:
-                raise RuntimeError(
-                    "For integral input tensors, argument alpha must not be a floating "
-                    f"point number, but it is {alpha}"
-                )
+    kind = result_type(x, like)
+    if isinstance(alpha, float) and not kind.is_floating_point:
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point "
+            f"number, but it is {alpha}"
+        )
+    if hasattr(
+        x, "dtype"
+    ):  # an integer times a fraction needs the digits of the result
+        return (x.to(kind) * alpha).to(kind)
     return x * alpha
 
 
@@ -435,6 +438,9 @@ def hypot(input: Tensor, other: Tensor) -> Tensor:
 
 def ldexp(input: Tensor, other: Operand) -> Tensor:
     """input · 2^other."""
+    if hasattr(other, "dtype") and not other.dtype.is_floating_point:
+        kind = result_type(input, other)  # 2^200 is ∞ in float32
+        other = other.to(kind if kind.is_floating_point else dtypes.get_default_dtype())
     return apply2(Mul, input, apply(Pow, 2.0, other))
 
 

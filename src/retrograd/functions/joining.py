@@ -52,8 +52,13 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     given = _list("cat", tensors)
     # PyTorch lets empty vectors join anything
     full = [x for x in given if x.shape != (0,)]
-    chosen = full if full and len(full) < len(given) else given
-    return apply(Cat, *chosen, dim=dim)
+    if not full or len(full) == len(given):
+        return apply(Cat, *given, dim=dim)
+    from .arithmetic import result_type
+
+    # … and count for the type
+    out = apply(Cat, *full, dim=dim)
+    return out.to(result_type(*given))
 
 
 concat = concatenate = cat

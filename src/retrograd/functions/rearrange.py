@@ -24,7 +24,7 @@ def flip(input: Tensor, *axes: Any, dims: Any = None) -> Tensor:
     known = [normalize_dim(d, input.ndim) for d in wanted]
     if len(set(known)) != len(known):
         raise RuntimeError(f"dim appears multiple times in the list of dims {wanted}")
-    return apply(Flip, input, dims=wanted)
+    return apply(Flip, input, dims=wanted) if input.ndim else input.clone()
 
 
 def fliplr(input: Tensor) -> Tensor:
