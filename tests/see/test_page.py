@@ -181,9 +181,12 @@ def test_the_words_of_the_page_are_those_of_the_catalogues(browser, tmp_path):
     from retrograd.see.page import static
     from retrograd.see.page.words import _texts
 
-    known = set(_texts())
+    texts = _texts()
+    known = {*texts.plain, *(t for pair in texts.counted for t in pair)}
     script, body = static("page.js"), static("page.html")
-    assert set(re.findall(r'say\("([^"]+)"', script)) <= known
+    assert set(re.findall(r'say\("([^"]+)"', script)) <= set(texts.plain)
+    counted = re.findall(r'many\("([^"]+)", "([^"]+)"', script)
+    assert set(counted) == set(texts.counted)
     attributes = re.findall(r'(?:aria-label|title|placeholder)="([^"]+)"', body)
     assert {*attributes, *re.findall(r"<dd>(.*?)</dd>", body)} <= known
     for lang, words in (("es", "Módulos Buscar Abrir"), ("ko", "모듈 찾기 열기")):
