@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import backward, dispatch, templates
 from ..autograd.function import Result
-from ..dispatch import stand_in
+from ..dispatch import place, stand_in
 from ..ops.op import REGISTRY
 from ..trace import Segment, State
 from .custom import Custom
@@ -34,7 +34,7 @@ class Reversal(backward._Reverse):
         if known is not None:
             keys = _asked(known[0], state, g)
             if len(set(keys)) == len(keys):
-                found = known[1].play(self.rec, keys, self.rec.where)
+                found = known[1].play(self.rec, keys, self.rec.where or place())
                 shares = [
                     (state.inputs[i], gx)
                     for i, gx in zip(known[0].wants, found, strict=True)

@@ -7,7 +7,7 @@ const HEAD = 30, PAD = 16, WAYS = 8, CHIPS = 100;
 /* screens that a link may cross before it is cut */
 const PASSES = 1.2;
 const LEVELS = {modules: say("Modules"), operations: say("Operations"), kernels: say("Kernels")};
-const serif = '"STIX Two Text",Cambria,"Times New Roman","Liberation Serif",serif';
+const serif = '"STIX Two Text",Cambria,"Times New Roman","Liberation Serif","DejaVu Serif",serif';
 let colors = {};
 function theme() {
   for (const c of ["paper", "panel", "ink", "soft", "rule", "focus", "value", "value-line", "loss", "loss-line", "input", "input-line", "parameter", "parameter-line", "random", "random-line", "function", "function-line", "back", "back-fill", "box", "box-line", "todo"])

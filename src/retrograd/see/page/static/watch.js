@@ -120,8 +120,9 @@ function plane() {
 }
 /* which colour is a low loss, and which a high one */
 function scale(g, W, H, low, high) {
-  const n = BANDS, wide = 6, x = W - n * wide - 10, y = H - 30;
-  g.font = "11px system-ui,sans-serif"; g.textBaseline = "alphabetic";
+  g.font = "11px system-ui,sans-serif";  /* as wide as its two numbers */
+  const n = BANDS, wide = Math.max(6, (g.measureText(low + "  " + high).width + 8) / n), x = W - n * wide - 10, y = H - 30;
+  g.textBaseline = "alphabetic";
   g.globalAlpha = .88; g.fillStyle = style("--panel"); g.fillRect(x - 8, y - 6, n * wide + 16, 34); g.globalAlpha = 1;
   for (let i = 0; i < n; i++) { g.fillStyle = `rgba(${style("--pos")},${band(i / n)})`; g.fillRect(x + i * wide, y, wide, 10); }
   g.fillStyle = style("--soft"); g.textAlign = "left"; g.fillText(low, x, y + 23); g.textAlign = "right"; g.fillText(high, x + n * wide, y + 23);
