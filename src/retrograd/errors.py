@@ -31,7 +31,7 @@ def user_frame(inner: int = 1) -> FrameType | None:
 
 
 class Line(str):
-    """``file.py:12``, which knows the whole path."""
+    """``file.py:12``, or ``In[3]:2`` of a notebook, which knows the whole path."""
 
     path: str
     number: int
@@ -39,15 +39,25 @@ class Line(str):
     @classmethod
     def of(cls, path: str, number: int) -> Line:
         """One object for a place, however many operations were recorded there."""
-        found = _LINES.get((path, number))
+        name = _cell(path) if "IPython" in sys.modules else ""
+        found = _LINES.get((path, number, name))
         if found is None:
-            found = cls(f"{os.path.basename(path)}:{number}")
+            found = cls(f"{name or os.path.basename(path)}:{number}")
             found.path, found.number = path, number
-            found = _LINES.setdefault((path, number), found)
+            found = _LINES.setdefault((path, number, name), found)
         return found
 
 
-_LINES: dict[tuple[str, int], Line] = {}
+_LINES: dict[tuple[str, int, str], Line] = {}
+
+
+def _cell(path: str) -> str:
+    """``In[3]``: what a notebook calls the cell whose code has this path."""
+    try:
+        known = sys.modules["IPython"].get_ipython().compile.format_code_name(path)
+    except AttributeError:  # no notebook runs, or it is older than such names
+        return ""
+    return str(known[1]) if known else ""
 
 
 def user_line() -> str:

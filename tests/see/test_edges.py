@@ -195,3 +195,48 @@ def test_a_gradient_of_rounding_errors_is_no_wrong_gradient():
     x = rg.randn(8, 4) + b
     loss = rg.nn.functional.batch_norm(x, None, None, training=True).pow(3).sum()
     assert rg.explain(loss).prove("b").holds
+
+
+def test_what_is_written_into_ones_is_not_taken_for_zeros():
+    x = rg.tensor([2.0, 3.0, 4.0], requires_grad=True)
+
+    def loss():
+        z = x * x
+        z[1:].mul_(5.0)
+        return z.sum()
+
+    story = rg.explain(loss())
+    d = story.description
+    shown = [g.formula.text for g in d.gradients if d[g.node].wants_grad]
+    assert any("write(𝟏, 0 ↦ [1:3]) + 5 ↦ [1:3]" in text for text in shown), shown
+    assert story.gradient("x").tolist() == [4.0, 30.0, 40.0]
+    assert d[d.loss].name.text == "ℓ", "its value is not what `story` names"
+
+
+def test_a_function_of_the_users_own_may_keep_what_was_changed_before():
+    class Cube(rg.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return 3 * x * x * g
+
+    x = rg.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    y[0] = 5.0
+    assert rg.explain(Cube.apply(y).sum()).gradient(y).tolist() == [75.0, 48.0]
+    kept = x * 1
+    loss = Cube.apply(kept).sum()
+    kept.mul_(2.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        rg.explain(loss)
+
+
+def test_conditions_of_numbers_alone_are_not_shown():
+    x = rg.tensor([1.0, 2.0], requires_grad=True)
+    (g,) = rg.autograd.grad((x**3).sum(), x, create_graph=True)
+    assert "g = 3 · x²" in rg.explain(g.sum()).text()

@@ -153,3 +153,23 @@ def test_two_statements_on_one_line_are_not_guessed(tmp_path):
     loss, names = loss_of(f"{tmp_path / 's.py'}:f")
     found = Story(Capture(loss).reverse().evaluate(), names)
     assert {n.name.text for n in found.description.nodes}.isdisjoint({"a", "b"})
+
+
+def test_a_module_that_is_gone_gives_its_parameters_no_other_name():
+    F = nn.functional
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale, self.line = nn.LayerNorm(3), nn.Linear(3, 3, bias=False)
+
+        def forward(self, x):
+            x = F.relu(self.scale(self.line(x)))
+            return x
+
+    def loss():
+        data = rg.ones(2, 3)
+        return Net()(data).sum()
+
+    labels = {x.label for x in rg.explain(loss()).description.nodes if x.wants_grad}
+    assert not labels & {"self", "F", "x", "x0"}

@@ -11,7 +11,8 @@ from typing import Any
 from ..trace import Const, State
 from . import notation as n
 from .formulas import expression
-from .lines import LIMIT, Line, Lines
+from .line import Line
+from .lines import LIMIT, Lines
 from .notation import Expr, Symbol
 
 #: terms of a sum that are written out

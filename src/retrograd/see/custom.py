@@ -5,6 +5,8 @@ not compute with tensors (but with NumPy, say), its result is one operation."""
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import numpy as np
 from .. import dispatch
 from ..autograd.function import Pullback
 from ..functions.random import get_rng_state, set_rng_state
+from ..mutate import changes
 from ..ops.op import Array, Op, Spec
 from ..trace import Arg, Bound, Const, Handle, State, spec_of
 
@@ -51,6 +54,7 @@ class Custom:
 
     def _run(self, call: Any, state: State) -> list[Any]:
         gathered = self.gathered.pop(call, {})
+        owner = self.capture.origin[state][1].recorder
         outer, known = dispatch._local.rec, _Known(self.capture)
         random = get_rng_state()
         dispatch._local.rec = inner = dispatch.Recorder()
@@ -60,7 +64,7 @@ class Custom:
                 known.gradient(gathered.get(i), spec, call.ctx.materialize_grads)
                 for i, spec in enumerate(call.shapes)
             ]
-            result = call.cls.backward(known.context(call.ctx), *grads)
+            result = call.cls.backward(known.context(call.ctx, owner), *grads)
             checked = call._checked(result if isinstance(result, tuple) else (result,))
             found = [r for r, s in zip(checked, call.slots, strict=True)
                      if s is not None]  # fmt: skip
@@ -71,6 +75,15 @@ class Custom:
         finally:
             dispatch._local.rec = outer
             set_rng_state(random)
+
+
+@contextmanager
+def _in(recorder: Any) -> Iterator[None]:
+    outer, dispatch._local.rec = dispatch._local.rec, recorder
+    try:
+        yield
+    finally:
+        dispatch._local.rec = outer
 
 
 class _Known:
@@ -100,11 +113,17 @@ class _Known:
         value = self.capture.now(key)
         return self.tensor(key, np.broadcast_to(value, spec.shape))
 
-    def context(self, ctx: Any) -> Any:
-        """A copy of what ``forward`` left, on numbers: the originals stay as they are."""
+    def context(self, ctx: Any, owner: Any) -> Any:
+        """A copy of what ``forward`` left, on numbers: the originals stay as they are.
+        *owner* is the recorder of the program."""
+        with _in(owner):
+            ctx.saved_tensors  # noqa: B018 - raises if one was changed in place since
         out = copy.copy(ctx)
         for name, value in vars(ctx).items():
             setattr(out, name, self._plain(value))
+        out._versions = [
+            0 if x is None else changes(dispatch._local.rec, x) for x in out._saved
+        ]
         return out
 
     def _plain(self, value: Any) -> Any:

@@ -15,7 +15,7 @@ from .description import (
 from .entries import Entries
 from .formulas import RANDOM
 from .inventory import Inventory
-from .lines import Line
+from .line import Line
 from .messages import labels
 
 #: values that are looked at together for NaN and infinity; numbers in those put together

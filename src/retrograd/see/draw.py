@@ -20,6 +20,8 @@ from .names import Names
 from .notation import escape
 from .scene import MOST, Scene, backward, forward
 
+#: what a notebook has room for, in points
+ROOM = 860
 DIRECTIONS = ("right", "up")
 
 
@@ -127,7 +129,7 @@ class Drawing:
             raise OSError(f"cannot write {target}: {reason}") from None
 
     def _repr_svg_(self) -> str:
-        return self.svg()
+        return svg.narrowed(self.svg(), ROOM)
 
     def __repr__(self) -> str:
         marks = sum(len(scene.marks) for _, scene in self.scenes)

@@ -22,7 +22,8 @@ from .description import (
 )
 from .description import Gradient as GradientEntry
 from .jacobian import ENTRIES, Structure, shapes, structure
-from .lines import Line, Lines
+from .line import Line
+from .lines import Lines
 from .messages import Say, kinds, translator
 from .names import Names
 from .notation import Expr
@@ -219,13 +220,14 @@ class Entries:
                 return type(owner).__name__
         if len(line.states) == 1:
             name: str = {"relu": "ReLU", "mul": "·", "add": "+", "sub": "−",
-                         "div": "/", "matmul": "·", "sum": "Σ", "neg": "−"}.get(
+                         "div": "/", "matmul": "·", "sum": "Σ", "neg": "−",
+                         "view_write": "write"}.get(
                 state.op.name, state.op.name)  # fmt: skip
             return name
         if line.group and len({s.group[:1] for s in line.states}) == 1:
             return line.group
         text = str(line.expr)
-        return text if len(text) <= 18 else line.label
+        return text if len(text) <= 18 else line.label.replace("view_write", "write")
 
     def gradient(self, gradient: Gradient) -> GradientEntry:
         """A gradient, with the products that it is the sum of."""

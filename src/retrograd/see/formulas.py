@@ -29,7 +29,7 @@ _RELATIONS = {
 _OPPOSITE = {"=": "≠", "≠": "=", "<": "≥", "≥": "<", ">": "≤", "≤": ">"}
 #: functions that have a name of their own where the formula spells them out
 _NAMED = {"relu": "ReLU", "sigmoid": "σ", "maximum": "max", "minimum": "min",
-          "atan2": "arctan2", "bitwise_and": "and", "bitwise_or": "or"}  # fmt: skip
+          "atan2": "arctan2", "plane_add": "unpool", "max_pool_index": "argmax_pool", "bitwise_and": "and", "bitwise_or": "or"}  # fmt: skip
 RANDOM = {"uniform": "U[0, 1)", "normal": "N(0, 1)", "random_int": "U{…}",
           "permutation": "permutation"}  # fmt: skip
 #: what changes no number
@@ -293,13 +293,17 @@ def _view_write(state: State, x: Sequence[Expr]) -> Expr:
         index_text(dict(attrs)["index"]) if name == "slice" else name
         for name, attrs in state.attrs["path"]
     )
-    if base.head == "number":
-        return Expr("place", value, where, shape=state.spec.shape)
-    return n.call("write", base, value, n.number(where), shape=state.spec.shape)
+    placed = Expr("place", value, where, shape=state.spec.shape)
+    if base.head == "number" and base.parts[0] == 0:
+        return placed
+    base = factor(state.inputs[0], base)
+    return n.call("write", base, placed, shape=state.spec.shape)
 
 
 def _where(state: State, x: Sequence[Expr]) -> Expr:
     condition, a, b = x
+    if condition.head == "number":
+        return a if condition.parts[0] else b
     zero = [e.head == "number" and e.parts[0] == 0 for e in (a, b)]
     if condition.head == "indicator" and zero[0]:
         relation, left, right = condition.parts

@@ -19,7 +19,8 @@ from . import notation as n
 from .capture import Capture, Leaf
 from .chain import Term
 from .formulas import factor
-from .lines import Line, Lines
+from .line import Line
+from .lines import Lines
 from .notation import Expr
 
 LAYOUTS = ("denominator", "numerator")

@@ -13,6 +13,7 @@ from ..trace import Arg, Const, State
 from . import notation as n
 from .capture import Capture
 from .formulas import RANDOM, expression, index_text
+from .line import Line
 from .names import Names, Source
 from .naming import Naming
 from .notation import Expr, Symbol
@@ -25,45 +26,6 @@ SMALL = 4
 _ALWAYS = ("_max_pool", "_avg_pool", "_normalized")
 _LINEAR = ("Linear", "Conv1d", "Conv2d", "Conv3d", "Embedding", "Bilinear")
 _VIEWS = ("reshape", "permute", "expand", "cast", "clone", "detach", "slice")
-
-
-class Line:
-    """One value of the forward pass: its name, its formula, and where it came from."""
-
-    __slots__ = ("key", "symbol", "_expr", "states", "inputs", "module", "kind", "label",
-                 "where", "group", "element")  # fmt: skip
-
-    def __init__(self, key: Any, symbol: Symbol) -> None:
-        self.key, self.symbol = key, symbol
-        self._expr: Expr | Lines = n.name(symbol)
-        self.states: list[State] = []  # the operations that the formula spells out
-        self.inputs: list[Line] = []
-        self.module = self.kind = self.label = ""
-        self.where: Any = ""
-        self.group = ""
-        self.element = False  # a part of a leaf, such as beta[0]
-
-    @property
-    def expr(self) -> Expr:
-        """The formula, written when it is first asked for."""
-        if isinstance(self._expr, Lines):
-            self._expr = self._expr.written(self.key)
-        return self._expr
-
-    @expr.setter
-    def expr(self, expr: Expr | Lines) -> None:
-        self._expr = expr
-
-    @property
-    def is_leaf(self) -> bool:
-        return type(self.key) is Arg
-
-    @property
-    def spec(self) -> Any:
-        return self.key.spec
-
-    def __repr__(self) -> str:
-        return f"{self.symbol} = {self.expr}"
 
 
 class Lines:
@@ -395,7 +357,7 @@ class Lines:
         """Make a line of a value."""
         line = Line(state, self._name(state))
         del self.inline[state]
-        line.expr = self
+        line.writer = self.written
         line.states, line.inputs = self.parts[state], self.needs[state]
         module, kind = self.module_of[self.position[state]]
         line.module, line.kind = module, kind

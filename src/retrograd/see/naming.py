@@ -90,12 +90,15 @@ class Naming:
         statement = self.source.statement(run[-1].line)
         if statement is None:
             return
+        asking = self.source.statement(self.capture.line)
+        # story = explain(f(x).sum()): what it will name is not the loss
+        ends = asking is not None and asking.place == statement.place
         for part in _rounds(run, statement):
             self.runs.append(part)
             inside = set(part)
             for state in reversed(part):
                 users = self.users.get(state, [])
-                if not statement.target:
+                if not statement.target or ends:
                     break
                 if state is self.capture.root or any(u not in inside for u in users):
                     runs.setdefault(statement.target, []).append(state)

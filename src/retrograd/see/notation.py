@@ -6,6 +6,7 @@ never change the value.
 
 from __future__ import annotations
 
+import operator
 import re
 from fractions import Fraction
 from typing import Any
@@ -200,6 +201,10 @@ def add(*terms: Expr) -> Expr:
     flat: list[Expr] = []
     for t in terms:
         flat.extend(t.parts if t.head == "sum" else [t])
+    counts = [t.parts[0] for t in flat if t.head == "number" and whole(t.parts[0])]
+    if len(counts) > 1:
+        flat = [t for t in flat if t.head != "number" or not whole(t.parts[0])]
+        flat.append(number(sum(map(int, counts))))
     flat = [t for t in flat if not _is(t, 0)] or [number(0)]
     counted: dict[Any, tuple[Expr, int]] = {}
     for t in flat:
@@ -327,7 +332,13 @@ def call(function: str, *args: Expr, shape: tuple[int, ...] = ()) -> Expr:
 
 def indicator(relation: str, a: Expr, b: Expr) -> Expr:
     """1 where a relation holds, 0 elsewhere."""
+    if a.head == b.head == "number":
+        return number(int(_HOLDS[relation](a.parts[0], b.parts[0])))
     return Expr("indicator", relation, a, b, shape=_wide(a, b))
+
+
+_HOLDS = {"=": operator.eq, "≠": operator.ne, "<": operator.lt, "≤": operator.le,
+          ">": operator.gt, "≥": operator.ge}  # fmt: skip
 
 
 def total(a: Expr, dims: str = "", shape: tuple[int, ...] = ()) -> Expr:

@@ -13,6 +13,7 @@ from .typeset import digits
 #: rows and columns of numbers that a tensor shows
 MOST = 12
 _CELL = "padding:1px 7px;text-align:right;font:12px ui-monospace,monospace"
+_TEXT = "font:12px/1.4 ui-monospace,monospace;white-space:pre;overflow-x:auto"
 _WORDS = "font:12px system-ui,sans-serif;opacity:.75"
 
 
@@ -32,9 +33,7 @@ def tensor(t: Any) -> str:
 def table(values: Any) -> str:
     """Up to two dimensions as a table; of more, the text."""
     if values.ndim > 2 or values.size == 0:
-        return (
-            f"<pre>{escape(np.array2string(values, threshold=60, precision=4))}</pre>"
-        )
+        return _lines(np.array2string(values, threshold=60, precision=4))
     rows = np.atleast_2d(values)
     most = float(np.nanmax(np.abs(rows[np.isfinite(rows)]), initial=0)) or 1.0
     lines = []
@@ -80,7 +79,9 @@ def _branch(name: str, m: Any) -> str:
     if extra:
         label += f" <code>{escape(extra)}</code>"
     if count:
-        label += f' <span style="opacity:.65">{count:,}</span>'
+        label += (
+            f' <span style="opacity:.65">{count:,} parameter{"s" * (count != 1)}</span>'
+        )
     inside = "".join(
         f'<div style="padding-left:1.4em"><code>{escape(n)} '
         f"{'×'.join(map(str, p.shape))}</code></div>"
@@ -101,4 +102,8 @@ def graph(g: Any) -> str:
     lines = [str(x) for x in (*g.leaves, *g.nodes)]
     if len(lines) > 400:
         lines = [*lines[:200], f"… {len(lines) - 400} …", *lines[-200:]]
-    return f"<pre>{escape(chr(10).join(lines))}</pre>"
+    return _lines("\n".join(lines))
+
+
+def _lines(text: str) -> str:
+    return f'<pre style="{_TEXT}">{escape(text)}</pre>'

@@ -8,9 +8,11 @@ of the operations that it recorded, and agree wherever a name is known, they are
 from __future__ import annotations
 
 import ast
+from functools import cache
 from typing import Any
 
 from ..autograd.function import Result
+from ..tensor import Tensor
 from ..trace import Arg, Const, State
 
 _SAME = ("reshape", "permute", "expand", "cast", "clone", "slice")
@@ -46,6 +48,8 @@ def _visit(e: ast.expr, imported: set[str], out: list[str]) -> None:
             raise _Unreadable
         if isinstance(e.func, ast.Attribute):
             if _root(e.func) not in imported:
+                if e.func.attr not in _methods():
+                    raise _Unreadable  # self.layer(x): its parameters are not named here
                 parts.append(e.func.value)
         elif not isinstance(e.func, ast.Name) or e.func.id not in imported:
             raise _Unreadable
@@ -86,7 +90,16 @@ def imports(tree: ast.AST) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             found |= {(a.asname or a.name).split(".")[0] for a in node.names}
+    for node in ast.walk(tree):  # F = nn.functional
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute):
+            if _root(node.value) in found:
+                found |= {t.id for t in node.targets if isinstance(t, ast.Name)}
     return found
+
+
+@cache
+def _methods() -> frozenset[str]:
+    return frozenset(dir(Tensor))
 
 
 def recorded(run: list[State]) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 
 from .layout import SMALL, Layout, Path, Placed, Point, border
 from .notation import escape
@@ -11,6 +12,9 @@ from .setting import FAMILY, Label
 
 INK, PAPER, SOFT = "#1d2733", "#ffffff", "#5b6875"
 #: kind or role → (fill, stroke)
+#: how small a sheet may be shown where there is little room
+READABLE = 0.6
+_SIZE = re.compile(r'width="(\d+)" height="(\d+)"')
 COLORS = {
     "value": ("#ffffff", "#1d2733"),
     "loss": ("#fbe3e1", "#a8322a"),
@@ -60,6 +64,16 @@ def sheet(
         f'viewBox="0 0 {width} {height}" font-family="{FAMILY}" role="img">'
         f"{paper}\n{_arrows()}\n" + "\n".join(body) + "\n</svg>\n"
     )
+
+
+def narrowed(text: str, room: int) -> str:
+    """A sheet shown no wider than *room*, as far as it can still be read."""
+    found = _SIZE.search(text)
+    if found is None or int(found[1]) <= room:
+        return text
+    scale = max(READABLE, room / int(found[1]))
+    size = f'width="{int(found[1]) * scale:.0f}" height="{int(found[2]) * scale:.0f}"'
+    return text.replace(found[0], size, 1)
 
 
 def _arrows() -> str:

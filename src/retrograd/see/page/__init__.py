@@ -146,7 +146,7 @@ def _lean(x: Any, name: str = "") -> Any:
     if kind is dict:
         parts = x.items()
     else:
-        parts = [(f, getattr(x, f)) for f in _fields(kind)]  # type: ignore[arg-type]
+        parts = [(f, getattr(x, f)) for f in _fields(x.__class__)]
     return {
         str(k): _lean(v, k) for k, v in parts if v is not None and v != "" and v != []
     }

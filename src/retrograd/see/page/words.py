@@ -15,20 +15,37 @@ def watch_words(say: Say) -> dict[str, str]:
     return _told(_watched(), say)
 
 
-def _told(texts: list[str], say: Say) -> dict[str, str]:
-    found = [(text, say(text)) for text in texts]
+def _told(texts: Texts, say: Say) -> dict[str, str]:
+    found = [(text, say(text)) for text in texts.plain]
+    for one, more in texts.counted:
+        found += [(one, say.many(one, more, 1)), (more, say.many(one, more, 2))]
     return {text: told for text, told in found if told != text}
 
 
-def _texts() -> list[str]:
-    found: list[str] = []
-    say = found.append  # the name by which the catalogues find them
+class Texts:
+    """The words, collected by the names under which the catalogues find them."""
+
+    def __init__(self) -> None:
+        self.plain: list[str] = []
+        self.counted: list[tuple[str, str]] = []
+
+    def __call__(self, text: str) -> None:
+        self.plain.append(text)
+
+    def many(self, one: str, more: str) -> None:
+        """What is said of one thing, and of several."""
+        self.counted.append((one, more))
+
+
+def _texts() -> Texts:
+    say = Texts()
     say("Modules")
     say("Operations")
     say("Kernels")
-    say("{count} operations")
-    say("{count} lines")
-    say("{count} values")
+    say.many("{count} operation", "{count} operations")
+    say.many("{count} line", "{count} lines")
+    say.many("{count} value", "{count} values")
+    say.many("{count} gradient", "{count} gradients")
     say("mean")
     say("std")
     say("zeros")
@@ -51,8 +68,9 @@ def _texts() -> list[str]:
     say("a run of lines")
     say("open")
     say("close")
-    say("{count} numbers are written to memory")
-    say("{values} values, {gradients} gradients, {operations} operations.")
+    say.many(
+        "{count} number is written to memory", "{count} numbers are written to memory"
+    )
     say("The first NaN or ∞ is made here:")
     say("Step with ▶ or →; select a circle or a block to open it.")
     say("nothing found")
@@ -88,12 +106,11 @@ def _texts() -> list[str]:
     say("step {step}")
     say("steps since then have another graph")
     say("the training has ended; step {step}")
-    return found
+    return say
 
 
-def _watched() -> list[str]:
-    found: list[str] = []
-    say = found.append
+def _watched() -> Texts:
+    say = Texts()
     say("waiting for the first step")
     say("Pause")
     say("Resume")
@@ -130,9 +147,11 @@ def _watched() -> list[str]:
     say("loss surface with the way of the parameters")
     say("the training: each step with its batch")
     say("the training")
-    say("descent with the mean gradient of {count} batches")
-    say("mean loss of {count} batches")
-    say("loss of one batch")
+    say.many(
+        "descent with the gradient of {count} batch",
+        "descent with the mean gradient of {count} batches",
+    )
+    say.many("loss of {count} batch", "mean loss of {count} batches")
     say(
         "{loss} from {low} to {high}; variance of the way in this plane: {share} %; "
         "a ring begins, a dot ends; until step {step}; the training waited {seconds} s."
@@ -146,4 +165,4 @@ def _watched() -> list[str]:
     say("running")
     say("step {step}")
     say("the training's process has ended")
-    return found
+    return say

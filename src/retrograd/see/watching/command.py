@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import runpy
 import sys
 import time
@@ -49,8 +50,9 @@ def watch(
         if found.server.open:
             click.echo("retrograd watch: done; the page stays until it is closed, "
                        "or until Ctrl-C", err=True)  # fmt: skip
-        while found.server.open:
-            time.sleep(0.2)
+        with contextlib.suppress(KeyboardInterrupt):
+            while found.server.open:
+                time.sleep(0.2)
     finally:
         sys.argv, sys.path[0] = argv, folder
         found.close()

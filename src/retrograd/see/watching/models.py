@@ -13,7 +13,7 @@ def model_of(parameters: set[int]) -> Any:
 
     best: tuple[int, int, Any] = (0, 0, None)
     for x in gc.get_objects():
-        if isinstance(x, Module):
+        if issubclass(type(x), Module):  # isinstance would ask strangers who they are
             own = [id(p) for p in x.parameters()]
             score = (len(parameters.intersection(own)), -len(own))
             if score[0] and score > best[:2]:

@@ -311,7 +311,8 @@ class Watch:
             if len(self._rows) > KEPT:
                 self._rows = self._rows[:-1000:2] + self._rows[-1000:]
         if self._writer is not None:
-            events.write(self._writer, row, layers)
+            activations = self._latest.get("activations", []) if layers else []
+            events.write(self._writer, row, layers, activations)
 
     def _rest(self) -> None:
         """Paused: until the page says on, or has been closed for a while."""

@@ -5,6 +5,8 @@ const $ = id => document.getElementById(id);
 const DATA = JSON.parse($("data").textContent);
 /* words are English in these files; DATA.words has those of the language */
 const say = (text, about = {}) => (DATA.words[text] || text).replace(/\{(\w+)\}/g, (_, k) => about[k]);
+/* of one thing and of several, as the catalogue tells them apart */
+const many = (one, more, count) => say(count === 1 ? one : more, {count: num(count)});
 function translate(root) {
   for (const e of root.querySelectorAll("*"))
     for (const name of ["aria-label", "title", "placeholder"]) if (e.hasAttribute(name)) e.setAttribute(name, say(e.getAttribute(name)));

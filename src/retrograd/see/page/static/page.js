@@ -7,7 +7,7 @@ const HEAD = 30, PAD = 16, WAYS = 8, CHIPS = 100;
 /* screens that a link may cross before it is cut */
 const PASSES = 1.2;
 const LEVELS = {modules: say("Modules"), operations: say("Operations"), kernels: say("Kernels")};
-const serif = '"STIX Two Text",Cambria,"Times New Roman","Liberation Serif",serif';
+const serif = '"STIX Two Text",Cambria,"Times New Roman","Liberation Serif","DejaVu Serif",serif';
 let colors = {};
 function theme() {
   for (const c of ["paper", "panel", "ink", "soft", "rule", "focus", "value", "value-line", "loss", "loss-line", "input", "input-line", "parameter", "parameter-line", "random", "random-line", "function", "function-line", "back", "back-fill", "box", "box-line", "todo"])
@@ -356,7 +356,7 @@ function boxClosed(s, far) {
   ctx.textAlign = "center"; ctx.textBaseline = "middle"; ctx.fillStyle = colors.ink;
   ctx.fillText(fitted(s.box.label, s.w - 16, `PXpx ${serif}`, 15), s.x, s.y - 7);
   ctx.fillStyle = colors.soft;
-  const below = kernel ? "⊞ " + say("{count} operations", {count: s.box.count}) : s.box.kind === "module" ? `⊞ ${s.id} · ${s.box.count}` : "⊞ " + say("{count} lines", {count: s.box.count});
+  const below = kernel ? "⊞ " + many("{count} operation", "{count} operations", s.box.count) : s.box.kind === "module" ? `⊞ ${s.id} · ${s.box.count}` : "⊞ " + many("{count} line", "{count} lines", s.box.count);
   ctx.fillText(fitted(below, s.w - 10, "PXpx system-ui,sans-serif", 11), s.x, s.y + 13);
 }
 function minimap(w, h) {
@@ -600,7 +600,7 @@ function panel() {
   const g = e.gradient && by.get(e.gradient);
   if (g) gradient(p, g);
   const ops = (e.operations || []).map(o => by.get(o)).filter(Boolean);
-  if (ops.length && level === "modules") p.append(el("details", {}, el("summary", {}, say("{count} operations", {count: ops.length})), el("ol", {class: "ops"}, ...ops.map(o => el("li", {}, `${o.op}  ${o.formula || ""}  `, el("small", {}, times(o.shape)))))));
+  if (ops.length && level === "modules") p.append(el("details", {}, el("summary", {}, many("{count} operation", "{count} operations", ops.length)), el("ol", {class: "ops"}, ...ops.map(o => el("li", {}, `${o.op}  ${o.formula || ""}  `, el("small", {}, times(o.shape)))))));
   const k = kernelOf(e);
   if (k) p.append(heading(say("kernel")), el("button", {onclick: () => { load("kernels"); visit(k.id); }}, k.words));
 }
@@ -642,12 +642,12 @@ function boxPanel(p, b) {
   p.append(el("button", {onclick: () => { toggle(id); panel(); }}, open.has(id) ? "⊟ " + say("close") : "⊞ " + say("open")));
   const k = b.entry && by.get(b.entry);
   if (k) {
-    p.append(el("p", {}, say("{count} numbers are written to memory", {count: num(k.writes || 0)})), heading(say("operations")));
+    p.append(el("p", {}, many("{count} number is written to memory", "{count} numbers are written to memory", k.writes || 0)), heading(say("operations")));
     p.append(el("ol", {class: "ops"}, ...(k.operations || []).map(o => by.get(o)).filter(Boolean).map(o => el("li", {}, `${o.op}  ${o.formula || ""}  `, el("small", {}, `${times(o.shape)} ${say(o.phase)}${o.source ? ` ${o.source.file}:${o.source.line}` : ""}`)))));
     return;
   }
   const lines = [...marks.values()].filter(m => m.kind === "variable" && inside(m.parent, id)).map(m => m.entry);
-  p.append(heading(say("{count} values", {count: lines.length})), chips(lines));
+  p.append(heading(many("{count} value", "{count} values", lines.length)), chips(lines));
 }
 function inside(box, id) { for (let b = box; b !== null && b !== undefined; b = V.boxes[b].parent) if (b === id) return true; return false; }
 function operation(p, o) {
@@ -664,10 +664,10 @@ function start(p) {
   if (loss.formula) p.append(equation([loss.name, loss.formula], false));
   if (D.source) p.append(source(D.source));
   const count = k => (D[k] || []).length;
-  p.append(el("p", {class: "quiet"}, say("{values} values, {gradients} gradients, {operations} operations.", {values: count("nodes"), gradients: count("gradients"), operations: count("operations")}) + ` ${D.words[D.layout] || ""}`));
+  p.append(el("p", {class: "quiet"}, [many("{count} value", "{count} values", count("nodes")), many("{count} gradient", "{count} gradients", count("gradients")), many("{count} operation", "{count} operations", count("operations"))].join(", ") + `. ${D.words[D.layout] || ""}`));
   if (D.nonfinite) p.append(el("p", {class: "warn"}, say("The first NaN or ∞ is made here:") + " "), chips([D.nonfinite]));
   const left = (D.omitted || {}).nodes;
-  if (left) p.append(el("p", {class: "warn"}, D.words["left out"].replace("{count}", left)));
+  if (left) p.append(el("p", {class: "warn"}, D.words[left === 1 ? "left out, one" : "left out"].replace("{count}", left)));
   for (const n of D.notes || []) p.append(el("p", {class: "quiet"}, n));
   p.append(el("p", {class: "quiet"}, say("Step with ▶ or →; select a circle or a block to open it.")));
   const given = D.nodes.filter(n => !n.formula && marks.has(n.id)).map(n => n.id);

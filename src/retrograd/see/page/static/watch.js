@@ -101,7 +101,7 @@ function plane() {
   const wide = x[x.length - 1] - x[0], tall = y[y.length - 1] - y[0], k = Math.min(W / wide, H / tall), ox = (W - k * wide) / 2, oy = (H - k * tall) / 2;
   const X = v => ox + (v - x[0]) * k, Y = v => H - oy - (v - y[0]) * k;
   levels(g, [W, H], [ox, oy, k], [x, y, loss], low > 0 ? v => Math.log(v / low) / (Math.log(high / low) || 1) : v => (v - low) / (high - low || 1));
-  const ways = [["way", "--loss-line", surface.kind === "descent" ? say("the training: each step with its batch") : say("the training")], ["batch", "--ink", say("descent with the mean gradient of {count} batches", {count: surface.averaged})]].filter(([w]) => surface[w]);
+  const ways = [["way", "--loss-line", surface.kind === "descent" ? say("the training: each step with its batch") : say("the training")], ["batch", "--ink", many("descent with the gradient of {count} batch", "descent with the mean gradient of {count} batches", surface.averaged)]].filter(([w]) => surface[w]);
   for (const [way, color, words] of ways) {
     const p = surface[way].map(([a, b]) => [X(a), Y(b)]);
     g.strokeStyle = g.fillStyle = style(color); g.lineWidth = 1.8; g.lineJoin = "round";
@@ -115,13 +115,14 @@ function plane() {
   scale(g, W, H, num(low, 3), num(high, 3));
   box.replaceChildren(c);
   if (busy) return;
-  const mean = surface.surface > 1 ? say("mean loss of {count} batches", {count: surface.surface}) : say("loss of one batch");
+  const mean = many("loss of {count} batch", "mean loss of {count} batches", surface.surface || 1);
   about.textContent = say("{loss} from {low} to {high}; variance of the way in this plane: {share} %; a ring begins, a dot ends; until step {step}; the training waited {seconds} s.", {loss: mean, low: num(low, 3), high: num(high, 3), share: num(100 * surface.share, 3), step: surface.made, seconds: num(surface.seconds, 2)}) + " " + say(surface.why || "");
 }
 /* which colour is a low loss, and which a high one */
 function scale(g, W, H, low, high) {
-  const n = BANDS, wide = 6, x = W - n * wide - 10, y = H - 30;
-  g.font = "11px system-ui,sans-serif"; g.textBaseline = "alphabetic";
+  g.font = "11px system-ui,sans-serif";  /* as wide as its two numbers */
+  const n = BANDS, wide = Math.max(6, (g.measureText(low + "  " + high).width + 8) / n), x = W - n * wide - 10, y = H - 30;
+  g.textBaseline = "alphabetic";
   g.globalAlpha = .88; g.fillStyle = style("--panel"); g.fillRect(x - 8, y - 6, n * wide + 16, 34); g.globalAlpha = 1;
   for (let i = 0; i < n; i++) { g.fillStyle = `rgba(${style("--pos")},${band(i / n)})`; g.fillRect(x + i * wide, y, wide, 10); }
   g.fillStyle = style("--soft"); g.textAlign = "left"; g.fillText(low, x, y + 23); g.textAlign = "right"; g.fillText(high, x + n * wide, y + 23);
