@@ -159,6 +159,9 @@ class Module(Holder, Called, Saved, metaclass=ModuleType):
         """Floating parameters and buffers in bfloat16."""
         return self.to(dtypes.bfloat16)
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing is left to be done: what comes back is compiled by itself."""
+
     def cpu(self: Self) -> Self:
         """Everything is on the CPU already."""
         return self

@@ -152,5 +152,10 @@ class LSTMCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def forward(self, input: Tensor, hx: Any = None) -> Any:
-        state = (None, None) if hx is None else hx
+        state = (None, None) if hx is None else tuple(hx)
+        if hx is not None and (len(state) != 2 or any(t is None for t in state)):
+            raise ValueError(
+                f"LSTMCell: hx is the pair (h, c) of tensors, or None, not {len(state)} of "
+                f"{', '.join(dict.fromkeys(type(t).__name__ for t in state)) or 'them'}"
+            )
         return F.lstm_cell(input, hx, *self._checked(input, *state))
