@@ -327,6 +327,8 @@ class Recorder:
                 else:
                     rank = 0 if k.weak else 2 if k.spec.shape else 1
                     ranked.append((k.spec.dtype, rank))
+            if op.no_truths and any(d is dtypes.bool_ for d, _ in ranked):
+                raise RuntimeError(op.no_truths)
             target = dtypes.result_type_of(ranked)
             if target.category == dtypes.INTEGRAL and issubclass(op, Comparison):
                 if any(not _fits(k, target) for k in keys[first:]):
@@ -678,23 +680,22 @@ def apply(op: type[Op], *inputs: Any, **attrs: Any) -> Any:
     """Record ``op(*inputs)`` with attributes: inputs are tensors or numbers."""
     rec = _local.rec
     parts: list[Any] = [op]
-    for x in inputs:
-        if isinstance(x, Handle):
-            parts.append(x._key or rec.leaf(x))
-        else:
-            parts.append(scalar_key(x))
+    try:
+        for x in inputs:
+            if isinstance(x, Handle):
+                parts.append(x._key or rec.leaf(x))
+            else:
+                parts.append(scalar_key(x))
+    except ValueError:  # an array has no truth value
+        raise _no_operand(op, inputs) from None
     if attrs:
         parts.append(tuple(attrs.items()))
     key = tuple(parts)
     try:
         state = rec.state.next.get(key)
     except TypeError:
-        for x in inputs:
-            if isinstance(x, (list, dict)):
-                raise TypeError(
-                    f"{op.name}(): an argument must be a Tensor or a number, not "
-                    f"{type(x).__name__}\n  at {errors.user_line()}"
-                ) from None
+        if any(isinstance(x, (list, dict, np.ndarray)) for x in inputs):
+            raise _no_operand(op, inputs) from None
         if not attrs:
             raise
         attrs = {k: _hashable(v) for k, v in attrs.items()}
@@ -708,6 +709,16 @@ def apply(op: type[Op], *inputs: Any, **attrs: Any) -> Any:
     if state.view:
         alias(out, inputs[0])
     return out
+
+
+def _no_operand(op: type[Op], inputs: tuple[Any, ...]) -> TypeError:
+    """The error for a list or an array among operands."""
+    kinds = [type(x) for x in inputs if isinstance(x, (list, dict, np.ndarray))]
+    mend = ": use rg.from_numpy(array)" if np.ndarray in kinds else ""
+    return TypeError(
+        f"{op.name}(): an argument must be a Tensor or a number, not "
+        f"{kinds[0].__name__}{mend}\n  at {errors.user_line()}"
+    )
 
 
 def _hashable(value: Any) -> Any:

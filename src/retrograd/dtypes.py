@@ -121,15 +121,27 @@ def can_cast(from_: dtype, to: dtype) -> bool:
     return to.category >= from_.category
 
 
+#: what Python's own types stand for
+_PYTHON = {float: float64, int: int64, bool: bool_}
+
+
+def is_type(d: Any) -> bool:
+    """Whether *d* is a number type, or one of Python's that stands for one."""
+    return isinstance(d, dtype) or d is float or d is int or d is bool
+
+
 def as_dtype(d: Any) -> dtype:
-    """Accept a dtype, a NumPy dtype, a Python type or a name."""
+    """A dtype, or that of Python's float, int or bool; TypeError for anything else."""
     if isinstance(d, dtype):
         return d
-    if isinstance(d, str) and d in _NAMES:
-        return _NAMES[d]
-    if d is float:
-        return float64
-    return from_numpy_dtype(np.dtype(d))
+    if is_type(d):
+        return _PYTHON[d]
+    name = d if isinstance(d, str) else getattr(d, "__name__", getattr(d, "name", ""))
+    mend = f": use rg.{name}" if name in _NAMES else ""
+    raise TypeError(
+        f"argument 'dtype' must be a number type such as rg.float32, not "
+        f"{type(d).__name__} {d!r}{mend}"
+    )
 
 
 def of_scalar(value: Any) -> dtype:

@@ -19,7 +19,10 @@ class NoCudaError(RuntimeError, AssertionError):
 def no_device(name: Any) -> RuntimeError:
     """What to raise where a device is asked for that is not there."""
     kind = NoCudaError if str(name).startswith("cuda") else RuntimeError
-    return kind(f"device {str(name)!r} is not available; there is 'cpu'")
+    mend = ""
+    if isinstance(name, str) and name.rstrip("0123456789") in ("float", "int", "bool"):
+        mend = f"; for a number type use rg.{name}"
+    return kind(f"device {str(name)!r} is not available; there is 'cpu'{mend}")
 
 
 def user_frame(inner: int = 1) -> FrameType | None:
@@ -81,6 +84,29 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     )
 
 
+#: how Python puts it where code that counts on a dimension meets none
+_WRONG_KIND = ("unsupported operand", "must be real number", "'", "int() argument",
+               "float() argument", "invalid literal", "could not convert",
+               "Python int too large", "bad operand")  # fmt: skip
+_STUMBLES = ("tuple index out of range", "list index out of range", "not enough values to unpack",
+             "too many values to unpack")  # fmt: skip
+
+
+def stumbles(error: BaseException) -> bool:
+    """Whether *error* is one of Python's own, over a shape that nobody looked at."""
+    return type(error) in (IndexError, ValueError) and str(error).startswith(_STUMBLES)
+
+
+def raw(error: BaseException) -> bool:
+    """Whether *error* is one of Python's own, over an argument that nobody looked at."""
+    if stumbles(error) or type(error) is AttributeError:
+        return True
+    if not isinstance(error, (TypeError, ValueError, OverflowError)):
+        return False
+    text = str(error)
+    return text.startswith(_WRONG_KIND) or text.endswith("keyword argument 'out'")
+
+
 def at(error: BaseException, what: str) -> BaseException:
     """The same error, its message followed by *what*: the operation and the line."""
     if getattr(error, "_retrograd_located", False):
@@ -89,6 +115,13 @@ def at(error: BaseException, what: str) -> BaseException:
     kind = type(error)
     if isinstance(error, MemoryError):  # NumPy's is made of a shape and a type
         text, kind = str(error), MemoryError
+    if kind is TypeError and text.endswith("unexpected keyword argument 'out'"):
+        text += ": write the result with out.copy_(...)"
+    if stumbles(error):
+        kind = RuntimeError
+        text = f"the operands have too many or too few dimensions ({text})"
+    elif kind is AttributeError:
+        kind, text = TypeError, f"an argument is of another kind than expected: {text}"
     try:
         located = kind(f"{text}\n  {what}")
     except Exception:  # an exception class with its own signature keeps its text

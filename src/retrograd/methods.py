@@ -31,7 +31,9 @@ from .functions import (
     systems,
 )
 from .functions import elementwise as F
+from .functions.arithmetic import Operand
 from .functions.filled import fitting
+from .ops.families import Tensors
 from .ops.movement import constant_zeros
 from .ops.op import Spec
 from .refusals import explained
@@ -129,10 +131,19 @@ def _before(x: Any, args: tuple[Any, ...]) -> Any:
     return x
 
 
+def _no_tensor(name: str, value: Any) -> TypeError:
+    return TypeError(
+        f"{name}(): argument 'input' must be Tensor, not {type(value).__name__}"
+    )
+
+
 def _in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     @functools.wraps(function)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        old = _before(self, args) if keeps else self
+        try:
+            old = _before(self, args) if keeps else self
+        except AttributeError:
+            raise _no_tensor(name, self) from None
         return self._assign(function(old, *args, **kwargs))
 
     keeps = function.__name__ not in _KEEPS_NOTHING
@@ -177,7 +188,8 @@ def _bind() -> None:
                 if name not in _OFTEN:
                     function = explained(function)
                 setattr(Tensor, name, function)
-    Tensor.polygamma = lambda self, n: F.polygamma(n, self)  # type: ignore[attr-defined]
+    polygamma = explained(F.polygamma)
+    Tensor.polygamma = lambda self, n: polygamma(n, self)  # type: ignore[attr-defined]
     for name in _IN_PLACE:
         plain: Any = getattr(Tensor, name, None)
         if plain is not None and not hasattr(Tensor, name + "_"):
@@ -251,8 +263,8 @@ def _bind_operators() -> None:
         "copy_": lambda self, source, non_blocking=False: mutate.assign(
             self, _cast_like(source, self), anew=True
         ),
-        "fill_": _fill,
-        "index_put_": _index_put,
+        "fill_": explained(fill_),
+        "index_put_": explained(index_put_),
         "zero_": lambda self: mutate.fill(
             self, constant_zeros(Spec((), spec_of(self).dtype))
         ),
@@ -264,12 +276,21 @@ def _bind_operators() -> None:
         "bool": dtypes.bool_,
     }  # fmt: skip
     for name, dtype in casts.items():
-        members[name] = functools.partialmethod(Tensor.type, dtype)
+        members[name] = _cast_to(name, dtype)
     members["type_as"] = lambda self, other: self.type(other.dtype)
     for name, member in members.items():
         setattr(Tensor, name, member)
     for name in draws.__all__:
-        setattr(Tensor, name, getattr(draws, name))
+        setattr(Tensor, name, explained(getattr(draws, name)))
+
+
+def _cast_to(name: str, dtype: dtypes.dtype) -> Callable[..., Any]:
+    def method(self: Any, *, memory_format: Any = None) -> Any:
+        return self.type(dtype)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"The values as {dtype.name}."
+    return method
 
 
 def _cast_like(source: Any, target: Any) -> Any:
@@ -292,7 +313,7 @@ def _matrix_transposed(self: Any) -> Any:
     )
 
 
-def _fill(self: Any, value: Any) -> Any:
+def fill_(self: Any, value: Operand) -> Any:
     """Set every element to *value*."""
     if not isinstance(value, Handle):
         number = np.array(fitting(_one_number(self, value), self.dtype))
@@ -305,7 +326,9 @@ def _fill(self: Any, value: Any) -> Any:
     return mutate.fill(self, _cast_like(value, self))
 
 
-def _index_put(self: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+def index_put_(
+    self: Any, indices: Tensors, values: Any, accumulate: bool = False
+) -> Any:
     """In-place version of :func:`index_put`."""
 
     def change(old: Any) -> Any:

@@ -18,14 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import errors
-from .dtypes import INTEGRAL
-from .dtypes import dtype as DType
+from .dtypes import INTEGRAL, is_type
+from .number_types import RULES, wrong_type
 from .trace import Handle, spec_of
 
 #: annotated Any, these are tensors wherever they occur
 _TENSORS = frozenset(
     "input other A B mat mat1 mat2 mat3 batch1 batch2 vec vec1 vec2 mask src "
-    "weight target tensor tensor1 tensor2 input1 input2 condition grid self".split()
+    "weight target tensor tensor1 tensor2 input1 input2 condition grid self query key "
+    "linear_weight linear_bias pos_weight offsets per_sample_weights".split()
 )
 
 #: flags that PyTorch's Python code only tests, and words that it looks up: functions
@@ -55,12 +56,23 @@ def _is_int(x: Any) -> bool:
     if isinstance(x, Handle):
         spec = spec_of(x)
         return not spec.shape and spec.dtype.category == INTEGRAL
-    return not isinstance(x, (float, str)) and hasattr(x, "__index__")
+    return not isinstance(x, (float, np.ndarray)) and hasattr(x, "__index__")
 
 
 def _are_ints(x: Any) -> bool:
     if isinstance(x, (list, tuple)):
         return all(map(_is_int, x))
+    return _is_int(x)
+
+
+def _are_several_ints(x: Any) -> bool:
+    return isinstance(x, (list, tuple)) and all(map(_is_int, x))
+
+
+def _are_lengths(x: Any) -> bool:
+    """Sizes of which None leaves one as it is."""
+    if isinstance(x, (list, tuple)):
+        return all(v is None or _is_int(v) for v in x)
     return _is_int(x)
 
 
@@ -81,10 +93,14 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "bool": (lambda x: isinstance(x, (bool, np.bool_)), "bool"),
     "str": (lambda x: isinstance(x, str), "str"),
     "Ints": (_are_ints, "int or tuple of ints"),
+    "Sizes": (_are_several_ints, "tuple of ints"),
+    "Lengths": (_are_lengths, "int or tuple of ints (None: as it is)"),
+    "Number": (_is_scalar, "Number"),
     "Dim": (lambda x: x is None or _are_ints(x), "int or tuple of ints"),
     "Sequence[int]": (_are_ints, "tuple of ints"),
     "Sequence[Tensor]": (_are_tensors, "tuple of Tensors"),
-    "dtypes.dtype": (lambda x: isinstance(x, DType), "dtype"),
+    "dtypes.dtype": (is_type, "dtype"),
+    "Tensors": (_are_tensors, "tuple of Tensors"),
     "None": (lambda x: x is None, "None"),
 }
 KINDS["builtins.bool"] = KINDS["bool"]
@@ -96,6 +112,14 @@ class Parameter(NamedTuple):
     wanted: str
 
 
+class Declared(NamedTuple):
+    """What a function takes: its parameters, and what may follow those by position."""
+
+    parameters: tuple[Parameter, ...]
+    positional: int
+    rest: Parameter | None
+
+
 #: ``function(*tensors)``
 SEVERAL = Parameter("tensors", (_are_tensors,), "Tensor or tuple of Tensors")
 
@@ -103,10 +127,14 @@ SEVERAL = Parameter("tensors", (_are_tensors,), "Tensor or tuple of Tensors")
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input",
                "x1": "input", "x2": "other"}  # fmt: skip
 
-_declared: dict[CodeType, tuple[Parameter, ...]] = {}
+#: what two operands are, of which one has to be a tensor
+OPERAND = KINDS["Operand"][1]
+TENSOR = Parameter("input", (_is_tensor,), "Tensor")
+
+_declared: dict[CodeType, Declared] = {}
 
 
-def parameters(function: FunctionType) -> tuple[Parameter, ...]:
+def declared(function: FunctionType) -> Declared:
     """What the annotations of a function say; a parameter without ``fits`` takes all."""
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
@@ -115,7 +143,9 @@ def parameters(function: FunctionType) -> tuple[Parameter, ...]:
     if known is not None:
         return known
     n = code.co_argcount + code.co_kwonlyargcount
-    names = code.co_varnames[:n]
+    rest: Parameter | None = None
+    several = bool(code.co_flags & CO_VARARGS)
+    names = code.co_varnames[: n + several]
     defaults: dict[str, Any] = dict(function.__kwdefaults__ or {})
     given = function.__defaults__ or ()
     defaults.update(zip(names[code.co_argcount - len(given) :], given, strict=False))
@@ -126,18 +156,22 @@ def parameters(function: FunctionType) -> tuple[Parameter, ...]:
             words = ["Tensor"]
         elif words == ["Any"] and name == "tensors":
             words = ["Sequence[Tensor]"]
-        if name in defaults and defaults[name] is None and "None" not in words:
+        unset = name in defaults and defaults[name] is None
+        if (unset or name == "requires_grad") and "None" not in words:
             words.append("None")
         known_words = name not in _TESTED and all(word in KINDS for word in words)
         kinds = [KINDS[word] for word in words] if known_words else []
         wanted = " or ".join(k[1] for k in kinds if k[1] != "None")
         found.append(Parameter(name, tuple(k[0] for k in kinds), wanted))
-    return _declared.setdefault(code, tuple(found))
+    if several:
+        rest = found.pop()
+        rest = SEVERAL if rest.name == "tensors" else rest
+    return _declared.setdefault(code, Declared(tuple(found), code.co_argcount, rest))
 
 
 def renamed(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Arguments with the names that *function* has for them, where NumPy's were given."""
-    names = {parameter.name for parameter in parameters(function)}
+    names = {parameter.name for parameter in declared(function).parameters}
     own = names.union(kwargs)
     return {
         NUMPY_NAMES[k]
@@ -153,39 +187,31 @@ def refusal(
     """The error for the first argument that is of the wrong kind; None: there is none."""
     if type(function) is not FunctionType or function.__name__[0] == "_":
         return None  # what is private gets what the library gives it
-    declared = parameters(function)
-    given = args[: _positional(function)]
-    for i, (value, parameter) in enumerate(zip(given, declared, strict=False)):
+    known, positional, rest = declared(function)
+    given = args[:positional]
+    for i, (value, parameter) in enumerate(zip(given, known, strict=False)):
         if not _takes(parameter, value):
             return _error(function.__name__, i + 1, parameter, value)
-    if len(args) > len(given) and _takes_tensors(function):
-        for i, value in enumerate(args[len(given) :]):
-            if not _are_tensors(value):
-                return _error(function.__name__, i + 1, SEVERAL, value)
+    if len(given) > 1 and known[0].wanted == known[1].wanted == OPERAND:
+        if not (_is_tensor(given[0]) or _is_tensor(given[1])):
+            return _error(function.__name__, 1, TENSOR, given[0])
+    if rest is not None:
+        for i, value in enumerate(args[positional:], len(given)):
+            if not _takes(rest, value):
+                return _error(function.__name__, i + 1, rest, value)
     if kwargs:
-        for i, parameter in enumerate(declared):
+        for i, parameter in enumerate(known):
             if parameter.name in kwargs and not _takes(
                 parameter, kwargs[parameter.name]
             ):
                 return _error(
                     function.__name__, i + 1, parameter, kwargs[parameter.name]
                 )
+    if function.__name__ in RULES:
+        named = {p.name: x for p, x in zip(known, given, strict=False)} | kwargs
+        tensors = {name: x for name, x in named.items() if isinstance(x, Handle)}
+        return wrong_type(function.__name__, tensors)
     return None
-
-
-def _takes_tensors(function: FunctionType) -> bool:
-    """Whether it is ``function(*tensors)``."""
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    code = function.__code__
-    place = code.co_argcount + code.co_kwonlyargcount
-    return bool(code.co_flags & CO_VARARGS) and code.co_varnames[place] == "tensors"
-
-
-def _positional(function: FunctionType) -> int:
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    return function.__code__.co_argcount
 
 
 def _takes(parameter: Parameter, value: Any) -> bool:
@@ -195,14 +221,14 @@ def _takes(parameter: Parameter, value: Any) -> bool:
 
 def _error(name: str, place: int, parameter: Parameter, value: Any) -> Exception:
     wanted = parameter.wanted
-    if type(value) is int and wanted in ("int", "int or tuple of ints"):
+    if type(value) is int and "int" in wanted and not -(2**63) <= value < 2**63:
         return ValueError(
             f"{name}(): argument '{parameter.name}' does not fit into 64 bits: {value}"
             f"\n  at {errors.user_line()}"
         )
-    if wanted == "float" and isinstance(value, Handle):
+    if wanted in ("float", "Number") and isinstance(value, Handle):
         count: Any = value
-        return RuntimeError(
+        return TypeError(
             f"{name}(): argument '{parameter.name}' must be a number: a Tensor with "
             f"{count.numel()} elements cannot be converted\n  at {errors.user_line()}"
         )
@@ -249,10 +275,22 @@ def bind(local: Any, undo: Callable[[Any, Any], None]) -> None:
 
 
 def _say(
-    rec: Any, start: Any, function: Callable[..., Any], args: Any, kwargs: Any
+    error: Exception,
+    rec: Any,
+    start: Any,
+    function: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
 ) -> None:
     """A failure, told as one over an argument where it is that."""
     wrong = refusal(function, args, kwargs)
+    if wrong is None and errors.raw(error):
+        given = ", ".join(
+            repr(spec_of(x)) if isinstance(x, Handle) else repr(x)
+            for x in (*args, *kwargs.values())
+        )
+        what = f"in {function.__name__}({given}) at {errors.user_line()}"
+        raise errors.at(error, what) from None
     if wrong is not None:
         # part of it may be recorded with 2.0 where 2 belongs, and the two are equal
         _undo(rec, start)
@@ -269,6 +307,19 @@ def _check(
         raise wrong
 
 
+def _kinds(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What arguments are, as far as that decides whether they are refused; a list of
+    many is looked at each time."""
+    found: list[Any] = []
+    for x in (*args, *kwargs.values()) if kwargs else args:
+        kind = type(x)
+        if kind is tuple or kind is list:
+            found.append((kind, *map(type, x)) if len(x) < 9 else object())
+        else:
+            found.append(kind)
+    return (*found, *kwargs) if kwargs else tuple(found)
+
+
 def explained(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, which refuses arguments of the wrong kind: where it failed, and where
     something was recorded that was not known. Itself where that is so already."""
@@ -278,6 +329,8 @@ def explained(function: Callable[..., Any]) -> Callable[..., Any]:
     if code.co_argcount == 1 and code.co_names[:1] == ("apply1",):
         return function  # the doorway itself refuses what is no tensor
 
+    looked_at: set[Any] = set()
+
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         rec = _local.rec
@@ -286,11 +339,16 @@ def explained(function: Callable[..., Any]) -> Callable[..., Any]:
             kwargs = renamed(function, kwargs)
         try:
             result = function(*args, **kwargs)
-        except Exception:
-            _say(rec, start, function, args, kwargs)
+        except Exception as error:
+            _say(error, rec, start, function, args, kwargs)
             raise
         if rec.count != known:
             _check(rec, start, function, args, kwargs)
+        elif rec.state is start:  # nothing to record: made at once, or handed back
+            kinds = _kinds(args, kwargs)
+            if kinds not in looked_at:
+                _check(rec, start, function, args, kwargs)
+                looked_at.add(kinds)
         return result
 
     call.tells = True  # type: ignore[attr-defined]

@@ -10,7 +10,9 @@ import numpy as np
 from . import dispatch, dtypes, mutate
 from .dispatch import constant
 from .functions.joining import cat
+from .ops.families import Ints
 from .ops.op import Array, normalize_dim
+from .refusals import explained
 from .strides import lies, owner_of
 from .tensor import Tensor
 from .trace import State, memory_of
@@ -111,7 +113,7 @@ def _sizes(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(int(n) for n in sizes)
 
 
-def resize_(input: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+def resize_(input: Tensor, *sizes: Ints, memory_format: Any = None) -> Tensor:
     """Another shape on the same memory in row-major order; more memory where it does not
     suffice (what is new holds zeros)."""
     _refuse_tracked(input)
@@ -312,7 +314,7 @@ def bind() -> None:
     for method in (untyped_storage, storage, resize_, resize_as_, set_, is_set_to,
                    as_strided_, dim_order, apply_, map_, map2_, pin_memory, cuda, new,
                    narrow_copy, size):  # fmt: skip
-        setattr(Tensor, method.__name__, method)
+        setattr(Tensor, method.__name__, explained(method))
     plain: dict[str, Any] = {
         "__delitem__": _not_deleted,
         "__reversed__": lambda self: iter([*self][::-1]) if self.ndim else self,

@@ -625,7 +625,7 @@ class Tensor(Handle):
     def data(self, value: Any) -> None:
         mutate.set_data(self, value)
 
-    def clone(self, **_: Any) -> Any:
+    def clone(self, *, memory_format: Any = None) -> Any:
         """A copy in memory of its own, through which gradients flow."""
         return apply1(Clone, self)
 
@@ -662,6 +662,8 @@ class Tensor(Handle):
         elif rest and _is_type(rest[0]):
             target = dtypes.as_dtype(rest.pop(0))
         elif rest:
+            if isinstance(rest[0], type):
+                dtypes.as_dtype(rest[0])  # a type of NumPy's: says what to write
             device(rest.pop(0) or "cpu")
             if rest and (_is_type(rest[0]) or rest[0] is None):
                 target = (

@@ -16,6 +16,8 @@ import pytest
 
 import op_tables
 import retrograd as rg
+from retrograd import templates
+from retrograd.dispatch import recorder
 
 
 class Call(NamedTuple):
@@ -129,6 +131,15 @@ def compared(mine: Outcome, theirs: Outcome) -> str:
 STUMBLES = (AttributeError, UnboundLocalError, AssertionError, KeyError, NameError)
 
 
+def forget() -> None:
+    """A call is judged as if it were the first of its program: arguments are looked at
+    where a graph is seen for the first time."""
+    recorder().flush()
+    recorder().roots.clear()
+    recorder().reset()
+    templates.forget()
+
+
 def copied(value: Any) -> Any:
     """A tree of PyTorch's tensors, which a call may change."""
     import torch
@@ -149,12 +160,14 @@ def differences(
     kwargs: dict[str, Any],
     crashes: Iterable[str] = (),
     translated: Callable[[Any], Any] = op_tables.translated,
+    chosen: Callable[[int, Call], bool] | None = None,
 ) -> Iterator[tuple[str, str, Outcome, Outcome]]:
-    """Every changed call, but for those that end PyTorch's process: its label, the kind
-    of difference ("": none), and what both libraries did."""
-    for call in mutations(args, kwargs):
-        if call.label in crashes:
+    """Every changed call that is *chosen*, but for those that end PyTorch's process: its
+    label, the kind of difference ("": none), and what both libraries did."""
+    for place, call in enumerate(mutations(args, kwargs)):
+        if call.label in crashes or not (chosen is None or chosen(place, call)):
             continue
+        forget()
         try:
             mine = translated((call.args, call.kwargs))
         except (pytest.skip.Exception, AttributeError):

@@ -10,18 +10,37 @@ from pathlib import Path
 
 #: why calls differ; the lines of the list refer to these
 REASONS = {
-    "accepts: kind": "taken as NumPy would take it: 2.0 for 2, 1 for True, a number, list "
-    "or array for a tensor; PyTorch's parser refuses it",
-    "accepts: type": "the formula holds for this number type, for which PyTorch has no "
-    "kernel, or wants equal types",
-    "accepts: shape": "shapes broadcast, or leave dimensions to a batch, further than in "
-    "PyTorch",
-    "refuses": "PyTorch takes what it does not look at, or what stands for another value; "
-    "here it is an error, as it is most likely a slip",
-    "class: kind": "both refuse a wrong kind of argument, after looking at it at another "
-    "place: another class of exception",
-    "class: type": "both refuse the number type, with another class of exception",
-    "class: shape": "both refuse the shape, with another class of exception",
+    "accepts: None": "the argument may be left out, and None says so; PyTorch's parser "
+    "tells the two apart",
+    "accepts: huge": "a whole number of any size is a number; PyTorch's scalars have 64 "
+    "bits for it and overflow",
+    "accepts: kind": "the call has one meaning: True for 1, one number in a list for all "
+    "dimensions, a default given by position; PyTorch has no overload for it",
+    "accepts: type": "the formula holds for whole numbers; PyTorch has no kernel for them",
+    "accepts: shape": "what is given broadcasts, or there is nothing to do: a meaning is "
+    "there, of which PyTorch's kernel has no case",
+    "class: huge": "both refuse a number beyond 64 bits: a ValueError that says so, or the "
+    "error over what it is used for; PyTorch's parser fails in several ways",
+    "class: no dimension": "both refuse a tensor without dimensions. Here it is told as any "
+    "other wrong number of dimensions; PyTorch's code stumbles where it counts along one",
+    "class: several": "both refuse a tensor of several elements for a number: a TypeError, "
+    "or in schedules a ValueError; PyTorch's Python code compares it first, or adds it",
+    "class: shape": "both refuse the shapes: which of two sizes that do not fit is told "
+    "first differs, and so the class",
+    "class: type": "both refuse the number type: one class for the function and its "
+    "operator, or for all functions that take indices",
+    "class: one by one": "functions take sizes and dimensions one by one as methods do, so "
+    "that what is wrong is their number; PyTorch's function wants a tuple",
+    "class: kind": "both refuse a wrong kind, which PyTorch's Python code meets as a wrong "
+    "value, or as one more thing that is wrong with the call",
+    "refuses: kind": "PyTorch's Python code takes a value of another kind unseen, or "
+    "ignores it: most likely a slip",
+    "refuses: type": "PyTorch takes a number type silently with which the call makes no "
+    "sense, or casts weights of another precision: most likely a slip",
+    "refuses: shape": "PyTorch takes shapes silently that leave nothing to do",
+    "refuses: value": "PyTorch takes a value outside of the range that it documents",
+    "in place: type": "the result in another type is cast to that of the tensor that is "
+    "changed, as every other in-place method does",
 }
 #: calls that end PyTorch's process, or take it hours
 CRASHES = {

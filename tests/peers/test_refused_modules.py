@@ -11,7 +11,7 @@ import pytest
 import module_tables
 import retrograd as rg
 from peers import mutations
-from peers.test_refused_calls import _checked
+from peers.test_refused_calls import check_calls
 
 torch: Any = pytest.importorskip(
     "torch", reason="comparisons with PyTorch are skipped: it is not installed"
@@ -64,7 +64,7 @@ def test_constructors(name: str) -> None:
         return make
 
     kwargs = {k: v for k, v in made.kwargs.items() if k not in ("device", "dtype")}
-    _checked(f"new {name}", maker(rg), maker(torch), list(made.args), kwargs)
+    check_calls(f"new {name}", maker(rg), maker(torch), list(made.args), kwargs)
 
 
 @pytest.mark.parametrize("name", _names())
@@ -81,6 +81,6 @@ def test_calls(name: str) -> None:
 
         return call
 
-    _checked(
+    check_calls(
         f"call {name}", caller(rg), caller(torch), list(called.args), called.kwargs
     )

@@ -129,7 +129,7 @@ def check_direction(x: Any, v: Any, where: str) -> None:
         raise RuntimeError(f"{where}: Expected tensors, got {kind}")
     a, b = spec_of(x), spec_of(v)
     if not a.dtype.is_floating_point:
-        raise RuntimeError(
+        raise ValueError(
             f"{where}: only tensors of floating dtype have a derivative, not {a.dtype}"
         )
     if a.shape != b.shape:
@@ -138,7 +138,7 @@ def check_direction(x: Any, v: Any, where: str) -> None:
             f"{list(a.shape)}"
         )
     if a.dtype is not b.dtype:
-        raise RuntimeError(
+        raise (RuntimeError if b.dtype.is_floating_point else ValueError)(
             f"{where}: the tangent is {b.dtype} and the primal is {a.dtype}"
         )
 

@@ -150,7 +150,7 @@ def _released(aux: Any) -> Any:
 
 def _check_input(x: Any, where: str) -> None:
     if not is_tensor(x):
-        raise RuntimeError(
+        raise ValueError(
             f"{where}: Expected all inputs to be Tensors, got {type(x).__name__}"
         )
     if not x.is_floating_point():

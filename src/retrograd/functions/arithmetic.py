@@ -68,12 +68,18 @@ def add(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
 
 def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """input − alpha · other."""
-    return apply2(Sub, input, other if alpha == 1 else _scaled(other, alpha, input))
+    return apply2(Sub, input, other if alpha == 1 else _taken(other, alpha, input))
 
 
 def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
     """other − alpha · input."""
-    return apply(Sub, other, input if alpha == 1 else _scaled(input, alpha, other))
+    return apply(Sub, other, input if alpha == 1 else _taken(input, alpha, other))
+
+
+def _taken(x: Operand, alpha: float, like: Operand) -> Any:
+    if getattr(x, "dtype", None) is dtypes.bool_:
+        raise RuntimeError(f"sub(): {Sub.no_truths}")
+    return _scaled(x, alpha, like)
 
 
 def _scaled(x: Operand, alpha: float, like: Operand) -> Any:
@@ -436,7 +442,7 @@ def hypot(input: Tensor, other: Tensor) -> Tensor:
     return apply(Where, infinite, math.inf, out)  # beside NaN as well
 
 
-def ldexp(input: Tensor, other: Operand) -> Tensor:
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """input · 2^other."""
     if hasattr(other, "dtype") and not other.dtype.is_floating_point:
         kind = result_type(input, other)  # 2^200 is ∞ in float32

@@ -26,12 +26,12 @@ class Parts(NamedTuple):
     exponent: Any
 
 
-def gcd(input: Tensor, other: Operand) -> Tensor:
+def gcd(input: Tensor, other: Tensor) -> Tensor:
     """The greatest common divisor, which is not negative; gcd(0, 0) = 0."""
     return apply2(Gcd, input, other)
 
 
-def lcm(input: Tensor, other: Operand) -> Tensor:
+def lcm(input: Tensor, other: Tensor) -> Tensor:
     """The least common multiple, which is not negative; lcm(0, n) = 0."""
     common = apply2(Gcd, input, other)
     common = apply(Where, apply(Eq, common, 0), 1, common)

@@ -25,9 +25,10 @@ def _sliced(
 
 
 def _view(name: str) -> Callable[..., Any]:
+    if name == "alias":
+        return lambda input: input.view_as(input)
+
     def method(input: Any, *args: Any, **kwargs: Any) -> Any:
-        if name == "alias":
-            return input.view_as(input)
         if name == "slice":
             return _sliced(input, *args, **kwargs)
         return getattr(input, name)(*args, **kwargs)
@@ -45,6 +46,11 @@ def copying(name: str) -> Callable[..., Any]:
             parts = tuple(part.clone() for part in made)
             if out is None:
                 return parts
+            if not isinstance(out, (tuple, list)):
+                raise TypeError(
+                    f"{name}(): argument 'out' must be tuple of Tensors, not "
+                    f"{type(out).__name__}"
+                )
             if len(out) != len(parts):
                 raise RuntimeError(
                     f"{name}(): out has {len(out)} tensors for {len(parts)} results"

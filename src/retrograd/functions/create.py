@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes, errors
 from ..dispatch import constant, recorder
-from ..ops.families import Tensor
+from ..ops.families import Number, Tensor
 from ..trace import Handle, is_tensor, meta_of
 from . import filled, ranges, windows
 from .filled import *  # noqa: F403
@@ -258,7 +258,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     return from_numpy(array_from(ext_tensor))
 
 
-def scalar_tensor(s: Any, *, dtype: Any = None, **kwargs: Any) -> Tensor:
+def scalar_tensor(s: Number, *, dtype: Any = None, **kwargs: Any) -> Tensor:
     """A zero-dimensional tensor, of the default type if none is given."""
     kwargs.pop("layout", None)
     return tensor(s, dtype=dtype or dtypes.get_default_dtype(), **kwargs)

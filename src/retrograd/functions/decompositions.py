@@ -165,6 +165,8 @@ def linalg_qr(A: Tensor, mode: str = "reduced") -> Orthogonal:
     >>> rg.allclose(q @ r, rg.tensor([[3.0, 1.0], [4.0, 2.0]]))
     True
     """
+    if not isinstance(mode, str):
+        raise TypeError(f"linalg.qr: mode must be str, not {type(mode).__name__}")
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(
             f"qr received unrecognized mode {mode!r} but expected one of 'reduced' "
@@ -202,7 +204,9 @@ def householder_product(input: Tensor, tau: Tensor) -> Tensor:
     diagonal of the column i of input (and is 1 on it)."""
     check_matrix("linalg.householder_product", spec_of(input))
     m, n = input.shape[-2:]
-    k = tau.shape[-1] if tau.ndim else 0
+    if not tau.ndim:
+        raise IndexError("linalg.householder_product: tau has no dimensions")
+    k = tau.shape[-1]
     if m < n or n < k or tuple(tau.shape[:-1]) != tuple(input.shape[:-2]):
         raise RuntimeError(
             "linalg.householder_product: input.shape[-2] must be greater than or equal "
@@ -248,6 +252,13 @@ def ormqr(
         raise RuntimeError(
             "ormqr: input.shape[-2] must be equal to the side of other that it is "
             f"multiplied with: {list(input.shape)} and {list(other.shape)}"
+        )
+    if not tau.ndim:
+        raise IndexError("ormqr: tau has no dimensions")
+    if not input.ndim == tau.ndim + 1 == other.ndim:
+        raise RuntimeError(
+            "ormqr: tau has one dimension less than input and other, but they have "
+            f"shapes {list(tau.shape)}, {list(input.shape)} and {list(other.shape)}"
         )
     if tau.shape[-1] > input.shape[-1]:
         raise RuntimeError("ormqr: there are more factors tau than columns of input")
@@ -376,6 +387,11 @@ def lu_unpack(
     unpack_pivots: bool = True,
 ) -> Triangles:  # fmt: skip
     """p, l and u of a packed factorization; parts not asked for are empty."""
+    if LU_data.ndim < 2 or not LU_pivots.ndim:
+        raise RuntimeError(
+            "lu_unpack: expected matrices and vectors of pivots, but got shapes "
+            f"{list(LU_data.shape)} and {list(LU_pivots.shape)}"
+        )
     m, n = LU_data.shape[-2:]
     k = min(m, n)
     kind = LU_data.dtype.np

@@ -42,6 +42,11 @@ def einsum(*args: Any) -> Tensor:
         terms, result = _parsed(args[0])
     else:
         xs, terms, result = _from_lists(args)
+    for i, x in enumerate(xs):
+        if not is_tensor(x):
+            raise TypeError(
+                f"einsum(): operand {i + 1} must be Tensor, not {type(x).__name__}"
+            )
     if len(xs) != len(terms):
         more = "more" if len(xs) > len(terms) else "fewer"
         raise RuntimeError(
@@ -251,7 +256,7 @@ def _aligned(x: Any, t: list[Label], order: list[Label]) -> Any:
     return x.reshape([have.get(c, 1) for c in order])
 
 
-def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Σ over pairs of dimensions: the last *dims* of a with the first of b, or lists.
 
     >>> import retrograd as rg
@@ -269,6 +274,12 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
                 f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}"
             )
         da, db = list(range(na - dims, na)), list(range(dims))
+    elif not isinstance(dims, (tuple, list)) or len(dims) != 2:
+        counted = isinstance(dims, (tuple, list))
+        raise (ValueError if counted else RuntimeError)(
+            "tensordot expects dims to be int or two lists of dimensions, one for each "
+            f"tensor, but got dims={dims!r}"
+        )
     else:
         da, db = ([d] if isinstance(d, int) else list(d) for d in dims)
         da = [normalize_dim(d, na) for d in da]

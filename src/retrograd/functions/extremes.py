@@ -321,7 +321,7 @@ def cummin(input: Tensor, dim: int) -> Found:
 
 def quantile(
     input: Tensor,
-    q: Any,
+    q: Tensor | float,
     dim: int | None = None,
     keepdim: bool = False,
     *,
@@ -334,7 +334,7 @@ def quantile(
 
 def nanquantile(
     input: Tensor,
-    q: Any,
+    q: Tensor | float,
     dim: int | None = None,
     keepdim: bool = False,
     *,
@@ -356,6 +356,8 @@ def _quantile(
         )
     if how not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise RuntimeError(f"quantile() has no interpolation {how!r}")
+    if dim is not None:
+        normalize_dim(dim, input.ndim)
     if not input.ndim:
         input = input.reshape(1)
         return _quantile(input, q, 0, False, how, skip)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes, errors
 from ..dispatch import constant, recorder
-from ..ops.families import Tensor
+from ..ops.families import Number, Sizes, Tensor
 from ..trace import Handle, meta_of
 from .out import maker
 
@@ -33,7 +33,18 @@ def finish(array: Any, requires_grad: bool, device: Any = None) -> Tensor:
     out = constant(array)
     if recorder().inference:
         meta_of(out).inference = True
-    return out.requires_grad_() if requires_grad else out
+    return wanting(out, requires_grad)
+
+
+def wanting(out: Tensor, requires_grad: bool | None) -> Tensor:
+    """*out*, which takes gradients if that is asked for."""
+    if requires_grad is None or requires_grad is False:
+        return out
+    if requires_grad is not True:
+        raise TypeError(
+            f"argument 'requires_grad' must be bool, not {type(requires_grad).__name__}"
+        )
+    return out.requires_grad_()
 
 
 def check_layout(name: str, layout: dict[str, Any]) -> None:
@@ -140,8 +151,8 @@ def fitting(value: Any, kind: dtypes.dtype) -> Any:
 
 @maker
 def full(
-    size: Any,
-    fill_value: Any,
+    size: Sizes,
+    fill_value: Number,
     *,
     dtype: Any = None,
     device: Any = None,
@@ -173,7 +184,7 @@ def full(
 
 def full_like(
     input: Tensor,
-    fill_value: Any,
+    fill_value: Number,
     *,
     dtype: Any = None,
     device: Any = None,
@@ -207,7 +218,7 @@ empty_like = zeros_like
 
 
 def new_full(
-    input: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any
+    input: Tensor, size: Any, fill_value: Number, *, dtype: Any = None, **options: Any
 ) -> Tensor:
     """One value throughout, in the type of *input*."""
     return full(size, fill_value, dtype=dtype or input.dtype, **options)
@@ -230,8 +241,8 @@ new_empty = new_zeros
 
 
 def empty_strided(
-    size: Any,
-    stride: Any,
+    size: Sizes,
+    stride: Sizes,
     *,
     dtype: Any = None,
     device: Any = None,
@@ -256,13 +267,13 @@ def empty_strided(
 
 
 def new_empty_strided(
-    input: Tensor, size: Any, stride: Any, *, dtype: Any = None, **options: Any
+    input: Tensor, size: Sizes, stride: Sizes, *, dtype: Any = None, **options: Any
 ) -> Tensor:
     """As :func:`empty_strided`, in the type of *input*."""
     return empty_strided(size, stride, dtype=dtype or input.dtype, **options)
 
 
-def empty_permuted(size: Any, physical_layout: Any, **options: Any) -> Tensor:
+def empty_permuted(size: Sizes, physical_layout: Sizes, **options: Any) -> Tensor:
     """A tensor (of zeros) whose dimensions lie in memory in the order given, the last of
     it closest together."""
     shape, order = size_of("empty_permuted", (size,)), tuple(physical_layout)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..dispatch import apply, constant
-from ..ops.families import Tensor
+from ..ops.families import Ints, Tensor
 from ..ops.movement import Cat, Expand, Pad, Reshape
 from ..ops.op import normalize_dim
 from ..trace import Handle
@@ -151,7 +151,7 @@ def column_stack(tensors: Any) -> Tensor:
     return cat([x if x.ndim > 1 else x.reshape(-1, 1) for x in given], 1)
 
 
-def repeat(input: Tensor, *repeats: Any) -> Tensor:
+def repeat(input: Tensor, *repeats: Ints) -> Tensor:
     """The tensor laid side by side, *repeats* times in each dimension.
 
     >>> import retrograd as rg
@@ -182,7 +182,7 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     return out if alone else out.clone()
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *dims: Ints) -> Tensor:
     """As repeat, with missing leading counts taken as 1."""
     if not dims:
         raise TypeError("tile() missing 1 required positional arguments: 'dims'")
@@ -192,7 +192,7 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
 
 def repeat_interleave(
     input: Tensor,
-    repeats: Any = None,
+    repeats: Tensor | int | None = None,
     dim: int | None = None,
     *,
     output_size: int | None = None,
@@ -207,9 +207,9 @@ def repeat_interleave(
     from .scattering import index_select
 
     if repeats is None:
-        repeats, input = input, None
-        if repeats.ndim != 1:
+        if input.ndim != 1:
             raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
+        repeats, input = input, None
     counts = _counts(repeats)
     if input is None:
         return constant(np.repeat(np.arange(counts.size), counts))

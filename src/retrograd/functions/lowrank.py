@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ops.families import Tensor
+from ..refusals import explain_all
 from .decompositions import linalg_qr, linalg_svd
 from .random import randn
 
@@ -67,3 +68,5 @@ def pca_lowrank(
 
 
 __all__ = ["pca_lowrank", "svd_lowrank"]
+
+explain_all(globals(), __all__)

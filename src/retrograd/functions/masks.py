@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import dtypes
 from ..dispatch import apply
-from ..ops.families import Tensor
+from ..ops.families import Number, Tensor
 from ..ops.index import Gather, Index, IndexPut
 from ..ops.logic import Lt, Where
 from ..ops.movement import Expand, Reshape
@@ -14,7 +14,7 @@ from ..ops.op import broadcast_shapes, normalize_dim
 from ..trace import is_tensor
 from .indexing import getitem
 from .out import with_out
-from .scattering import number_like, same_type
+from .scattering import Operand, number_like, same_type
 
 __all__ = ["masked_fill", "masked_select", "masked_scatter", "take", "put",
            "take_along_dim", "fill"]  # fmt: skip
@@ -32,7 +32,7 @@ def _mask(name: str, mask: Any) -> Any:
     return mask
 
 
-def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
     """*value* where the mask is true, the input elsewhere.
 
     >>> import retrograd as rg
@@ -149,7 +149,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     return apply(Gather, wide, apply(Expand, indices, shape=tuple(shape)), dim=d)
 
 
-def fill(input: Tensor, value: Any) -> Tensor:
+def fill(input: Tensor, value: Number) -> Tensor:
     """One value throughout, in the shape and type of *input*."""
     number = number_like(value, input, "fill_")
     return apply(Expand, number, shape=tuple(input.shape)).clone()

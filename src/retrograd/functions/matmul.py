@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..dispatch import apply2, narrowed
+from ..ops.families import Number
 from ..ops.matmul import Matmul
 from ..ops.op import broadcast_shapes
 from ..trace import spec_of
@@ -139,7 +140,9 @@ def _added(input: Any, product: Any, beta: Any, alpha: Any) -> Any:
 
 
 @once_rounded
-def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+def addmm(
+    input: Any, mat1: Any, mat2: Any, *, beta: Number = 1, alpha: Number = 1
+) -> Any:
     """β c + α a b."""
     product = mm(mat1, mat2)
     _whole_factors(product, beta, alpha)
@@ -147,13 +150,17 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) ->
 
 
 @once_rounded
-def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+def addmv(
+    input: Any, mat: Any, vec: Any, *, beta: Number = 1, alpha: Number = 1
+) -> Any:
     """β c + α A x."""
     return as_it_is(_added, input, mv(mat, vec), beta, alpha)
 
 
 @once_rounded
-def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+def addr(
+    input: Any, vec1: Any, vec2: Any, *, beta: Number = 1, alpha: Number = 1
+) -> Any:
     """β c + α x yᵀ."""
     product = outer(vec1, vec2)
     _whole_factors(product, beta, alpha)
@@ -163,7 +170,7 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> 
 
 @once_rounded
 def baddbmm(
-    input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1
+    input: Any, batch1: Any, batch2: Any, *, beta: Number = 1, alpha: Number = 1
 ) -> Any:
     """β cᵢ + α aᵢ bᵢ."""
     return _added(input, bmm(batch1, batch2), beta, alpha)
@@ -171,7 +178,7 @@ def baddbmm(
 
 @once_rounded
 def addbmm(
-    input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1
+    input: Any, batch1: Any, batch2: Any, *, beta: Number = 1, alpha: Number = 1
 ) -> Any:
     """β c + α Σᵢ aᵢ bᵢ."""
     product = bmm(batch1, batch2)

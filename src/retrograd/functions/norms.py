@@ -10,7 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..dispatch import apply, apply1, composite, constant, narrowed
 from ..ops.elementwise import Abs
-from ..ops.families import Tensor
+from ..ops.families import Ints, Sizes, Tensor
 from ..ops.op import normalize_dim
 from ..ops.reduce import Amax, Amin, Sum
 from .decompositions import svdvals
@@ -20,7 +20,7 @@ __all__ = ["cdist", "pdist", "cross", "frobenius_norm", "nuclear_norm", "vander"
 
 
 def matrix_norm(
-    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *,
+    A: Tensor, ord: Any = "fro", dim: Sizes = (-2, -1), keepdim: bool = False, *,
     dtype: dtypes.dtype | None = None,
 ) -> Tensor:  # fmt: skip
     """A norm of the matrices in two dimensions: "fro" √Σ aᵢⱼ², "nuc" the sum of the
@@ -32,6 +32,8 @@ def matrix_norm(
     >>> [rg.linalg.matrix_norm(a, p).item() for p in ("fro", "nuc", 1, -2)]
     [5.0, 7.0, 4.0, 3.0]
     """
+    if ord is None:
+        raise TypeError("linalg.matrix_norm: ord is a number, 'fro' or 'nuc', not None")
     if ord not in ("fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf):
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     if A.ndim < 2:
@@ -109,7 +111,9 @@ def linalg_norm(
     return vector_norm(A, 2.0 if ord is None else float(ord), dim, keepdim, dtype=dtype)
 
 
-def frobenius_norm(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+def frobenius_norm(
+    input: Tensor, dim: Ints | None = None, keepdim: bool = False
+) -> Tensor:
     """√Σ input²."""
     return vector_norm(input, 2.0, dim, keepdim)
 
@@ -242,6 +246,14 @@ def _cross(input: Tensor, other: Tensor, dim: int) -> Tensor:
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """Σ x y along *dim*."""
     x, y = narrowed("vecdot", x, y)
+    for operand in (x, y):
+        normalize_dim(dim, operand.ndim)
+    aligned = dim < 0 or x.ndim == y.ndim
+    if aligned and x.ndim and y.ndim and x.shape[dim] != y.shape[dim]:
+        raise RuntimeError(
+            f"linalg.vecdot: dimension {dim} must be as long in both, but it is "
+            f"{x.shape[dim]} and {y.shape[dim]}"
+        )
     product = x * y
     return apply(Sum, product, dim=dim, keepdim=False).to(product.dtype)
 

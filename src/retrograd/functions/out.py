@@ -54,7 +54,24 @@ LINALG = frozenset(
     """.split()
 )
 #: functions that cast no result: *out* has its very type
-_EXACT = frozenset("aminmax amax amin kthvalue max min median mode".split())
+_EXACT = frozenset(
+    """
+    abs addbmm addmm addmv alias_copy all amax amin aminmax any arange argmax argmin
+    as_strided_copy baddbmm bitwise_not bmm bucketize ceil conj_physical cross cumprod
+    cumsum det diag diagonal_copy diff dot eigvalsh expand_copy eye float_power floor frac
+    full gather heaviside histc index_add index_copy index_reduce index_select inner
+    inverse isin isneginf isposinf kthvalue ldl_solve linalg_cross linalg_lu_solve
+    linalg_norm linspace log_softmax logcumsumexp logspace lu_solve masked_select matmul
+    matrix_norm max median min mm mode msort multi_dot mv nan_to_num nanquantile
+    narrow_copy neg nonzero norm ones ormqr permute_copy quantile randn renorm
+    round scatter scatter_add scatter_reduce searchsorted sgn sign signbit slice_scatter
+    softmax solve solve_triangular squeeze_copy svdvals t_copy take take_along_dim
+    tensordot transpose_copy tril triu trunc unfold_copy unsqueeze_copy vdot vecdot
+    vector_norm view_copy where zeros
+    """.split()
+)
+#: functions that refuse a type to which the result cannot be cast with a TypeError
+_JOINING = frozenset("cat column_stack dstack hstack stack vstack".split())
 
 
 def write(out: Any, value: Any, name: str) -> Any:
@@ -70,6 +87,11 @@ def write(out: Any, value: Any, name: str) -> Any:
             f"{name}(): Expected out tensor to have dtype {value.dtype.name}, but got "
             f"{target.dtype.name} instead\n  at {errors.user_line()}"
         )
+    if any(n > 1 and not s for n, s in zip(target.shape, target.stride(), strict=True)):
+        raise RuntimeError(
+            f"{name}(): more than one element of the tensor 'out' refers to a single "
+            f"memory location: use out.clone()\n  at {errors.user_line()}"
+        )
     if target.requires_grad or value.requires_grad:
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic "
@@ -77,7 +99,7 @@ def write(out: Any, value: Any, name: str) -> Any:
             f"  at {errors.user_line()}"
         )
     if value.dtype.category > target.dtype.category:
-        raise RuntimeError(
+        raise (TypeError if name in _JOINING else RuntimeError)(
             f"result type {value.dtype.name} can't be cast to the desired output type "
             f"{target.dtype.name}\n  at {errors.user_line()}"
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import dtypes
 from ..dispatch import apply, realize
-from ..ops.families import Tensor
+from ..ops.families import Sizes, Tensor
 from ..ops.memory import AsStrided
 from ..ops.movement import Slice, ViewWrite, Windows
 from ..ops.op import normalize_dim
@@ -17,7 +18,7 @@ __all__ = ["narrow", "select", "select_scatter", "slice_scatter", "unfold",
            "as_strided", "as_strided_scatter"]  # fmt: skip
 
 
-def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+def narrow(input: Tensor, dim: int, start: Tensor | int, length: int) -> Tensor:
     """The part from *start* of a length along *dim*."""
     if not input.ndim:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
@@ -25,6 +26,12 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     n = input.shape[d]
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
+    if isinstance(start, Handle):
+        spec = spec_of(start)
+        if spec.shape or spec.dtype.category != dtypes.INTEGRAL:
+            raise RuntimeError(
+                f"narrow(): start must be an integer without dimensions, not {spec!r}"
+            )
     start = int(start)
     if not -n <= start <= n:
         raise IndexError(
@@ -39,7 +46,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     return span(input, d, start, start + length)
 
 
-def select(input: Tensor, dim: int, index: Any) -> Tensor:
+def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The part at *index* of a dimension, without it."""
     if not input.ndim:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
@@ -110,7 +117,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
 
 
 def as_strided(
-    input: Tensor, size: Any, stride: Any, storage_offset: int | None = None
+    input: Tensor, size: Sizes, stride: Sizes, storage_offset: int | None = None
 ) -> Tensor:
     """out[i, j, …] = memory[offset + i·stride₀ + j·stride₁ + …]: a view that writes
     through, counted in the memory of *input* (or of what it is a view of)."""

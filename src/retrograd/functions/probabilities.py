@@ -39,7 +39,7 @@ def logsumexp(input: Tensor, dim: Dim, keepdim: bool = False) -> Tensor:
     return apply1(Log, total) + (top if keepdim else top.reshape(total.shape))
 
 
-def _prepared(input: Tensor, dim: int | None, dtype: dtypes.dtype | None) -> Tensor:
+def _prepared(input: Tensor, dtype: dtypes.dtype | None) -> Tensor:
     if dtype is not None:
         input = input.to(dtype)
     if not input.dtype.is_floating_point:
@@ -49,24 +49,15 @@ def _prepared(input: Tensor, dim: int | None, dtype: dtypes.dtype | None) -> Ten
     return input
 
 
-def _implied(dim: int | None, ndim: int) -> int:
-    """The dimension that PyTorch takes where none is given."""
-    if dim is not None:
-        return dim
-    return 0 if ndim in (0, 1, 3) else 1
-
-
 @composite
-def softmax(
-    input: Tensor, dim: int | None = None, dtype: dtypes.dtype | None = None
-) -> Tensor:
+def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """exp(input) / Σ exp(input) along *dim*: positive numbers that sum to 1.
 
     >>> import retrograd as rg
     >>> rg.softmax(rg.tensor([0.0, 1000.0]), dim=0)
     tensor([0., 1.])
     """
-    input, dim = _prepared(input, dim, dtype), _implied(dim, input.ndim)
+    input = _prepared(input, dtype)
     if 0 in input.shape:
         normalize_dim(dim, input.ndim)
         return apply1(Exp, input)
@@ -78,11 +69,9 @@ def softmax(
 
 
 @composite
-def log_softmax(
-    input: Tensor, dim: int | None = None, dtype: dtypes.dtype | None = None
-) -> Tensor:
+def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """input − log Σ exp(input) along *dim*: the logarithm of softmax."""
-    input, dim = _prepared(input, dim, dtype), _implied(dim, input.ndim)
+    input = _prepared(input, dtype)
     if 0 in input.shape:
         normalize_dim(dim, input.ndim)
         return apply1(Exp, input)
@@ -94,9 +83,7 @@ def log_softmax(
     return apply(Sub, shifted, apply1(Log, total))
 
 
-def softmin(
-    input: Tensor, dim: int | None = None, dtype: dtypes.dtype | None = None
-) -> Tensor:
+def softmin(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """softmax(−input)."""
     return softmax(-input, dim, dtype)
 

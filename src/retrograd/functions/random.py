@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..dispatch import apply, constant
 from ..ops.families import Tensor
-from ..ops.op import Op, Spec, broadcast_shapes
+from ..ops.op import Op, Spec, broadcast_shapes, whole_number
 from ..ops.random import (
     Bernoulli,
     Binomial,
@@ -21,7 +21,7 @@ from ..ops.random import (
 )
 from ..trace import Handle, is_tensor
 from . import generator as _generator
-from .filled import check_layout, given_size, kind_of, on_cpu, size_of
+from .filled import check_layout, given_size, kind_of, on_cpu, size_of, wanting
 from .generator import *  # noqa: F403
 from .generator import default_generator
 from .generator import fork_rng as fork_rng
@@ -69,7 +69,7 @@ def _evenly(name: str, op: type[Op], what: str) -> Any:
         kind = kind_of(dtype)
         no_whole_numbers(kind, name)
         out = draw(op, shape, kind, generator)
-        return out.requires_grad_() if requires_grad else out
+        return wanting(out, requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = what
@@ -82,12 +82,13 @@ randn = _evenly("randn", Normal, "Numbers from the normal distribution N(0, 1)."
 
 def _bounds(name: str, low: Any, high: Any, kind: dtypes.dtype) -> tuple[int, int]:
     """Both ends as integers that the type can hold."""
-    for word, value in (("low", low), ("high", high)):
-        if not hasattr(value, "__index__"):
-            raise TypeError(
-                f"{name}(): argument {word!r} must be int, not {type(value).__name__}"
-            )
-    low, high = low.__index__(), high.__index__()
+    low, high = (
+        whole_number(value, f"{name}(): argument {word!r}")
+        for word, value in (("low", low), ("high", high))
+    )
+    for value in (low, high):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError(f"{name}(): {value} does not fit into 64 bits")
     if low >= high:
         raise RuntimeError(
             f"random_ expects 'from' to be less than 'to', but got from={low} >= "
@@ -135,7 +136,7 @@ def randint(
     out = draw(
         RandomInt, size_of("randint", (size,)), kind, generator, low=low, high=high
     )
-    return out.requires_grad_() if requires_grad else out
+    return wanting(out, requires_grad)
 
 
 @maker
@@ -170,7 +171,7 @@ def randperm(
     state = (generator or default_generator)._take(2 * n)
     out: Tensor = apply(Permutation, state, n=n)
     out = out if kind is dtypes.int64 else out.to(kind)
-    return out.requires_grad_() if requires_grad else out
+    return wanting(out, requires_grad)
 
 
 # -- like another ---------------------------------------------------------------------
@@ -230,7 +231,9 @@ def normal(
     requires_grad: bool = False,
     **layout: Any,
 ) -> Tensor:
-    """Numbers from N(mean, std²). Mean and std are tensors or, with *size*, numbers."""
+    """Numbers from N(mean, std²). Mean and std are tensors, whose type the result has, or,
+    with *size*, numbers: then it has the default type unless *dtype* is given.
+    """
     on_cpu(layout.pop("device", None))
     check_layout("normal", layout)
     given: list[Any] = [x for x in (mean, std) if isinstance(x, Handle)]
@@ -240,6 +243,11 @@ def normal(
         size = broadcast_shapes(*[tuple(x.shape) for x in given])
         kind = given[0].dtype
     else:
+        if not isinstance(size, (tuple, list)) or any(x.ndim for x in given):
+            raise TypeError(
+                "normal() takes mean and std as tensors, or as numbers with a tuple for "
+                "the size"
+            )
         kind = kind_of(dtype)
     no_whole_numbers(kind, "normal")
     if not isinstance(std, Handle) and not std >= 0:
@@ -249,7 +257,7 @@ def normal(
     mean, std = (x.detach() if is_tensor(x) else x for x in (mean, std))
     out = draw(Normal, size_of("normal", (size,)), kind, generator) * std + mean
     out = out.to(kind)
-    return out.requires_grad_() if requires_grad else out
+    return wanting(out, requires_grad)
 
 
 @with_out

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..dispatch import constant
-from ..ops.families import Tensor
+from ..ops.families import Number, Tensor
 from ..trace import Handle
 from .filled import check_layout, finish, kind_of
 from .out import maker
@@ -51,9 +51,9 @@ def _check_steps(start: Any, end: Any, step: Any) -> None:
 
 @maker
 def arange(
-    start: Any = 0,
-    end: Any = None,
-    step: Any = 1,
+    start: Number = None,
+    end: Number = None,
+    step: Number = 1,
     *,
     dtype: Any = None,
     device: Any = None,
@@ -68,7 +68,10 @@ def arange(
     """
     check_layout("arange", layout)
     if end is None:
+        if start is None:
+            raise TypeError("arange() missing 1 required positional argument: 'end'")
         start, end = 0, start
+    start = 0 if start is None else start
     start, end, step = (_plain("arange", x) for x in (start, end, step))
     whole = all(isinstance(x, int) for x in (start, end, step))
     kind = dtypes.int64 if dtype is None and whole else kind_of(dtype)
@@ -128,8 +131,8 @@ def _spaced(name: str, start: Any, end: Any, steps: Any, kind: dtypes.dtype) -> 
 
 @maker
 def linspace(
-    start: Any,
-    end: Any,
+    start: Tensor | float,
+    end: Tensor | float,
     steps: int,
     *,
     dtype: Any = None,
@@ -146,8 +149,8 @@ def linspace(
 
 @maker
 def logspace(
-    start: Any,
-    end: Any,
+    start: Tensor | float,
+    end: Tensor | float,
     steps: int,
     base: float = 10.0,
     *,

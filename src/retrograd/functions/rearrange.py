@@ -8,7 +8,7 @@ import numpy as np
 
 from ..dispatch import apply, constant
 from ..ops.elementwise import Where
-from ..ops.families import Tensor
+from ..ops.families import Ints, Sizes, Tensor
 from ..ops.movement import Cat, Diagonal, Flip, ViewWrite, constant_zeros
 from ..ops.op import Spec, normalize_dim
 from .views import cast, dims_of, ints, ravel, span, transpose
@@ -18,8 +18,12 @@ __all__ = ["flip", "fliplr", "flipud", "roll", "rot90", "tril", "triu", "diag",
            "fill_diagonal"]  # fmt: skip
 
 
-def flip(input: Tensor, *axes: Any, dims: Any = None) -> Tensor:
+def flip(input: Tensor, *axes: Ints, dims: Sizes | None = None) -> Tensor:
     """The order along the dimensions reversed."""
+    if axes and dims is not None:
+        raise TypeError("flip() got dimensions by position and as 'dims'")
+    if not axes and dims is None:
+        raise TypeError("flip() missing 1 required positional argument: 'dims'")
     wanted = ints(axes) if dims is None else ints((dims,))
     known = [normalize_dim(d, input.ndim) for d in wanted]
     if len(set(known)) != len(known):
@@ -41,7 +45,7 @@ def flipud(input: Tensor) -> Tensor:
     return apply(Flip, input, dims=(0,))
 
 
-def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+def roll(input: Tensor, shifts: Ints, dims: Ints | None = None) -> Tensor:
     """Elements shifted along dimensions; what falls off comes in at the other end.
 
     Without *dims* the tensor is shifted as one row of elements.
@@ -51,6 +55,8 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     tensor([3, 4, 0, 1, 2])
     """
     by = dims_of(shifts)
+    if not by:
+        raise RuntimeError("roll: `shifts` required")
     over = () if dims is None else dims_of(dims)
     if not over and len(by) == 1:
         return roll(ravel(input), by, 0).reshape(tuple(input.shape))
@@ -61,7 +67,11 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     source = input
     for k, dim in zip(by, over, strict=True):
         d = normalize_dim(dim, input.ndim)
-        n = input.shape[d] if input.ndim else 0
+        if not input.ndim:
+            raise IndexError(
+                f"Dimension specified as {dim} but tensor has no dimensions"
+            )
+        n = input.shape[d]
         k = int(k) % n if n else 0
         if k:
             input = apply(
@@ -70,7 +80,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     return input.clone() if input is source else input
 
 
-def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
+def rot90(input: Tensor, k: int = 1, dims: Sizes = (0, 1)) -> Tensor:
     """Rotated by k quarter turns in the plane of two dimensions."""
     if len(dims) != 2:
         raise RuntimeError(

@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..dispatch import apply, constant
 from ..ops.elementwise import Where
-from ..ops.families import Tensor
+from ..ops.families import Number, Tensor, Tensors
 from ..ops.index import Gather, Index, IndexPut, Scatter
 from ..ops.movement import Cast, Expand, Reshape, constant_zeros
 from ..ops.op import Spec, normalize_dim
@@ -95,6 +95,10 @@ def scatter(
     if reduce is not None and reduce not in _REDUCTIONS:
         raise RuntimeError("reduce argument must be either add or multiply.")
     source = value if src is None else src
+    if source is None:
+        raise TypeError(
+            "scatter() missing 1 required argument: 'src', a tensor or a number"
+        )
     if not isinstance(source, Handle):
         source = apply(
             Expand, number_like(source, input, "scatter"), shape=tuple(index.shape)
@@ -251,7 +255,7 @@ def _put_along(
             f"{name}(): Number of indices ({places.numel()}) should be equal to "
             f"source.size({d}) ({n})"
         )
-    if source.ndim != input.ndim and (source.ndim or input.ndim > 1):
+    if source.ndim != input.ndim and (source.ndim or input.ndim > (not add)):
         kind = RuntimeError if add else IndexError
         raise kind(
             f"{name}(): source ({source.ndim} dimensions) must have as many dimensions "
@@ -274,7 +278,7 @@ def _put_along(
 
 @with_out
 def index_add(
-    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Number = 1
 ) -> Tensor:
     """*input* with alpha · the parts of *source* added at *index* of a dimension."""
     source = source if alpha == 1 else source * alpha
@@ -287,7 +291,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     return _put_along("index_copy", input, dim, index, source, False)
 
 
-def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
     """*input* with a number at *index* of a dimension."""
     d = normalize_dim(dim, input.ndim)
     places = _vector("index_fill", index, RuntimeError)
@@ -336,7 +340,7 @@ def index_reduce(
 
 
 def index_put(
-    input: Tensor, indices: Any, values: Tensor, accumulate: bool = False
+    input: Tensor, indices: Tensors, values: Tensor, accumulate: bool = False
 ) -> Tensor:
     """*input* with *values* put, or added, at ``input[indices]``."""
     if not isinstance(values, Handle):

@@ -13,7 +13,7 @@ import numpy as np
 from .. import dtypes
 from ..dispatch import apply, apply2, constant
 from ..ops.elementwise import Eq
-from ..ops.families import Tensor
+from ..ops.families import Ints, Tensor
 from ..ops.index import Index
 from ..ops.op import normalize_dim
 from ..ops.search import Searchsorted
@@ -65,7 +65,7 @@ def argwhere(input: Tensor) -> Tensor:
     return nonzero(input)
 
 
-def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+def unravel_index(indices: Tensor, shape: Ints) -> tuple[Tensor, ...]:
     """Places in the flattened tensor as places in each dimension of *shape*."""
     if not isinstance(indices, Handle):
         raise TypeError(
@@ -230,8 +230,8 @@ def bucketize(
 
 @with_out
 def isin(
-    elements: Any,
-    test_elements: Any,
+    elements: Operand,
+    test_elements: Operand,
     *,
     assume_unique: builtins.bool = False,
     invert: builtins.bool = False,

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from .. import dtypes
-from ..ops.families import Tensor
+from ..ops.families import Ints, Sizes, Tensor
 from ..ops.op import normalize_dim
 from ..trace import Handle
 from .parts import select
@@ -30,7 +30,7 @@ def _parts(input: Tensor, d: int, sizes: list[int]) -> tuple[Tensor, ...]:
 
 
 def split(
-    tensor: Tensor, split_size_or_sections: Any, dim: int = 0
+    tensor: Tensor, split_size_or_sections: Ints, dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Parts of one size (the last may be smaller), or of the sizes given.
 
@@ -56,7 +56,7 @@ def split(
 
 
 def split_with_sizes(
-    input: Tensor, split_sizes: Any, dim: int = 0
+    input: Tensor, split_sizes: Sizes, dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Parts of the sizes given, which add up to the whole."""
     d, sizes = _along("split", input, dim), [int(k) for k in split_sizes]
@@ -90,7 +90,7 @@ unsafe_split, unsafe_split_with_sizes, unsafe_chunk = split, split_with_sizes, c
 
 
 def tensor_split(
-    input: Tensor, indices_or_sections: Any, dim: int = 0
+    input: Tensor, indices_or_sections: Tensor | Ints, dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Parts as equal as possible, or split before the indices given.
 
@@ -147,18 +147,18 @@ def _split_at(
     return tensor_split(input, given, dim)
 
 
-def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def hsplit(input: Tensor, indices_or_sections: Ints) -> tuple[Tensor, ...]:
     """Equal parts, or parts between indices, of the second dimension (of a vector its
     only one)."""
     dim = 0 if input.ndim == 1 else 1
     return _split_at("hsplit", 1, input, indices_or_sections, dim)
 
 
-def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def vsplit(input: Tensor, indices_or_sections: Ints) -> tuple[Tensor, ...]:
     """Equal parts, or parts between indices, of the first dimension."""
     return _split_at("vsplit", 2, input, indices_or_sections, 0)
 
 
-def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def dsplit(input: Tensor, indices_or_sections: Ints) -> tuple[Tensor, ...]:
     """Equal parts, or parts between indices, of the third dimension."""
     return _split_at("dsplit", 3, input, indices_or_sections, 2)

@@ -281,7 +281,11 @@ def bincount(
     the length of the result is the largest one plus 1."""
     whole = input.dtype.category == dtypes.INTEGRAL
     values = input.detach().numpy()
-    if not whole or values.ndim != 1 or np.any(values < 0):
+    if not whole:
+        raise NotImplementedError(
+            f"bincount of {input.dtype.name}: it counts whole numbers, as of x.long()"
+        )
+    if values.ndim != 1 or np.any(values < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if minlength < 0:
         raise RuntimeError(f"minlength should be >= 0, but it is {minlength}")

@@ -256,6 +256,10 @@ def norm(
         from .norms import nuclear_norm
 
         return nuclear_norm(input, (0, 1) if dim is None else dim, keepdim)
+    if isinstance(p, str) and p != "fro":
+        raise RuntimeError(
+            f"norm: there is no order {p!r}: use 'fro', 'nuc' or a number"
+        )
     order = 2.0 if p is None or p == "fro" else float(p)
     return vector_norm(input, order, dim, keepdim, dtype=dtype)
 
@@ -312,8 +316,14 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 # -- running --------------------------------------------------------------------------
 
 
+def _no_truth(name: str, dtype: dtypes.dtype | None) -> None:
+    if dtype is dtypes.bool_:
+        raise NotImplementedError(f"{name} of truth values: use dtype=rg.int64")
+
+
 def cumsum(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """out[i] = input[0] + … + input[i] along *dim*."""
+    _no_truth("cumsum", dtype)
     if dtype is not None:
         input = input.to(dtype)
     out = apply(Cumsum, input, dim=dim, reverse=False)
@@ -339,6 +349,7 @@ def scan(combine: Any, x: Tensor, dim: int) -> Tensor:
 @composite
 def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """out[i] = input[0] · … · input[i] along *dim*. Zeros do no harm to derivatives."""
+    _no_truth("cumprod", dtype)
     if dtype is None and not input.dtype.is_floating_point:
         dtype = dtypes.int64
     if dtype is not None:

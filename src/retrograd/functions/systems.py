@@ -17,6 +17,7 @@ from ..ops.linalg import Det, Inverse, Slogdet, Solve, SolveTriangular, check_ma
 from ..ops.lu import Permutation
 from ..ops.matmul import Matmul
 from ..ops.matrix_functions import MatrixExp, Pinv
+from ..ops.op import whole_number
 from ..ops.reduce import Amax, Sum
 from ..trace import Handle, is_tensor, spec_of
 from .decompositions import eigvalsh, lu_factor_ex, mirrored, refused_now, svdvals
@@ -168,6 +169,7 @@ def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
             f"b should have at least 2 dimensions, but has {input.ndim} dimensions "
             "instead"
         )
+    check_matrix("cholesky_solve", spec_of(L), square=True)
     low, high = (L.mT, L) if upper else (L, L.mT)
     y = apply(SolveTriangular, low, input, upper=False, unit=False)
     return apply(SolveTriangular, high, y, upper=True, unit=False)
@@ -186,6 +188,13 @@ def linalg_lu_solve(
     """X with A X = B (X A = B where not *left*, Aᵀ for A if *adjoint*) of the packed
     factorization of A."""
     check_matrix("linalg.lu_solve", spec_of(LU), square=True)
+    check_matrix("linalg.lu_solve", spec_of(B))
+    if tuple(pivots.shape) != tuple(LU.shape[:-1]):
+        raise RuntimeError(
+            "linalg.lu_solve: Expected LU.shape[:-1] and pivots.shape to be the same, but "
+            f"got {list(LU.shape)} and {list(pivots.shape)}: give both as lu_factor made "
+            "them"
+        )
     if pivots.dtype is not dtypes.int32:
         raise RuntimeError(
             f"linalg.lu_solve: pivots should be a Tensor of scalar type int32, not "
@@ -224,7 +233,7 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
         raise RuntimeError(f"Expected a strictly positive integer for 'ind', not {ind}")
     rows, columns = tuple(A.shape[:ind]), tuple(A.shape[ind:])
     n = math.prod(rows)
-    if n != math.prod(columns):
+    if not columns or n != math.prod(columns):
         raise RuntimeError(
             f"Expected self to satisfy the requirement prod(self.shape[ind:]) == "
             f"prod(self.shape[:ind]), but got {math.prod(columns)} != {n}"
@@ -450,10 +459,11 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
             "linalg.matrix_power: A must be batches of square matrices, not of shape "
             f"{list(spec.shape)}"
         )
+    n = whole_number(n, "matrix_power(): argument 'n'")
     if n == 0:
         eye = constant(np.eye(spec.shape[-1], dtype=input.dtype.np))
         return eye.expand(spec.shape).clone()
-    return input.clone() if n == 1 else _power(input, int(n))
+    return input.clone() if n == 1 else _power(input, n)
 
 
 @composite

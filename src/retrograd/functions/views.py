@@ -8,7 +8,7 @@ from typing import Any
 from .. import dtypes
 from ..dispatch import apply, recorder
 from ..errors import user_line
-from ..ops.families import Tensor
+from ..ops.families import Ints, Sizes, Tensor
 from ..ops.memory import Bits
 from ..ops.movement import Cast, Expand, Permute, Reshape
 from ..ops.op import broadcast_shapes as common_shape
@@ -49,7 +49,7 @@ def cast(input: Tensor, dtype: Any) -> Tensor:
     return apply(Cast, input, dtype=dtypes.as_dtype(dtype))
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *shape: Ints) -> Tensor:
     """The same elements in another shape; −1 stands for what is left.
 
     >>> import retrograd as rg
@@ -76,7 +76,9 @@ def _viewed(input: Tensor, shape: tuple[int, ...]) -> Tensor:
     return apply(Reshape, input, shape=shape)
 
 
-def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
+def view(
+    input: Tensor, *shape: Ints | dtypes.dtype, dtype: dtypes.dtype | None = None
+) -> Tensor:
     """As :func:`reshape`, but a view, which writes through, or else a RuntimeError.
 
     Given a number type instead, the same bits as numbers of that type; the last
@@ -134,7 +136,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return apply(Reshape, input, shape=(*shape[:a], n, *shape[b + 1 :]))
 
 
-def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
+def unflatten(input: Tensor, dim: int, sizes: Sizes) -> Tensor:
     """One dimension as several; the inverse of flatten.
 
     >>> import retrograd as rg
@@ -168,7 +170,9 @@ def ravel(input: Tensor) -> Tensor:
     return apply(Reshape, row, shape=(-1,) if input.numel() else (0,))
 
 
-def squeeze(input: Tensor, dim: Any = None, *, axis: Any = None) -> Tensor:
+def squeeze(
+    input: Tensor, dim: Ints | None = None, *, axis: Ints | None = None
+) -> Tensor:
     """Without dimensions of length 1 (all, or those named)."""
     shape, dim = tuple(input.shape), dim if axis is None else axis
     if dim is None:
@@ -189,7 +193,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     return apply(Reshape, input, shape=(*shape[:d], 1, *shape[d:]))
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *dims: Ints) -> Tensor:
     """The dimensions in another order."""
     return apply(Permute, input, dims=ints(dims))
 
@@ -229,7 +233,7 @@ def adjoint(input: Tensor) -> Tensor:
     return transpose(input, -2, -1)
 
 
-def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+def movedim(input: Tensor, source: Ints, destination: Ints) -> Tensor:
     """Dimensions moved to other places, the others in their order.
 
     >>> import retrograd as rg
@@ -256,7 +260,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 moveaxis = movedim
 
 
-def expand(input: Tensor, *sizes: Any, implicit: bool = False) -> Tensor:
+def expand(input: Tensor, *sizes: Ints, implicit: bool = False) -> Tensor:
     """Dimensions of length 1 stretched, without copying; −1 keeps a length."""
     return apply(Expand, input, shape=ints(sizes))
 
@@ -266,9 +270,9 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     return apply(Expand, input, shape=tuple(other.shape))
 
 
-def broadcast_to(input: Tensor, size: Any) -> Tensor:
+def broadcast_to(input: Tensor, size: Ints) -> Tensor:
     """Stretched to *size*."""
-    return apply(Expand, input, shape=tuple(size))
+    return apply(Expand, input, shape=ints((size,)))
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
@@ -287,7 +291,7 @@ def broadcast_shapes(*shapes: Any) -> Any:
     return Size(common_shape(*given))
 
 
-def sum_to_size(input: Tensor, *size: Any) -> Tensor:
+def sum_to_size(input: Tensor, *size: Ints) -> Tensor:
     """Summed over the dimensions in which *size* would broadcast to the input."""
     shape, wanted = tuple(input.shape), ints(size)
     lead = len(shape) - len(wanted)
@@ -305,7 +309,7 @@ def sum_to_size(input: Tensor, *size: Any) -> Tensor:
     return input.sum(over, keepdim=True).reshape(wanted) if over else input
 
 
-def resize(input: Tensor, *sizes: Any) -> Tensor:
+def resize(input: Tensor, *sizes: Ints) -> Tensor:
     """The elements in row-major order in another shape of as many."""
     wanted = ints(sizes)
     if math.prod(wanted) != input.numel():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..refusals import explain_all as _explain_all
 from . import functional as F
 from .functional.adaptive import adaptive_avg_pool1d as adaptive_avg_pool1d
 from .functional.common import Ints, Tensor
@@ -193,6 +194,12 @@ def grid_sampler(
 ) -> Tensor:  # fmt: skip
     """nn.functional.grid_sample, modes by number: 0 bilinear, 1 nearest, 2 bicubic; 0
     zeros, 1 border, 2 reflection."""
+    for name, value in (
+        ("interpolation", interpolation_mode),
+        ("padding", padding_mode),
+    ):
+        if not 0 <= value <= 2:
+            raise ValueError(f"grid_sampler: {name}_mode is 0, 1 or 2, not {value}")
     mode, border = _PLACES[interpolation_mode], _BORDERS[padding_mode]
     return F.grid_sample(input, grid, mode, border, align_corners)
 
@@ -292,3 +299,6 @@ def ctc_loss(
     """nn.functional.ctc_loss."""
     return F.ctc_loss(log_probs, targets, input_lengths, target_lengths, blank,
                       _way(reduction), zero_infinity)  # fmt: skip
+
+
+_explain_all(globals(), [name for name in globals() if not name.startswith("_")])

@@ -30,15 +30,10 @@ class Add(Binary):
 
 class Sub(Binary):
     formula, adjoint = "a − b", ("ḡ", "−ḡ")
-
-    @staticmethod
-    def infer(*specs: Spec, **attrs: Any) -> Spec:
-        refuse_bool(
-            specs[0],
-            "truth values cannot be subtracted; a ^ b says 'differs'",
-            RuntimeError,
-        )
-        return Binary.infer(*specs)
+    no_truths = (
+        "truth values cannot be subtracted: use ~a for 'not', a ^ b for 'differs', or "
+        "a.int()"
+    )
 
     @staticmethod
     def forward(a: Array, b: Array) -> Any:

@@ -10,6 +10,15 @@ from .op import Elementwise, Sample, Spec, probe
 # Its operators and methods are bound at run time, out of a type checker's sight.
 Tensor = Any
 
+# Arguments of functions: refusals looks at what is given by these names.
+Ints = int | tuple[int, ...] | list[int]
+Sizes = tuple[int, ...] | list[int]
+#: sizes of which None leaves one as it is
+Lengths = int | tuple[int | None, ...] | list[int | None]
+#: a tensor or several
+Tensors = Any
+Number = Any  # of Python, or a tensor without dimensions
+
 Interval = tuple[float, float]
 
 

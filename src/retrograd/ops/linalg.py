@@ -94,6 +94,7 @@ class Solve(Op):
     def infer(*specs: Spec, **attrs: Any) -> Spec:
         a, b = specs
         check_matrix("linalg.solve", a, square=True)
+        check_matrix("linalg.solve", b)
         if a.dtype is not b.dtype:
             raise RuntimeError(
                 "linalg.solve: Expected A and B to have the same dtype, but found A of "

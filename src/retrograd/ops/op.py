@@ -145,6 +145,8 @@ class Op:
     #: "same": operands take one promoted type; "float": and integers become floating;
     #: "": the op wants its inputs as they are.
     promotion: ClassVar[str] = ""
+    #: Why truth values are refused as operands, if they are.
+    no_truths: ClassVar[str] = ""
     #: Python numbers may stand in for inputs.
     numbers: ClassVar[bool] = True
     #: The output may share the first input's memory: writing to one writes the other.

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..dispatch import constant
+from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params, State
-from .rules import lerp, number, zeros_like
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from .rules import check_number, lerp, number, zeros_like
 
 
 class Adafactor(Optimizer):
@@ -35,7 +33,8 @@ class Adafactor(Optimizer):
         foreach: bool | None = None,
         maximize: bool = False,
     ) -> None:
-        if not isinstance(lr, (int, float)) and lr.numel() != 1:
+        check_number("lr", lr)
+        if isinstance(lr, Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
         for fits, message in (
             (float(lr) >= 0, f"Learning rate should be >= 0 but is: {lr}"),

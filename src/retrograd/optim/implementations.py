@@ -12,6 +12,9 @@ from typing import Any
 
 def check_at_start(defaults: dict[str, Any]) -> None:
     """The combinations that a constructor refuses."""
+    wanted = defaults.get("differentiable", False)
+    if not isinstance(wanted, bool):
+        raise TypeError(f"differentiable must be bool, not {type(wanted).__name__}")
     if defaults.get("fused"):
         if defaults.get("differentiable"):
             raise RuntimeError("`fused` does not support `differentiable`")

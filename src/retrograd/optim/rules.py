@@ -11,7 +11,14 @@ from ..tensor import Tensor
 from .optimizer import Group, Optimizer
 
 
+def check_number(name: str, value: Any) -> None:
+    """TypeError for a hyperparameter that is no number."""
+    if not isinstance(value, (int, float, np.number, Tensor)):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+
+
 def check_lr(lr: Any) -> None:
+    check_number("lr", lr)
     if isinstance(lr, Tensor) and lr.numel() != 1:
         raise ValueError("Tensor lr must be 1-element")
     if not 0.0 <= float(lr):
@@ -65,6 +72,7 @@ def check_nonnegative(**values: Any) -> None:
 
 def check_betas(betas: tuple[float, float]) -> None:
     for i in (0, 1):
+        check_number(f"betas[{i}]", betas[i])
         if not 0.0 <= betas[i] < 1.0:
             raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
 

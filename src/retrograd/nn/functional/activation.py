@@ -10,6 +10,7 @@ from ...dispatch import apply, apply1, composite
 from ...functions import elementwise as E
 from ...functions import probabilities as P
 from ...ops.elementwise import Erf, Exp, Expm1, Ge, Gt, Le, Log1p, Lt, Relu, Where
+from ...ops.op import normalize_dim
 from .common import Tensor, floating, placed, single, warn
 
 __all__ = ["relu", "relu_", "relu6", "leaky_relu", "leaky_relu_", "prelu", "elu", "elu_",
@@ -315,10 +316,11 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a · σ(b), where a and b are the two halves of a dimension."""
     if not input.ndim:
         raise RuntimeError("glu does not support 0-dimensional tensors")
-    if input.shape[dim] % 2:
+    d = normalize_dim(dim, input.ndim)
+    if input.shape[d] % 2:
         raise RuntimeError(
-            f"Halving dimension must be even, but dimension {dim % input.ndim} is size "
-            f"{input.shape[dim]}"
+            f"Halving dimension must be even, but dimension {d} is size "
+            f"{input.shape[d]}"
         )
     a, b = input.chunk(2, dim)
     return a * b.sigmoid()

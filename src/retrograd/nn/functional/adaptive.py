@@ -11,9 +11,11 @@ from ... import dtypes
 from ...dispatch import apply, composite, constant
 from ...functions import random as R
 from ...functions.half import once_rounded
+from ...ops.families import Lengths as _Lengths
 from ...ops.movement import Cat
 from ...ops.op import Shape, whole_number
 from ...ops.pool import picked
+from .common import Ints as _Ints
 from .common import Tensor, floating, hashed, tupled
 from .pooling import _avg_pool, _max_pool, _max_pool_and_index
 
@@ -103,7 +105,7 @@ def _adaptive_avg(input: Tensor, size: Any, n: int) -> Tensor:
     return x
 
 
-def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool1d(input: Tensor, output_size: _Ints) -> Tensor:
     """Means of as many windows of [N, C, L] as the output is long.
 
     >>> import retrograd as rg
@@ -113,12 +115,12 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     return _adaptive_avg(input, hashed(output_size), 1)
 
 
-def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool2d(input: Tensor, output_size: _Lengths) -> Tensor:
     """Means of windows of [N, C, H, W], as many as the output has places."""
     return _adaptive_avg(input, hashed(output_size), 2)
 
 
-def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool3d(input: Tensor, output_size: _Lengths) -> Tensor:
     """Means of windows of [N, C, D, H, W], as many as the output has places."""
     return _adaptive_avg(input, hashed(output_size), 3)
 
@@ -193,42 +195,42 @@ def _simple(input: Tensor, size: Any, n: int) -> Shape | None:
 
 
 def adaptive_max_pool1d(
-    input: Tensor, output_size: Any, return_indices: bool = False
+    input: Tensor, output_size: _Ints, return_indices: bool = False
 ) -> Any:
     """Maxima of as many windows of [N, C, L] as the output is long."""
     return _adaptive_max_of(input, output_size, 1, return_indices)
 
 
 def adaptive_max_pool2d(
-    input: Tensor, output_size: Any, return_indices: bool = False
+    input: Tensor, output_size: _Lengths, return_indices: bool = False
 ) -> Any:
     """Maxima of windows of [N, C, H, W], as many as the output has places."""
     return _adaptive_max_of(input, output_size, 2, return_indices)
 
 
 def adaptive_max_pool3d(
-    input: Tensor, output_size: Any, return_indices: bool = False
+    input: Tensor, output_size: _Lengths, return_indices: bool = False
 ) -> Any:
     """Maxima of windows of [N, C, D, H, W], as many as the output has places."""
     return _adaptive_max_of(input, output_size, 3, return_indices)
 
 
 def adaptive_max_pool1d_with_indices(
-    input: Tensor, output_size: Any, return_indices: bool = False
+    input: Tensor, output_size: _Ints, return_indices: bool = False
 ) -> Any:
     """adaptive_max_pool1d, and where the maxima are."""
     return adaptive_max_pool1d(input, output_size, True)
 
 
 def adaptive_max_pool2d_with_indices(
-    input: Tensor, output_size: Any, return_indices: bool = False
+    input: Tensor, output_size: _Lengths, return_indices: bool = False
 ) -> Any:
     """adaptive_max_pool2d, and where the maxima are in the flattened plane."""
     return adaptive_max_pool2d(input, output_size, True)
 
 
 def adaptive_max_pool3d_with_indices(
-    input: Tensor, output_size: Any, return_indices: bool = False
+    input: Tensor, output_size: _Lengths, return_indices: bool = False
 ) -> Any:
     """adaptive_max_pool3d, and where the maxima are in the flattened volume."""
     return adaptive_max_pool3d(input, output_size, True)
@@ -313,7 +315,7 @@ def _starts(u: Any, m: int, out: int, k: int, kind: Any) -> Any:
 
 
 def fractional_max_pool2d(
-    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+    input: Tensor, kernel_size: _Ints, output_size: _Ints | None = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Tensor | None = None,
 ) -> Any:  # fmt: skip
     """Maxima of windows of one size at random, increasing places (Graham, 2014).
@@ -326,7 +328,7 @@ def fractional_max_pool2d(
 
 
 def fractional_max_pool3d(
-    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+    input: Tensor, kernel_size: _Ints, output_size: _Ints | None = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Tensor | None = None,
 ) -> Any:  # fmt: skip
     """Maxima of windows of one size at random, increasing places, in volumes."""
@@ -336,7 +338,7 @@ def fractional_max_pool3d(
 
 
 def fractional_max_pool2d_with_indices(
-    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+    input: Tensor, kernel_size: _Ints, output_size: _Ints | None = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Tensor | None = None,
 ) -> Any:  # fmt: skip
     """fractional_max_pool2d, and where the maxima are in the flattened plane."""
@@ -345,7 +347,7 @@ def fractional_max_pool2d_with_indices(
 
 
 def fractional_max_pool3d_with_indices(
-    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+    input: Tensor, kernel_size: _Ints, output_size: _Ints | None = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Tensor | None = None,
 ) -> Any:  # fmt: skip
     """fractional_max_pool3d, and where the maxima are in the flattened volume."""

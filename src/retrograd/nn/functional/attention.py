@@ -18,6 +18,7 @@ from ...functions import random as R
 from ...functions.half import once_rounded
 from ...functions.shape import cat, repeat_interleave
 from ...ops.core import Detach
+from ...ops.families import Tensor
 from ...ops.movement import Pad
 from ...ops.reduce import Amax, Sum
 from ...trace import Handle, spec_of
@@ -169,8 +170,8 @@ def _scaled_dot_product_attention(
 
 
 def scaled_dot_product_attention(
-    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
-    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
 ) -> Any:  # fmt: skip
     """softmax(Q Kᵀ · scale + mask) V, scale = 1/√d unless given (Vaswani et al. 2017).
 
@@ -395,8 +396,9 @@ def _multi_head_attention(
 
 def multi_head_attention_forward(
     query: Any, key: Any, value: Any, embed_dim_to_check: int, num_heads: int,
-    in_proj_weight: Any, in_proj_bias: Any, bias_k: Any, bias_v: Any, add_zero_attn: bool,
-    dropout_p: float, out_proj_weight: Any, out_proj_bias: Any, training: bool = True,
+    in_proj_weight: Tensor | None, in_proj_bias: Tensor | None, bias_k: Tensor | None,
+    bias_v: Tensor | None, add_zero_attn: bool, dropout_p: float, out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None, training: bool = True,
     key_padding_mask: Any = None, need_weights: bool = True, attn_mask: Any = None,
     use_separate_proj_weight: bool = False, q_proj_weight: Any = None,
     k_proj_weight: Any = None, v_proj_weight: Any = None, static_k: Any = None,

@@ -180,6 +180,11 @@ def linear_cross_entropy(
             "linear_cross_entropy: options (work in pieces) are not there; leave them out"
         )
     shape = tuple(linear_weight.shape)
+    if len(shape) < 2:
+        raise RuntimeError(
+            "linear_cross_entropy: the weight has at least 2 dimensions, not shape "
+            f"{list(shape)}"
+        )
     if input.ndim not in (1, 2) or (len(shape) > 2 and input.ndim != 2):
         raise RuntimeError(
             f"linear_cross_entropy takes an input [in] or [N, in], with a weight {list(shape)} "

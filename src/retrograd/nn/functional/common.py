@@ -8,11 +8,9 @@ from typing import Any
 
 from ... import dispatch, dtypes
 from ...errors import warn as warn
+from ...ops.families import Ints as Ints
 from ...ops.families import Tensor as Tensor
 from ...ops.op import Shape
-
-#: an argument with a number for each spatial dimension, or one for all
-Ints = int | tuple[int, ...] | list[int]
 
 
 def tupled(value: Any, n: int, name: str = "the argument") -> Shape:

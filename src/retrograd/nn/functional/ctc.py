@@ -10,6 +10,7 @@ from ... import dtypes
 from ...dispatch import apply, composite, constant
 from ...ops.ctc import CtcLoss
 from ...ops.elementwise import Where
+from ...ops.families import Sizes
 from ...ops.op import whole_number
 from ...trace import Handle
 from .common import Tensor
@@ -19,7 +20,7 @@ __all__ = ["ctc_loss"]
 
 
 def ctc_loss(
-    log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any,
+    log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sizes, target_lengths: Tensor | Sizes,
     blank: int = 0, reduction: str = "mean", zero_infinity: bool = False,
 ) -> Tensor:  # fmt: skip
     """−log of the probability that a path through *log_probs* writes the target.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ... import dtypes
 from ...dispatch import apply, composite
 from ...functions.half import once_rounded
@@ -43,6 +41,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"mat1 and mat2 must have the same dtype, but got {x.dtype.name} and "
             f"{w.dtype.name}; {_mend(x.dtype, w.dtype)}"
         )
+    if bias is not None and bias.ndim > max(len(x.shape) + len(w.shape) - 2, 1):
+        raise RuntimeError(
+            f"linear: the bias is a vector of {w.shape[0]} numbers, not of shape "
+            f"{list(bias.shape)}"
+        )
     if len(w.shape) == 1:  # one output, without a dimension of its own
         out = (input * weight).sum(-1)
         return out if bias is None else out + bias
@@ -73,7 +76,7 @@ def _mend(x: dtypes.dtype, w: dtypes.dtype) -> str:
 
 @composite
 def bilinear(
-    input1: Tensor, input2: Tensor, weight: Tensor, bias: Any = None
+    input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None
 ) -> Tensor:
     """yₖ = x₁ᵀ Wₖ x₂ + bₖ, for x₁ [*, m], x₂ [*, n] and W [out, m, n]."""
     from ...functions.einsum import einsum
@@ -97,6 +100,11 @@ def bilinear(
         raise RuntimeError(
             "bilinear(): input batch dimensions do not match: got "
             f"{list(input1.shape[:-1])} and {list(input2.shape[:-1])}"
+        )
+    if bias is not None and tuple(bias.shape) != weight.shape[:1]:
+        raise RuntimeError(
+            f"bilinear(): bias size does not match weight size: got {list(bias.shape)} "
+            f"but expected {[weight.shape[0]]}"
         )
     out = einsum("...i,kij,...j->...k", input1, weight, input2)
     return out if bias is None else out + bias

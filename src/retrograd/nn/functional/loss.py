@@ -6,7 +6,7 @@ import math
 import warnings
 from typing import Any
 
-from ... import errors
+from ... import dtypes, errors
 from ...dispatch import composite, narrowed
 from ...functions import elementwise as E
 from ...functions.half import once_rounded
@@ -58,10 +58,19 @@ def _same_shape(name: str, input: Any, target: Any) -> None:
     )
 
 
+def _difference(input: Any, target: Any) -> Any:
+    """input − target, of truth values too where the other has numbers."""
+    if target.dtype is dtypes.bool_:
+        target = target.to(input.dtype)
+    elif input.dtype is dtypes.bool_:
+        input = input.to(target.dtype)
+    return input - target
+
+
 @composite
 def _mse(input: Any, target: Any, reduction: str) -> Any:
     _same_shape("mse_loss", input, target)
-    d = input - target
+    d = _difference(input, target)
     return _reduced(d * d, reduction)
 
 
@@ -95,7 +104,7 @@ def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = Non
 @once_rounded
 def _smooth(input: Any, target: Any, beta: float, scale: float, reduction: str) -> Any:
     _same_shape("smooth_l1_loss", input, target)
-    d = input - target
+    d = _difference(input, target)
     a = d.abs()
     return _reduced(E.where(a < beta, d * d * (0.5 * scale / beta), (a - 0.5 * beta) * scale), reduction)  # fmt: skip
 
@@ -215,7 +224,7 @@ def poisson_nll_loss(
 
 
 def gaussian_nll_loss(
-    input: Any, target: Operand, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+    input: Any, target: Operand, var: Operand, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Any:  # fmt: skip
     """½(log σ² + (x − y)²/σ²), σ² kept above ε."""
     if isinstance(var, float):

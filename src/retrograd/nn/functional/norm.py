@@ -8,7 +8,9 @@ from typing import Any
 from ... import dtypes
 from ...autograd.modes import no_grad
 from ...dispatch import composite
+from ...functions.out import write
 from ...functions.sums import vector_norm
+from ...ops.families import Ints, Sizes
 from ...ops.op import Shape
 from .common import Tensor, hashed
 from .padding import pad
@@ -88,6 +90,13 @@ def _moved(running: Tensor, new: Tensor, momentum: float, factor: float = 1.0) -
     running.copy_(running * (1 - momentum) + new * (momentum * factor))
 
 
+def _both(mean: Tensor | None, var: Tensor | None) -> None:
+    if (mean is None) is not (var is None):
+        raise ValueError(
+            "running_mean and running_var must either both be None or neither be None"
+        )
+
+
 def batch_norm(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
     weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
@@ -107,6 +116,7 @@ def batch_norm(
             )
         out = _with_statistics(input, running_mean, running_var, eps)
         return _finished(out, weight, bias, kind)
+    _both(running_mean, running_var)
     n = math.prod(shape[:1] + shape[2:])
     if n == 1:
         raise ValueError(
@@ -144,7 +154,7 @@ def _check_shape(shape: Shape, input: Tensor, **given: Any) -> None:
 
 
 def layer_norm(
-    input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
+    input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None,
     bias: Tensor | None = None, eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
     """(x − μ)/√(σ² + ε) · w + b over the last dimensions, each sample by itself.
@@ -213,6 +223,7 @@ def instance_norm(
         return batch_norm(
             input, running_mean, running_var, weight, bias, False, momentum, eps
         )
+    _both(running_mean, running_var)
     kind, shape = input.dtype, tuple(input.shape)
     if len(shape) < 3:
         raise RuntimeError(
@@ -235,7 +246,7 @@ def instance_norm(
 
 
 def rms_norm(
-    input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
+    input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None,
     eps: float | None = None,
 ) -> Tensor:  # fmt: skip
     """x/√(mean(x²) + ε) · w over the last dimensions; ε is the type's smallest step from
@@ -260,11 +271,11 @@ def _rms_norm(input: Tensor, shape: Any, weight: Any, eps: float | None) -> Tens
 
 
 def normalize(
-    input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None
+    input: Tensor, p: float = 2.0, dim: Ints = 1, eps: float = 1e-12, out: Any = None
 ) -> Tensor:
     """x/max(‖x‖ₚ, ε) along *dim*."""
     result = _normalize(input, p, hashed(dim), eps)
-    return result if out is None else out.copy_(result)
+    return result if out is None else write(out, result, "normalize")
 
 
 @composite

@@ -12,7 +12,7 @@ from ...dispatch import apply, composite, constant
 from ...functions.arithmetic import div
 from ...ops.index import Scatter
 from ...ops.movement import constant_zeros
-from ...ops.op import Shape, Spec
+from ...ops.op import Shape, Spec, whole_number
 from ...ops.pool import MaxPool, MaxPoolIndex, SumPool
 from .common import Ints as _Ints
 from .common import Tensor, hashed, tupled
@@ -333,7 +333,7 @@ def _max_unpool(
 
 def _given(wanted: Any, usual: Shape, stride: Shape, n: int) -> Shape:
     """The output's size that is asked for, if max pooling can have come from it."""
-    size = tuple(int(m) for m in wanted)
+    size = tuple(wanted)
     if len(size) == n + 2:
         size = size[2:]
     if len(size) != n:
@@ -341,6 +341,7 @@ def _given(wanted: Any, usual: Shape, stride: Shape, n: int) -> Shape:
             f"output_size should be a sequence containing {n} or {n + 2} elements, but it "
             f"has a length of '{len(size)}'"
         )
+    size = tuple(whole_number(m, "a size in 'output_size'") for m in size)
     for m, u, s in zip(size, usual, stride, strict=True):
         if not u - s < m < u + s:
             raise ValueError(

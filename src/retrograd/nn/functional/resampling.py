@@ -18,7 +18,7 @@ from ...ops.index import Index
 from ...ops.movement import Cast
 from ...ops.op import Array
 from .adaptive import _adaptive_avg
-from .common import Tensor, hashed, warn
+from .common import Ints, Tensor, hashed, warn
 
 __all__ = ["interpolate", "upsample", "upsample_nearest", "upsample_bilinear"]
 
@@ -31,7 +31,7 @@ Taps = tuple[Array, Array]  # places and weights, [out, taps]
 
 def interpolate(
     input: Tensor,
-    size: Any = None,
+    size: Ints | None = None,
     scale_factor: Any = None,
     mode: str = "nearest",
     align_corners: bool | None = None,
@@ -254,7 +254,7 @@ _TAPS: dict[str, Callable[..., Any]] = {
 
 
 def upsample(
-    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+    input: Tensor, size: Ints | None = None, scale_factor: Any = None, mode: str = "nearest",
     align_corners: bool | None = None,
 ) -> Tensor:  # fmt: skip
     """interpolate under its older name."""
@@ -263,7 +263,7 @@ def upsample(
 
 
 def upsample_nearest(
-    input: Tensor, size: Any = None, scale_factor: Any = None
+    input: Tensor, size: Ints | None = None, scale_factor: Any = None
 ) -> Tensor:
     """interpolate with mode "nearest", under its older name."""
     warn("`nn.functional.upsample_nearest` is deprecated. Use `interpolate`.")
@@ -271,7 +271,7 @@ def upsample_nearest(
 
 
 def upsample_bilinear(
-    input: Tensor, size: Any = None, scale_factor: Any = None
+    input: Tensor, size: Ints | None = None, scale_factor: Any = None
 ) -> Tensor:
     """interpolate with mode "bilinear" and aligned corners, under its older name."""
     warn("`nn.functional.upsample_bilinear` is deprecated. Use `interpolate`.")

@@ -15,7 +15,7 @@ from .cells import draw
 
 def _check_sizes(
     input_size: Any, hidden_size: Any, num_layers: int, bias: Any, batch_first: Any,
-    dropout: Any, proj_size: int,
+    dropout: Any, bidirectional: Any, proj_size: int,
 ) -> None:  # fmt: skip
     """Refuse what makes no network."""
     number = isinstance(dropout, (int, float)) and not isinstance(dropout, bool)
@@ -33,6 +33,7 @@ def _check_sizes(
     for name, value, kind in (
         ("bias", bias, bool),
         ("batch_first", batch_first, bool),
+        ("bidirectional", bidirectional, bool),
         ("input_size", input_size, int),
         ("hidden_size", hidden_size, int),
     ):
@@ -73,7 +74,7 @@ class RNNBase(Module):
         if mode not in GATES:
             raise ValueError(f"Unrecognized RNN mode: {mode}")
         _check_sizes(input_size, hidden_size, num_layers, bias, batch_first, dropout,
-                     proj_size)  # fmt: skip
+                     bidirectional, proj_size)  # fmt: skip
         self.mode = mode
         self.input_size, self.hidden_size = input_size, hidden_size
         self.num_layers, self.bias, self.batch_first = num_layers, bias, batch_first

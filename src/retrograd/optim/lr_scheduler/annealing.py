@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ..optimizer import Optimizer
+from ..rules import check_number
 from .base import LRScheduler
 
 
@@ -67,6 +68,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         eta_min: float = 0.0,
         last_epoch: int = -1,
     ) -> None:
+        check_number("T_0", T_0)
+        check_number("T_mult", T_mult)
         if not isinstance(T_0, int) or T_0 <= 0:
             raise ValueError(f"Expected positive integer T_0, but got {T_0}")
         if not isinstance(T_mult, int) or T_mult < 1:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..optimizer import Group, Optimizer
+from ..rules import check_number
 from .base import LRScheduler, check_optimizer, per_group, saved_callable, set_rate
 
 
@@ -169,6 +170,7 @@ class OneCycleLR(_Cycling):
     ) -> None:
         check_optimizer(optimizer)
         self.total_steps = _total_steps(total_steps, epochs, steps_per_epoch)
+        check_number("pct_start", pct_start)
         if not isinstance(pct_start, float) or not 0 <= pct_start <= 1:
             raise ValueError(
                 f"Expected float between 0 and 1 pct_start, but got {pct_start}"
@@ -219,6 +221,8 @@ class OneCycleLR(_Cycling):
 
 def _total_steps(total: int | None, epochs: int | None, per_epoch: int | None) -> int:
     given = {"total_steps": total}
+    if total is not None:
+        check_number("total_steps", total)
     if total is None:
         if epochs is None or per_epoch is None:
             raise ValueError(

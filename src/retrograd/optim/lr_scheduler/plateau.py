@@ -32,6 +32,9 @@ class ReduceLROnPlateau(LRScheduler):
         if factor >= 1.0:
             raise ValueError("Factor should be < 1.0.")
         check_optimizer(optimizer)
+        for name, word in (("mode", mode), ("threshold_mode", threshold_mode)):
+            if not isinstance(word, str):
+                raise TypeError(f"{name} must be str, not {type(word).__name__}")
         if mode not in ("min", "max"):
             raise ValueError(f"mode {mode} is unknown!")
         if threshold_mode not in ("rel", "abs"):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...dispatch import constant
+from ...dtypes import float64
 from ...functions.create import as_tensor, tensor
 from ...functions.shape import stack
 from ...trace import Handle
@@ -43,7 +44,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
             )
         return _stack([as_tensor(x) for x in batch])
     if isinstance(first, float):
-        return tensor(list(batch), dtype="float64")
+        return tensor(list(batch), dtype=float64)
     if isinstance(first, int):
         return tensor(list(batch))
     if isinstance(first, (str, bytes)):
