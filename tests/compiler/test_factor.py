@@ -109,3 +109,17 @@ def test_softmax_of_forbidden_rows_has_no_nan() -> None:
     y = F.scaled_dot_product_attention(q, q, q, attn_mask=mask)
     y.sum().backward()
     assert q.grad is not None and np.isfinite(q.grad.numpy()).all()
+
+
+def test_the_tangent_of_a_derivative(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What meets e/s is a leaf there, no operation."""
+    pytest.importorskip("llvmlite", reason="without llvmlite everything is interpreted")
+    rng = np.random.default_rng(0)
+    x, v, w = (rg.tensor(rng.standard_normal((3, 5))) for _ in range(3))
+    gradient = rg.func.grad(lambda x: (F.softmax(x, -1) * w).sum())
+    found = []
+    for executor in ("interpreter", "native"):
+        monkeypatch.setattr("retrograd.execute.cache.EXECUTOR", executor)
+        _, tangent = rg.func.jvp(gradient, (x,), (v,))
+        found.append(tangent.numpy())
+    np.testing.assert_allclose(*found, 1e-12, 1e-14)

@@ -166,7 +166,7 @@ def _quotient(
     whole = over(t)
     if whole is not None:
         return add("mul", (whole, y), node)
-    if t.op.name != "add":
+    if type(t) is not Node or t.op.name != "add":
         return None
     for first, second in (t.inputs, t.inputs[::-1]):
         a = over(first) if once.get(first) else None
