@@ -12,7 +12,7 @@ from retrograd import dispatch
 
 def plans() -> int:
     """How many programs were planned since the trie began."""
-    return dispatch.recorder().planned
+    return sum(branch.planned for branch in dispatch.recorder()._branches())
 
 
 def step(data: rg.Tensor, w: rg.Tensor, at: int) -> float:
