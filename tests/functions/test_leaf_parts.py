@@ -12,7 +12,7 @@ from retrograd import dispatch
 
 def plans() -> int:
     """How many programs were planned since the trie began."""
-    return dispatch.recorder().planned
+    return sum(branch.planned for branch in dispatch.recorder()._branches())
 
 
 def step(data: rg.Tensor, w: rg.Tensor, at: int) -> float:
@@ -91,3 +91,48 @@ def test_parts_of_what_wants_gradients_are_recorded() -> None:
     total = sum((w[i] * i for i in range(12)), rg.zeros(()))
     total.backward()
     assert w.grad is not None and w.grad.tolist() == list(range(12))
+
+
+def test_samples_joined_in_any_order_are_one_program() -> None:
+    w = rg.nn.Parameter(rg.ones(2))
+    memory = [rg.tensor([[float(i), 1.0]]) for i in range(30)]
+    for turn in range(12):
+        if turn == 6:
+            known = plans()
+        order = [(7 * turn + 3 * k * k) % 30 for k in range(10)]
+        now = rg.cat([memory[i] for i in order])
+        then = rg.stack([memory[(i + turn) % 30][0] for i in order])
+        (now * w + then).sum().backward()
+        assert w.grad is not None and w.grad.tolist() == [sum(order), 10]
+        w.grad = None
+    assert plans() == known
+
+
+def test_joined_leaves_are_copies_and_follow_the_rules() -> None:
+    parts = [rg.full((2,), float(i)) for i in range(10)]
+    whole = rg.cat(parts)
+    parts[0].fill_(9)
+    assert whole[:4].tolist() == [0, 0, 1, 1]
+    assert rg.cat([*parts, rg.tensor([1])]).dtype is rg.float32
+    with pytest.raises(RuntimeError):
+        rg.cat([*parts, rg.ones(1, 1)])
+    with pytest.raises(IndexError):
+        rg.cat(parts, dim=1)
+    base, w = rg.zeros(10, 2), rg.ones(2, requires_grad=True)
+    rows = [base[i] for i in range(10)]
+    assert rows[3].tolist() == [0, 0]
+    base += w  # the rows have its history now
+    rg.cat(rows).sum().backward()
+    assert w.grad is not None and w.grad.tolist() == [10, 10]
+
+
+def test_a_part_of_a_view_whose_whole_was_changed_has_its_history() -> None:
+    base, w = rg.zeros(10, 3), rg.ones(3, requires_grad=True)
+    row = base[2]
+    for i in range(3):
+        for _ in range(5):
+            row[i].item()
+    base *= 1
+    base += w
+    (row[1] * 5 + row[0:2].sum()).backward()
+    assert w.grad is not None and w.grad.tolist() == [1, 6, 0]

@@ -13,6 +13,7 @@ from ..ops.families import Ints, Tensor
 from ..ops.movement import Cat, Expand, Pad, Reshape
 from ..ops.op import normalize_dim
 from ..trace import Handle
+from .leaf_parts import joined
 from .out import with_out
 from .views import ints, ravel, unsqueeze
 
@@ -53,7 +54,8 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     # PyTorch lets empty vectors join anything
     full = [x for x in given if x.shape != (0,)]
     if not full or len(full) == len(given):
-        return apply(Cat, *given, dim=dim)
+        found = joined(given, dim, stacked=False)
+        return apply(Cat, *given, dim=dim) if found is None else found
     from .arithmetic import result_type
 
     # … and count for the type
@@ -82,6 +84,9 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
                 f"entry 0 and {list(x.shape)} at entry {i}"
             )
     dim = normalize_dim(dim, len(first) + 1)
+    found = joined(given, dim, stacked=True)
+    if found is not None:
+        return found
     return apply(Cat, *[unsqueeze(x, dim) for x in given], dim=dim)
 
 
