@@ -1,6 +1,8 @@
 """Stories: what they leave alone, their forms, stepping, and bad input."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -224,3 +226,18 @@ def test_a_long_graph_is_cut_and_does_not_hang():
     assert "lines are left out" in str(story)
     assert len(story.draw(derivative=True).scenes[0][1].marks) < 120
     np.testing.assert_allclose(story.gradient("w"), slope, rtol=1e-10)
+
+
+def test_lines_of_a_notebook_are_named_by_their_cells(monkeypatch):
+    """As IPython's compiler names them; it is not started here, because it would leave
+    its marks in the process."""
+    cells = {"/tmp/ipykernel_7/81.py": ("Cell", "In[3]")}
+    shell = SimpleNamespace(compile=SimpleNamespace(format_code_name=cells.get))
+    stand_in = SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", stand_in)
+    names = {"rg": rg, "x": rg.tensor([1.0, 2.0], requires_grad=True)}
+    exec(compile("\n\ny = x * x", "/tmp/ipykernel_7/81.py", "exec"), names)
+    assert "In[3]:3" in rg.explain(names["y"].sum()).text()
+    stand_in.get_ipython = lambda: None  # IPython is imported, but no notebook runs
+    exec(compile("z = x + x", "/tmp/ipykernel_7/82.py", "exec"), names)
+    assert "82.py:1" in rg.explain(names["z"].sum()).text()
