@@ -339,9 +339,10 @@ def test_what_is_not_remembered_goes_without_the_garbage_collector(
     monkeypatch, interpreted
 ):
     monkeypatch.setattr(dispatch, "VARIED_LIMIT", 200)
-    rec, numbers = dispatch.recorder(), np.random.default_rng(0)
+    numbers = np.random.default_rng(0)
     model = rg.nn.Linear(3, 3)
     optimizer = rg.optim.AdamW(model.parameters())
+    counts = []
 
     def step():
         x = rg.ones(2, 3) + 1.0  # one line where all begins
@@ -351,23 +352,29 @@ def test_what_is_not_remembered_goes_without_the_garbage_collector(
         x.sum().backward()
         optimizer.step()
 
-    def states():
-        # isinstance would ask objects of other libraries for their __class__, and they warn
-        return sum(type(o) is dispatch.State for o in gc.get_objects())
+    def states(rec):
+        found = (o for o in gc.get_objects() if issubclass(type(o), dispatch.State))
+        return sum(o.recorder is rec for o in found)
 
-    rec.limit = rec.count
-    while not any(branch.once for branch in rec._branches()):
-        step()
-    step()
-    gc.collect()
-    gc.disable()
-    try:
-        before = states()
-        for _ in range(5):
+    def run():
+        rec = dispatch.recorder()  # of a thread of its own: nothing else was recorded
+        while not any(branch.once for branch in rec._branches()):
             step()
-        assert states() == before
-    finally:
-        gc.enable()
+        step()
+        gc.collect()
+        gc.disable()
+        try:
+            counts.append(states(rec))
+            for _ in range(5):
+                step()
+            counts.append(states(rec))
+        finally:
+            gc.enable()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert len(counts) == 2 and counts[0] == counts[1]
 
 
 def test_a_parameter_frozen_and_thawed_is_the_same_leaf():
