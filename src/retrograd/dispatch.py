@@ -63,6 +63,31 @@ _can_view: Callable[..., bool] = None  # type: ignore[assignment]
 _refresh: Callable[..., Any] = None  # type: ignore[assignment]
 
 
+class Numbers:
+    """The numbers that an operation at a line of the program was called with.
+
+    They *change* (``since`` is negative) if there was one that no run before had, or if a
+    place in the trie got another one. Then they are arguments wherever they come: if each
+    place found that out by itself, a program with many would be another one for many runs.
+    """
+
+    __slots__ = ("since", "code", "seen")
+
+    def __init__(self, since: int, code: Any) -> None:
+        self.since, self.seen = since, set[Any]()  # … in the first of its runs
+        self.code = code  # alive, so that its identity is its own
+
+    def note(self, epoch: int, given: list[Any]) -> None:
+        """Compare with those of the first run, or add to them."""
+        if self.since < 0:
+            return
+        new = [x for x in map(scalar_key, given) if x not in self.seen]
+        if epoch == self.since:
+            self.seen.update(new)
+        elif new:
+            self.since = -1
+
+
 class Recorder:
     """The pending work of one thread."""
 
@@ -71,7 +96,7 @@ class Recorder:
                  "eager", "grad_mode", "inference", "autocast", "running", "unsettled", "bases",
                  "hold", "targets", "orphans", "capture", "region",
                  "tracing", "instead", "variables",
-                 "interpreted", "compiled", "where", "saving", "known_lasting",
+                 "interpreted", "compiled", "where", "saving", "known_lasting", "numbers",
                  "__weakref__")  # fmt: skip
 
     def __init__(self) -> None:
@@ -96,6 +121,7 @@ class Recorder:
         self.capture: Any = None  # notes the runs of a function that is compiled
         self.saving: Any = None  # what packs the values that are kept, if they are
         self.interpreted = self.compiled = 0  # operations
+        self.numbers: dict[Any, Numbers] = {}
         self.snapshots: dict[int, Array] = {}
         self.writes: list[Handle] = []  # memory that takes a value at the run
         self.targets: dict[int, Any] = {}  # … and what it was as a leaf
@@ -399,7 +425,9 @@ class Recorder:
         if state.depth >= HARD_LIMIT or state.bytes >= BYTES_LIMIT:
             return True
         first = state.first
-        return first is not None and first.line == errors.user_line()
+        if first is None or self.of is not None:  # a backward is all at one line
+            return False
+        return first.line == errors.user_line()
 
     def keys(self, inputs: tuple[Any, ...]) -> list[Any]:
         """The operands as keys of this recorder; numbers stay numbers."""
@@ -440,14 +468,15 @@ class Recorder:
         edge = self.enter(key)
         start = self.state
         relation: Any = None
-        if edge is None and not full and templates.usable(self):
+        numbers = self._numbers(op, inputs) if edge is None else None
+        changing = numbers is not None and numbers.since < 0
+        if edge is None and not full and not changing and templates.usable(self):
             relation, operands = templates.relative(self, key)
-            numbers = len(operands) < len(inputs)
-            if numbers and start.many is not None:
+            if len(operands) < len(inputs) and start.many is not None:
                 relation = None  # it may change from time to time
             template = templates.find(relation, key)
             if template is not None:
-                if numbers and not self.once:
+                if len(operands) < len(inputs) and not self.once:
                     start.many = {slot for slot, _ in _slots(op, self.keys(inputs))}
                 (edge,) = template.play(self, operands, self.where or place())
                 start.lead(key, edge)
@@ -459,16 +488,19 @@ class Recorder:
                 if start.many is None:
                     start.many = set()
                 x = keys[i]
-                if slot in start.many and type(x) is not bool:
+                if (slot in start.many or changing) and type(x) is not bool:
                     d = np.float64 if isinstance(x, float) else np.int64
                     keys[i] = self.leaf(constant(np.array(x, d)), weak=True)
                     relation = None
+                    if numbers is not None:
+                        numbers.since = -1
                 start.many.add(slot)
             key = (op, *(k if hasattr(k, "spec") else scalar_key(k) for k in keys))
             if attrs:
                 key = (*key, tuple(attrs.items()))
             edge = start.next.get(key)
             if edge is None:
+                _part(start, key)
                 try:
                     edge = self.emit(op, keys, attrs)
                 except BaseException:
@@ -485,6 +517,24 @@ class Recorder:
         if self.eager and not self.running and self.tracing is None:
             self.flush()
         return out
+
+    def _numbers(self, op: type[Op], inputs: tuple[Any, ...]) -> Numbers | None:
+        """What is known of the numbers with which *op* is called at this line of the
+        program, these included: None if there are none."""
+        given = [x for x in inputs if type(x) is float or type(x) is int]
+        if not given or self.once or self.eager:
+            return None
+        frame = errors.user_frame()
+        if frame is None:
+            return None
+        where = (id(frame.f_code), frame.f_lasti, op, len(inputs))
+        numbers = self.numbers.get(where)
+        if numbers is None:
+            if len(self.numbers) > TRIE_LIMIT:
+                self.numbers.clear()
+            numbers = self.numbers[where] = Numbers(self.epoch, frame.f_code)
+        numbers.note(self.epoch, given)
+        return numbers
 
     # -- running --------------------------------------------------------------------
 
@@ -504,6 +554,23 @@ def _slots(op: type[Op], keys: list[Any]) -> Iterator[tuple[Any, int]]:
     for i, x in enumerate(keys):
         if not hasattr(x, "spec") and isinstance(x, (int, float)):
             yield (op, i, *(k if hasattr(k, "spec") else None for k in keys)), i
+
+
+def _part(start: State, key: tuple[Any, ...]) -> None:
+    """Where *key* has an argument for a number, take out the edges of the same operation
+    with numbers: the next one may be among them, and is to go the new way."""
+    places = [i for i, k in enumerate(key) if type(k) is Arg and k.weak]
+    if not places:
+        return
+    rest = [i for i in range(len(key)) if i not in places]
+    for known in list(start.next):
+        if (
+            type(known) is tuple
+            and len(known) == len(key)
+            and all(known[i] == key[i] for i in rest)
+            and all(type(known[i]) is tuple for i in places)
+        ):
+            del start.next[known]
 
 
 #: attributes and shape of the result by operation, shapes and attributes

@@ -423,3 +423,56 @@ def test_small_runs_in_between_do_not_keep_a_loop_from_being_compiled(monkeypatc
         w.grad.tolist()
         w.grad = None
     assert max(made, default=0) > 80
+
+
+def test_numbers_that_change_at_a_line_are_arguments_wherever_it_comes():
+    w, rec = rg.ones(3), dispatch.recorder()
+
+    def step(values):
+        x = w
+        for v in values:
+            x = x * v
+        return x.sum().item()
+
+    first = [0.5, 1.5, 2.0, 0.25, 1.0, 3.0]
+    for values in (first, [v + 1 for v in first], [v + 2 for v in first]):
+        assert step(values) == pytest.approx(3 * np.prod(values))
+    count = rec.count
+    # what the first run had comes back, here and there: it is no program of its own
+    for values in ([7.5, *first[1:]], [*first[:3], 4.5, 1.0, 0.0], [2.5] * 6, first):
+        assert step(values) == pytest.approx(3 * np.prod(values))
+    assert rec.count == count
+
+
+def test_numbers_that_do_not_change_are_none():
+    w = rg.ones(3)
+
+    def step():
+        x = w
+        for k in range(1, 6):
+            x = x * float(k)
+        return x.sum().item()
+
+    for _ in range(3):
+        assert step() == 360
+    y = w * 2.0
+    assert not any(type(k).__name__ == "Arg" and k.weak for k in y._key.inputs)
+
+
+def test_a_long_backward_after_a_look_is_followed():
+    w = rg.nn.Parameter(rg.tensor(1.0))
+    rec = dispatch.recorder()
+
+    def step():
+        x = w
+        for _ in range(dispatch.SOFT_LIMIT // 3):
+            x = (x * 0.999).sin()
+        x.item()
+        x.backward()
+        g, w.grad = w.grad.item(), None
+        return g
+
+    first = step()
+    step()
+    count = rec.count
+    assert step() == pytest.approx(first) and rec.count == count
