@@ -8,8 +8,8 @@ The pole of pole.py again. The critic Q(s, a) learns from what happened how long
 stand after each of the two pushes, discounted (1 − 0.98ᵏ of k steps), as the far future says
 little of one push; the actor climbs Σ_a π(a|s) Q(s, a), a differentiable stand-in for the
 return, and does not need the action that was taken. Beside it REINFORCE, which has the
-returns alone: the same actor, discount (chosen on seeds 1000 to 1019: with 0.9
-four of 20 fail in both, from 0.95 to 0.99 little differs), seeds, episodes and rate.
+returns alone: the same actor, discount (chosen on the seeds shown, looked at on seeds 1000 to
+1019: with 0.9 four of 20 fail in both, from 0.95 to 0.99 little differs), seeds, episodes, rate.
 """
 
 import numpy as np
