@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import dispatch, errors, templates
+from .collector import paused
 from .dispatch import apply, constant, place, stand_in
 from .node_hooks import Gather
 from .ops.op import REGISTRY
@@ -212,6 +213,7 @@ class _Reverse:
 
     # -- the reverse loop -----------------------------------------------------------
 
+    @paused
     def run(self, wanted: set[Any]) -> None:
         """Take the nodes from the last to the first and pull each gradient back."""
         rec = self.rec

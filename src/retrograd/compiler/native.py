@@ -8,16 +8,14 @@ afterwards are written in place.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import itertools
 import weakref
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..collector import paused
 from ..trace import Arg, Bound, Const, State, memory_of
 from . import jit, record
 from .memory import give_back
@@ -32,19 +30,6 @@ _numbers = itertools.count()
 _MUCH = 1 << 19
 
 
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without Python's search for cycles, which the many small objects of a compiler
-    set off, and which would look at the whole program for as long as LLVM takes."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 class Native:
     """How a plan's values are computed; ``steps`` are segments and NumPy calls."""
 
@@ -52,9 +37,9 @@ class Native:
         if not jit.layout_known():
             raise NotImplementedError("arrays look different in memory here")
         give_back()  # what interpreting it took, before the arena is filled
-        with _uncollected():
-            self._begin(plan)
+        self._begin(plan)
 
+    @paused  # else it looks at the whole program for as long as LLVM takes
     def _begin(self, plan: Any) -> None:
         self._plan = weakref.ref(plan)
         self._build: Any = None

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import errors
+from ..collector import paused
 from ..trace import Handle
 from . import diagrams, svg
 from .capture import Capture
-from .collector import paused
 from .describe import Describer
 from .description import Description
 from .far import shortened

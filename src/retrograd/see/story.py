@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from .. import errors
+from ..collector import paused
 from ..trace import Handle, State
 from . import html, text
 from .capture import Capture
-from .collector import paused
 from .describe import Describer
 from .description import Check, Description, Node
 from .messages import language, translator

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ..collector import paused
+from ...collector import paused
 from ..description import Description, Formula
 from ..mathml import SIDES
 from ..messages import translator
