@@ -410,8 +410,9 @@ class Recorder:
             branch.runs += 1
             if branch.once:
                 branch.once -= 1
-                self.once = True
-                return None
+                if self.capture is None:  # what somebody wants compiled comes back
+                    self.once = True
+                    return None
             return None if self.eager else branch.next.get(key)
         return None
 

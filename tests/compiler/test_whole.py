@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import retrograd as rg
+from retrograd import dispatch
 from retrograd.execute import cache
 
 pytest.importorskip("llvmlite", reason="without llvmlite everything is interpreted")
@@ -295,6 +296,14 @@ CASES = [
     Case("random", lambda o, x: x + rg.randn(3) + rg.rand(3),
          lambda run, o, i: run(xs(i, 3))),
 ]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def small_trie() -> None:
+    """… which will not be forgotten in between, whatever ran before."""
+    rec = dispatch.recorder()
+    rec.flush()
+    rec.roots, rec.count, rec.known = {}, 0, 0
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)

@@ -113,6 +113,8 @@ class Compiled:
             key = key or self._key(rec, form, flat)
             self.last = self.usual = None
             del self.variants[key]
+            for part in variant.parts:
+                part.call.clear()  # what somebody holds is not written later
             self.misses[key] = 0 if variant.used else self.misses.get(key, 0) + 1
             if self.misses[key] > PATIENCE:
                 self._warn(f"is not one native call: each time {why}")
