@@ -489,7 +489,7 @@ class Recorder:
                 if start.many is None:
                     start.many = set()
                 x = keys[i]
-                if (slot in start.many or changing) and type(x) is not bool:
+                if (slot in start.many or changing) and _fits_array(x):
                     d = np.float64 if isinstance(x, float) else np.int64
                     keys[i] = self.leaf(constant(np.array(x, d)), weak=True)
                     relation = None
@@ -555,6 +555,13 @@ def _slots(op: type[Op], keys: list[Any]) -> Iterator[tuple[Any, int]]:
     for i, x in enumerate(keys):
         if not hasattr(x, "spec") and isinstance(x, (int, float)):
             yield (op, i, *(k if hasattr(k, "spec") else None for k in keys)), i
+
+
+def _fits_array(x: Any) -> bool:
+    """Whether a number is one in an array, too: a float, or a whole number of 64 bits."""
+    if isinstance(x, float):
+        return True
+    return type(x) is not bool and -(1 << 63) <= x < 1 << 63
 
 
 def _part(start: State, key: tuple[Any, ...]) -> None:

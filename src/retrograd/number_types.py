@@ -101,7 +101,6 @@ _add(
     (_no_truths(), NONE),
 )
 _add("cholesky", (_floating(), NONE))
-_add("ldexp", (_no_truths("other"), NONE))
 _add(
     "topk gradient mvlgamma multigammaln isin linalg_vander",
     (_no_truths(), RuntimeError),

@@ -182,9 +182,13 @@ def renamed(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def refusal(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    types: bool = True,
 ) -> Exception | None:
-    """The error for the first argument that is of the wrong kind; None: there is none."""
+    """The error for the first argument that is of the wrong kind, or (if *types*) number
+    type; None: there is none."""
     if type(function) is not FunctionType or function.__name__[0] == "_":
         return None  # what is private gets what the library gives it
     known, positional, rest = declared(function)
@@ -207,7 +211,7 @@ def refusal(
                 return _error(
                     function.__name__, i + 1, parameter, kwargs[parameter.name]
                 )
-    if function.__name__ in RULES:
+    if types and function.__name__ in RULES:
         named = {p.name: x for p, x in zip(known, given, strict=False)} | kwargs
         tensors = {name: x for name, x in named.items() if isinstance(x, Handle)}
         return wrong_type(function.__name__, tensors)
@@ -283,7 +287,8 @@ def _say(
     kwargs: Any,
 ) -> None:
     """A failure, told as one over an argument where it is that."""
-    wrong = refusal(function, args, kwargs)
+    shapes = isinstance(error, (ValueError, IndexError)) and not errors.raw(error)
+    wrong = refusal(function, args, kwargs, types=not shapes)
     if wrong is None and errors.raw(error):
         given = ", ".join(
             repr(spec_of(x)) if isinstance(x, Handle) else repr(x)

@@ -696,8 +696,9 @@ class Tensor(Handle):
             name = dtype.rpartition(".")[2]
             if name not in TYPES:
                 raise ValueError(f"invalid type: {dtype!r}")
-            dtype = TYPES[name]
-        dtype = dtypes.as_dtype(dtype)
+            dtype = dtypes._by_name(TYPES[name])
+        else:
+            dtype = dtypes.as_dtype(dtype)
         if dtype is self.dtype:
             return self
         from .functions.shape import cast

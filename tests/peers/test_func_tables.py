@@ -27,7 +27,7 @@ LEFT_OUT = set(
     """fractional_max_pool2d fractional_max_pool3d max_unpool1d max_unpool2d max_unpool3d
     alpha_dropout dropout dropout2d dropout3d feature_alpha_dropout rrelu bernoulli
     normal multinomial rand_like randn_like randint_like randn scaled_dot_product_attention
-    multi_head_attention_forward uniform
+    multi_head_attention_forward uniform svd_lowrank pca_lowrank
     argwhere nonzero nonzero_static unique unique_consecutive
     histc histogram histogramdd geqrf lstsq cov gaussian_nll_loss linspace
     chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v

@@ -262,7 +262,11 @@ def test_implied_dimension_of_softmax():
         x, y = tensors(RNG.normal(size=shape))
         with pytest.warns(UserWarning, match="Implicit dimension"):
             want = torch.nn.functional.softmax(y)
-        same(rg.softmax(x), want)
+        with pytest.warns(UserWarning, match="Implicit dimension"):
+            same(rg.nn.functional.softmax(x), want)
+        for lib, given in ((torch, y), (rg, x)):
+            with pytest.raises(TypeError):
+                lib.softmax(given)
 
 
 def test_large_softmax_sums_to_one():
